@@ -1,0 +1,46 @@
+// Questions and answers of io.portd.Ports, decoded.
+#pragma once
+
+#include "client/connection.hpp"
+#include "client/session.hpp"
+#include "proto/codec.hpp"
+#include "proto/messages.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+
+namespace portd::client {
+
+// Decodes the parameters of a reply; throws ServiceError if portd-ctl cannot use them.
+template <typename T>
+T decoded(const nlohmann::json &parameters);
+
+// Asks History or List. `on_lease` gets each lease, in the order of the stream; the last reply is
+// returned. Throws ServiceError, also if the stream ends without coverage.
+proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
+                             const nlohmann::json &request,
+                             const std::function<void(proto::Lease)> &on_lease);
+
+// The same for --json: each lease as one line, as it was received, then the last reply. With
+// Order::reversed the leases come out last first. Whether there were any.
+enum class Order { as_received, reversed };
+enum class Leases { none, some };
+Leases print_leases_json(Connection &connection, std::string_view method,
+                         const nlohmann::json &request, Order order, Session &session);
+
+// Asks a method with one reply.
+nlohmann::json ask_once(Connection &connection, std::string_view method,
+                        const nlohmann::json &request);
+
+// The first moment of portd's records; nothing if it has none.
+std::optional<std::int64_t> records_since(Connection &connection);
+
+// Whether portd's setting records leases of the port; `unsaid` if it did not answer that.
+enum class Recording { recorded, left_out, unsaid };
+Recording ask_recording(Connection &connection, std::int64_t port);
+
+} // namespace portd::client

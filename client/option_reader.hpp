@@ -1,0 +1,42 @@
+// Turns the values of options from what was typed into what was meant. The first that cannot be is
+// kept as an error, which names the option and the value and says what to do.
+#pragma once
+
+#include "client/lease_table.hpp"
+#include "proto/vocabulary.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace portd::client {
+
+class OptionReader {
+  public:
+    using Text = std::optional<std::string>;
+    using Integer = std::optional<std::int64_t>;
+
+    explicit OptionReader(std::int64_t now_usec) : now_usec_(now_usec) {}
+
+    // 1 to 65535, decimal.
+    Integer port(std::string_view option, const Text &text);
+    // At least 1.
+    Integer positive(std::string_view option, const Text &text);
+    std::optional<Protocol> protocol(const Text &text);
+    Detail detail(const Text &text);
+    // systemd.time(7); a time to come is an error for `past` ones.
+    Integer time(std::string_view option, const Text &text);
+    Integer past_time(std::string_view option, const Text &text);
+    Integer span(std::string_view option, const Text &text);
+
+    // Keeps an error of the caller's own, unless there is one already.
+    void refuse(std::string message);
+    const std::optional<std::string> &error() const { return error_; }
+
+  private:
+    std::int64_t now_usec_;
+    std::optional<std::string> error_;
+};
+
+} // namespace portd::client

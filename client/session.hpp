@@ -1,0 +1,69 @@
+// What every verb works with: the global options, the way to the daemon, and the ways out.
+#pragma once
+
+#include "client/connection.hpp"
+#include "client/output.hpp"
+#include "client/table.hpp"
+#include "client/text.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace portd::client {
+
+enum class Format { text, json };
+
+// How text is to look.
+struct Look {
+    Charset charset = Charset::ascii;
+    Color color = Color::off;
+    std::optional<std::size_t> width; // of the terminal; absent: there is none
+};
+
+// Answers go to the output. What qualifies an answer, or says why there is none, is a remark: on a
+// terminal it follows the answer, so that a pager shows it too; else it goes to the error output,
+// and the answer stays clean for a pipe.
+class Session {
+  public:
+    struct Settings {
+        std::string socket_path;
+        std::chrono::microseconds timeout;
+        Format format = Format::text;
+        Look look;
+        std::int64_t now_usec = 0;
+    };
+
+    Session(Settings settings, Output &output, int error_fd)
+        : settings_(std::move(settings)), output_(output), error_fd_(error_fd) {}
+
+    const Settings &settings() const { return settings_; }
+    const Look &look() const { return settings_.look; }
+    Charset charset() const { return settings_.look.charset; }
+    std::int64_t now_usec() const { return settings_.now_usec; }
+    bool wants_json() const { return settings_.format == Format::json; }
+    Output &output() { return output_; }
+
+    Connection connect() const { return {settings_.socket_path, settings_.timeout}; }
+
+    void remark(std::string_view text);
+    // The object on one line. On a terminal everything outside ASCII is escaped, by JSON's own
+    // means.
+    void json_line(const nlohmann::json &object);
+    // "portd-ctl: …" on the error output.
+    void error(std::string_view text);
+
+  private:
+    Settings settings_;
+    Output &output_;
+    int error_fd_;
+};
+
+// Writes a whole text to a descriptor, as far as it goes: there is nowhere to report a failure of
+// the error output.
+void write_error(int fd, std::string_view text);
+
+} // namespace portd::client

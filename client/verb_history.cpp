@@ -1,0 +1,197 @@
+// portd-ctl history [PORT]: who held a port, and when.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/format.hpp"
+#include "client/lease_table.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <vector>
+
+namespace portd::client {
+namespace {
+
+constexpr std::int64_t default_within_us = 2'000'000;
+
+struct Question {
+    proto::HistoryRequest request;
+    Detail detail = Detail::brief;
+    Folding folding = Folding::on;
+    Order order = Order::as_received;
+};
+
+void check_times(const Typed &typed, const proto::HistoryRequest &request, OptionReader &reader) {
+    if (typed.at && (typed.since || typed.until))
+        reader.refuse(std::string("--at asks for one instant and excludes ") +
+                      (typed.since ? "--since" : "--until") +
+                      "; give either --at with --within, or --since and --until");
+    if (typed.within && !typed.at)
+        reader.refuse("--within says how far around --at to look; give --at TIME too");
+    if (request.since_usec && request.until_usec && *request.since_usec > *request.until_usec)
+        reader.refuse("--since " + in_quotes(*typed.since) + " (" +
+                      format_instant_in_zone(*request.since_usec) + ") is after --until " +
+                      in_quotes(*typed.until) + " (" + format_instant_in_zone(*request.until_usec) +
+                      "); exchange them");
+    const std::int64_t within = request.within_usec.value_or(0);
+    if (request.at_usec && within > *request.at_usec)
+        reader.refuse("--within " + in_quotes(typed.within.value_or("2s")) +
+                      " reaches back before 1970; give a shorter span");
+}
+
+Question read(const Typed &typed, OptionReader &reader) {
+    Question question;
+    proto::HistoryRequest &request = question.request;
+    request.port = reader.port("PORT", typed.port);
+    request.at_usec = reader.past_time("--at", typed.at);
+    request.within_usec = reader.span("--within", typed.within);
+    request.since_usec = reader.past_time("--since", typed.since);
+    request.until_usec = reader.time("--until", typed.until);
+    request.protocol = reader.protocol(typed.protocol);
+    request.pid = reader.positive("--pid", typed.pid);
+    request.limit = reader.positive("--limit", typed.limit);
+    if (request.at_usec && !request.within_usec)
+        request.within_usec = default_within_us;
+    check_times(typed, request, reader);
+
+    question.detail = reader.detail(typed.output);
+    question.folding = typed.accepted ? Folding::off : Folding::on;
+    // The newest N are asked for newest first, and shown oldest first unless --reverse says
+    // otherwise.
+    request.newest_first = typed.reverse || request.limit.has_value();
+    if (request.limit && !typed.reverse)
+        question.order = Order::reversed;
+    return question;
+}
+
+// Asks, and prints the leases as a table.
+struct Answer {
+    proto::LeaseReply last;
+    Leases leases = Leases::none;
+};
+Answer print_table(const Question &question, Connection &connection, Session &session) {
+    LeaseForm form;
+    form.detail = question.detail;
+    form.charset = session.charset();
+    form.now_usec = session.now_usec();
+    form.at_usec = question.request.at_usec;
+    LeasePrinter printer(form, question.folding, session);
+
+    Answer answer;
+    std::vector<proto::Lease> held;
+    answer.last = ask_leases(connection, proto::methods::history, proto::encode(question.request),
+                             [&](proto::Lease lease) {
+                                 answer.leases = Leases::some;
+                                 if (question.order == Order::reversed)
+                                     held.push_back(std::move(lease));
+                                 else
+                                     printer.add(std::move(lease));
+                             });
+    for (auto lease = held.rbegin(); lease != held.rend(); ++lease)
+        printer.add(std::move(*lease));
+    printer.finish();
+    return answer;
+}
+
+// Says why there is nothing. What is not an answer goes the way of remarks.
+void print_empty(const Question &question, const proto::LeaseReply &last, Connection &connection,
+                 Session &session) {
+    const auto &port = question.request.port;
+    const auto recording = port ? ask_recording(connection, *port) : Recording::recorded;
+    if (recording == Recording::left_out)
+        return session.remark("portd cannot tell who held port " + std::to_string(*port) +
+                              ": its setting 'ports' does not record that port.");
+    if (recording == Recording::unsaid)
+        session.remark("portd did not say whether it records port " + std::to_string(*port) + ".");
+
+    const Watching watching = judge(*last.coverage);
+    const auto since =
+        watching == Watching::never ? records_since(connection) : std::optional<std::int64_t>();
+    const std::string sentence = describe_empty(question.request, last, since, session.charset());
+    if (watching == Watching::never)
+        return session.remark(sentence);
+    session.output().line(sentence);
+    for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
+        session.remark(remark);
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    const Question question = read(typed, reader);
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+    Connection connection = session.connect();
+    if (session.wants_json()) {
+        const Leases leases =
+            print_leases_json(connection, proto::methods::history, proto::encode(question.request),
+                              question.order, session);
+        return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+    }
+
+    const Answer answer = print_table(question, connection, session);
+    if (answer.leases == Leases::none)
+        print_empty(question, answer.last, connection, session);
+    else
+        for (const std::string &remark : gap_remarks(*answer.last.coverage, session.charset()))
+            session.remark(remark);
+    if (answer.last.withheld)
+        session.remark(withheld_remark);
+    return answer.leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+}
+
+constexpr std::array<VerbOption, 10> options{{
+    {"--at", "TIME", "who held it at this instant", &Typed::at},
+    {"--within", "SPAN", "with --at: look this far around it (default 2s)", &Typed::within},
+    {"--since", "TIME", "leases that were held at or after TIME", &Typed::since},
+    {"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
+    {"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    {"--pid", "PID", "only leases that a process with this id held", &Typed::pid},
+    {"--limit", "N", "only the newest N leases", &Typed::limit},
+    {"--reverse", nullptr, "newest first", &Typed::reverse},
+    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
+    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
+}};
+
+constexpr const char *notes = R"(
+TIME and SPAN are those of systemd.time(7): '2026-11-22 03:12:05', 'yesterday',
+'-5min', '@1795317125'; '2s', '1h 30min'.
+
+Times that portd did not see happen are shown with what it knows:
+  03:12:05.120      that instant
+  03:12:05.1 ±0.5s  half a second earlier or later
+  ≤03:12:05.120     then or earlier
+  ≥03:12:05.120     then or later
+  ~1.5s             about so long; -o wide gives both bounds
+  ~curl[812]        this process, by inference
+  unknown           nobody saw it
+Where the locale is not UTF-8, ± ≤ ≥ are written +- <= >=.
+systemd[1]→sshd[812] was opened by the one, and held last by the other.
+
+With --at, THEN says how the lease stood at that instant:
+  held       it was held
+  possibly   the instant lies within the bounds of its opening or its end
+  lingering  no process had it any more, and it was not yet free (TIME_WAIT)
+  before, after  it had ended, or had not begun, but within SPAN of it
+
+Connections are counted on the row of the listener that accepted them.
+
+Examples:
+  portd-ctl history 60609 --at '2026-11-22 03:12:05'
+  portd-ctl history --pid 8123 --since today
+  portd-ctl history 60609 --limit 20 --json
+)";
+
+} // namespace
+
+const Verb history_verb{"history",
+                        "Show who held a port, or any port, and when",
+                        PortArgument::optional,
+                        options,
+                        notes,
+                        run};
+
+} // namespace portd::client

@@ -1,0 +1,93 @@
+// portd-ctl list: the leases that are open now.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/lease_table.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace portd::client {
+namespace {
+
+// Says that there is nothing, as far as portd can tell.
+void print_empty(const proto::LeaseReply &last, Session &session) {
+    switch (judge(*last.coverage)) {
+    case Watching::throughout:
+        session.output().line(last.withheld ? "No open lease that you may see matches."
+                                            : "No open lease matches.");
+        return;
+    case Watching::partly:
+    case Watching::never:
+        session.output().line("portd knows of no open lease that matches.");
+        return;
+    }
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    proto::ListRequest request;
+    request.port = reader.port("--port", typed.port);
+    request.protocol = reader.protocol(typed.protocol);
+    request.pid = reader.positive("--pid", typed.pid);
+    request.limit = reader.positive("--limit", typed.limit);
+    LeaseForm form;
+    form.listing = Listing::live;
+    form.detail = reader.detail(typed.output);
+    form.charset = session.charset();
+    form.now_usec = session.now_usec();
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+
+    Connection connection = session.connect();
+    Leases leases = Leases::none;
+    if (session.wants_json()) {
+        leases = print_leases_json(connection, proto::methods::list, proto::encode(request),
+                                   Order::as_received, session);
+        return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+    }
+    LeasePrinter printer(form, typed.accepted ? Folding::off : Folding::on, session);
+    const auto last = ask_leases(connection, proto::methods::list, proto::encode(request),
+                                 [&](proto::Lease lease) {
+                                     leases = Leases::some;
+                                     printer.add(std::move(lease));
+                                 });
+    printer.finish();
+    if (leases == Leases::none)
+        print_empty(last, session);
+    for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
+        session.remark(remark);
+    if (last.withheld)
+        session.remark(withheld_remark);
+    return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+}
+
+constexpr std::array<VerbOption, 6> options{{
+    {"--port", "PORT", "only this port", &Typed::port},
+    {"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    {"--pid", "PID", "only leases that a process with this id holds or held", &Typed::pid},
+    {"--limit", "N", "at most N leases", &Typed::limit},
+    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
+    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
+}};
+
+constexpr const char *notes = R"(
+PHASE lingering: no process has the port any more, yet it is not free (TIME_WAIT).
+For the notation of times see portd-ctl history --help.
+
+Examples:
+  portd-ctl list
+  portd-ctl list --port 8080 --accepted
+  portd-ctl list --pid 8123 -o wide
+)";
+
+} // namespace
+
+const Verb list_verb{
+    "list", "List the leases that are open now", PortArgument::none, options, notes, run};
+
+} // namespace portd::client

@@ -1,0 +1,109 @@
+// portd-ctl status: what the daemon does, and how well.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/fields.hpp"
+#include "client/format.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace portd::client {
+namespace {
+
+std::string ago(std::int64_t usec, const Session &session) {
+    const std::int64_t span = session.now_usec() - usec;
+    return span >= 0 ? format_span(span) + " ago" : "in the future";
+}
+
+std::string since(std::int64_t usec, const Session &session) {
+    return format_instant(usec, Digits::seconds) + " " + format_zone(usec) + "; " +
+           ago(usec, session);
+}
+
+std::string describe_watching(const proto::Status &status, const Session &session) {
+    if (!status.watching_since_usec)
+        return styled("not watching", Style::caution, session.look().color);
+    return styled("watching", Style::good, session.look().color) + " without interruption since " +
+           since(*status.watching_since_usec, session);
+}
+
+std::string describe_losses(const proto::Status &status, Charset charset) {
+    std::string text;
+    for (const proto::LossCount &loss : status.losses)
+        if (loss.events != 0)
+            text += (text.empty() ? "" : ", ") + std::to_string(loss.events) + " " +
+                    escape_text(loss.cause, charset);
+    return text.empty() ? "none" : text;
+}
+
+void add_capture(const proto::Status &status, const Session &session, Fields &fields) {
+    fields.add("Capture", std::string(portd::to_string(status.tier)));
+    for (const std::string &reason : status.tier_reasons)
+        fields.more("not better: " + escape_text(reason, session.charset()));
+    const std::string snapshot = status.last_snapshot_usec
+                                     ? "the last " + ago(*status.last_snapshot_usec, session)
+                                     : "none yet";
+    fields.add("Snapshots", "every " + format_span(status.interval_usec) + ", " + snapshot);
+}
+
+void add_gaps(const proto::Status &status, const Session &session, Fields &fields) {
+    if (status.gaps.empty()) {
+        fields.add("Gaps", "none");
+        return;
+    }
+    for (std::size_t i = 0; i < status.gaps.size(); ++i) {
+        const proto::Gap &gap = status.gaps[i];
+        const std::string text = describe_stretch(gap.since_usec, gap.until_usec) + ": " +
+                                 describe_cause(gap, session.charset());
+        if (i == 0)
+            fields.add("Newest gaps", text);
+        else
+            fields.more(text);
+    }
+}
+
+Fields describe(const proto::Status &status, const Session &session) {
+    Fields fields;
+    fields.add("portd", escape_text(status.version, session.charset()) + ", started " +
+                            since(status.started_usec, session));
+    fields.add("State", describe_watching(status, session));
+    add_capture(status, session, fields);
+    fields.add("Ports", escape_text(status.ports, session.charset()) + " (ip_local_port_range " +
+                            std::to_string(status.range_low) + "-" +
+                            std::to_string(status.range_high) + ")");
+    fields.add("Namespace", std::to_string(status.network_namespace));
+    fields.add("Leases", std::to_string(status.open_leases) + " open, " +
+                             std::to_string(status.stored_leases) + " stored in " +
+                             format_bytes(status.stored_bytes));
+    fields.add("Lost events", describe_losses(status, session.charset()));
+    add_gaps(status, session, fields);
+    fields.add("Memory", format_bytes(status.resident_bytes));
+    fields.add("CPU", format_span(status.cpu_usec));
+    return fields;
+}
+
+ExitStatus run(const Typed &, Session &session) {
+    Connection connection = session.connect();
+    const auto answer = ask_once(connection, proto::methods::status, nlohmann::json::object());
+    const auto status = decoded<proto::Status>(answer);
+    if (session.wants_json()) {
+        session.json_line(answer);
+        return ExitStatus::found;
+    }
+    for (const std::string &line : describe(status, session).lines())
+        session.output().line(line);
+    return ExitStatus::found;
+}
+
+constexpr const char *notes = R"(
+Examples:
+  portd-ctl status
+  portd-ctl status --json
+)";
+
+} // namespace
+
+const Verb status_verb{
+    "status", "Show what the daemon does, and how well", PortArgument::none, {}, notes, run};
+
+} // namespace portd::client

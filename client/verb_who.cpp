@@ -1,0 +1,95 @@
+// portd-ctl who PORT: who holds the port now, or held it last.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/lease_table.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace portd::client {
+namespace {
+
+std::string describe_last(const proto::Lease &lease, Charset charset) {
+    std::string text =
+        describe_lease(lease, charset) + ", opened " + format_moment(lease.opened, charset);
+    if (const proto::Moment *end = ended(lease))
+        text += ", ended " + format_moment(*end, charset);
+    return text;
+}
+
+void print_nobody(const proto::WhoReply &who, std::int64_t port, Connection &connection,
+                  Session &session) {
+    const Recording recording = ask_recording(connection, port);
+    std::string text = "Nobody";
+    if (judge(who.coverage) != Watching::throughout || recording != Recording::recorded)
+        text = "As far as portd knows, nobody";
+    else if (who.withheld)
+        text = "Nobody whose leases you may see";
+    text += " holds port " + std::to_string(port) + " now.";
+    if (who.last)
+        text += " Last: " + describe_last(*who.last, session.charset()) + ".";
+    session.output().line(text);
+    if (recording == Recording::left_out)
+        session.remark("portd's setting 'ports' does not record port " + std::to_string(port) +
+                       ".");
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    const std::int64_t port = reader.port("PORT", typed.port).value_or(0);
+    LeaseForm form;
+    form.listing = Listing::live;
+    form.detail = reader.detail(typed.output);
+    form.charset = session.charset();
+    form.now_usec = session.now_usec();
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+
+    Connection connection = session.connect();
+    const auto answer =
+        ask_once(connection, proto::methods::who, proto::encode(proto::PortRequest{port}));
+    auto who = decoded<proto::WhoReply>(answer);
+    const ExitStatus status = who.holders.empty() ? ExitStatus::nothing : ExitStatus::found;
+    if (session.wants_json()) {
+        session.json_line(answer);
+        return status;
+    }
+    if (who.holders.empty())
+        print_nobody(who, port, connection, session);
+    LeasePrinter printer(form, typed.accepted ? Folding::off : Folding::on, session);
+    for (proto::Lease &lease : who.holders)
+        printer.add(std::move(lease));
+    printer.finish();
+    for (const std::string &remark : gap_remarks(who.coverage, session.charset()))
+        session.remark(remark);
+    if (who.withheld)
+        session.remark(withheld_remark);
+    return status;
+}
+
+constexpr std::array<VerbOption, 2> options{{
+    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
+    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
+}};
+
+constexpr const char *notes = R"(
+A port in PHASE lingering is held, though by no process: TIME_WAIT and its kin.
+The exit status is 0 if the port is held, and 1 if it is not.
+
+Examples:
+  portd-ctl who 8080
+  portd-ctl who 60609 --json
+)";
+
+} // namespace
+
+const Verb who_verb{
+    "who", "Show who holds a port now, or held it last", PortArgument::required, options, notes,
+    run};
+
+} // namespace portd::client

@@ -1,0 +1,271 @@
+#include "app.hpp"
+
+// <utility> first: Boost's awaitable.hpp forgets it.
+#include <utility>
+
+#include "capture/tiers.hpp"
+#include "command_line.hpp"
+#include "live_status.hpp"
+#include "recorder.hpp"
+#include "server/listen.hpp"
+#include "server/server.hpp"
+#include "store/fault.hpp"
+#include "store/reader.hpp"
+#include "store/writer.hpp"
+#include "system/clock.hpp"
+#include "system/log.hpp"
+#include "system/service.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <list>
+#include <spdlog/spdlog.h>
+#include <thread>
+
+namespace portd {
+namespace {
+
+namespace asio = boost::asio;
+using capture::Promptness;
+using std::chrono::steady_clock;
+
+// What arrives between two samples is stored this soon.
+constexpr auto commit_delay = std::chrono::milliseconds(200);
+
+// A sample and its commit take less than this on any machine that is not stuck, in microseconds.
+constexpr std::int64_t slow_sample_us = 1'000'000;
+
+// A timer this late means that the process did not run meanwhile (stopped, or the machine is
+// loaded): what it finds has not just happened.
+constexpr auto late = std::chrono::milliseconds(50);
+
+// Watches the source's descriptors and the clock, and makes the recorder work. One thread.
+class CaptureLoop {
+  public:
+    CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder)
+        : interval_(settings.interval),
+          recorder_(recorder),
+          sample_timer_(context_),
+          commit_timer_(context_),
+          signals_(context_, SIGTERM, SIGINT) {
+        for (const int fd : source.descriptors())
+            watched_.emplace_back(context_, fd);
+    }
+    ~CaptureLoop() {
+        for (auto &descriptor : watched_)
+            descriptor.release(); // the source owns it
+    }
+
+    // Until SIGTERM or SIGINT, or until stop().
+    void run() {
+        signals_.async_wait([this](const boost::system::error_code &error, int signal) {
+            if (error)
+                return;
+            spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+            context_.stop();
+        });
+        for (auto &descriptor : watched_)
+            watch(descriptor);
+        schedule_sample();
+        context_.run();
+        recorder_.read_events(Promptness::after_work);
+        recorder_.commit();
+    }
+
+    void stop() {
+        asio::post(context_, [this] { context_.stop(); });
+    }
+
+  private:
+    using Descriptor = asio::posix::stream_descriptor;
+
+    void watch(Descriptor &descriptor) {
+        descriptor.async_wait(Descriptor::wait_read,
+                              [this, &descriptor](const boost::system::error_code &error) {
+                                  if (error)
+                                      return;
+                                  recorder_.read_events(promptness());
+                                  schedule_commit();
+                                  watch(descriptor);
+                              });
+    }
+
+    Promptness promptness() const {
+        return steady_clock::now() > sample_timer_.expiry() + late ? Promptness::after_work
+                                                                   : Promptness::prompt;
+    }
+
+    void schedule_sample() {
+        sample_timer_.expires_after(interval_);
+        sample_timer_.async_wait([this](const boost::system::error_code &error) {
+            if (error)
+                return;
+            recorder_.read_events(promptness());
+            recorder_.sample();
+            commit();
+            schedule_sample();
+        });
+    }
+
+    void schedule_commit() {
+        if (commit_scheduled_ || !recorder_.has_news())
+            return;
+        commit_scheduled_ = true;
+        commit_timer_.expires_after(commit_delay);
+        commit_timer_.async_wait([this](const boost::system::error_code &error) {
+            commit_scheduled_ = false;
+            if (!error && recorder_.has_news())
+                commit();
+        });
+    }
+
+    // Storing may take its time: what is there afterwards arrived during it.
+    void commit() {
+        recorder_.commit();
+        recorder_.read_events(Promptness::after_work);
+        schedule_commit();
+    }
+
+    const steady_clock::duration interval_;
+    Recorder &recorder_;
+    asio::io_context context_{1};
+    asio::steady_timer sample_timer_;
+    asio::steady_timer commit_timer_;
+    asio::signal_set signals_;
+    std::list<Descriptor> watched_;
+    bool commit_scheduled_ = false;
+};
+
+// The server in a thread of its own; a fault in it stops the daemon.
+class ServerThread {
+  public:
+    ServerThread(server::Server &server, CaptureLoop &loop)
+        : server_(server), thread_([this, &loop] {
+              try {
+                  server_.run();
+              } catch (...) {
+                  fault_ = std::current_exception();
+                  loop.stop();
+              }
+          }) {}
+    ~ServerThread() { join(); }
+
+    void stop() {
+        join();
+        if (fault_)
+            std::rethrow_exception(fault_);
+    }
+
+  private:
+    void join() {
+        if (!thread_.joinable())
+            return;
+        server_.stop();
+        thread_.join();
+    }
+
+    server::Server &server_;
+    std::exception_ptr fault_;
+    std::thread thread_;
+};
+
+void log_start(const Settings &settings, const capture::Opened &opened) {
+    for (const auto &reason : opened.reasons)
+        spdlog::info("{}", reason);
+    for (const auto &limitation : opened.source->limitations())
+        spdlog::warn("{}", limitation);
+    spdlog::info("capturing with {} every {} ms, ports {}, history in {}",
+                 to_string(opened.source->tier()),
+                 std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),
+                 settings.ports.to_string(), settings.state_dir.string());
+}
+
+// The order of the start, and why:
+//  1. the store: its lock refuses a second instance before anything else is touched;
+//  2. the source: from here on destroyed sockets queue up, so that nothing between this and the
+//  first
+//     sample is missed;
+//  3. the recorder takes over the open leases of the last run, and the first sample tells which of
+//  them
+//     still are, before anybody can ask;
+//  4. the socket, so that whoever can connect gets answers;
+//  5. the word to the service manager.
+// The end goes backwards.
+void serve(const Settings &settings) {
+    const system::SystemClock clock;
+    const auto started = clock.now();
+    store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()});
+    if (const auto &aside = writer.set_aside())
+        spdlog::error("the store was damaged ({}); it was set aside as {} and a new one begun",
+                      aside->reason, aside->path.string());
+
+    LiveStatus live(settings);
+    const capture::Opened opened =
+        capture::open_best({.tier = settings.capture,
+                            .arguments = settings.arguments,
+                            .records = [&live](std::uint16_t port) { return live.records(port); }},
+                           clock);
+    log_start(settings, opened);
+
+    Recorder recorder(settings, clock, *opened.source, writer, live, opened.reasons);
+    CaptureLoop loop(settings, *opened.source, recorder);
+    recorder.sample();
+    recorder.commit();
+
+    const store::Present present{.run_since_us = writer.wall_us(started),
+                                 .longest_lag_us = 2 * settings.interval.count() + slow_sample_us};
+    store::Reader reader(settings.state_dir, present);
+    server::Listener listener = server::listen(settings.socket);
+    server::Server server(listener, reader, live);
+    ServerThread thread(server, loop);
+    spdlog::info("answering on {}", settings.socket.string());
+    system::notify_ready("watching with " + std::string(to_string(opened.source->tier())));
+
+    loop.run();
+
+    system::notify_stopping();
+    thread.stop();
+    writer.close_cleanly();
+}
+
+} // namespace
+
+Exit run(int argc, const char *const *argv) {
+    Settings settings;
+    try {
+        auto parsed = parse_command_line(argc, argv);
+        if (const auto *print = std::get_if<PrintAndExit>(&parsed)) {
+            std::fputs(print->text.c_str(), stdout);
+            return Exit::clean;
+        }
+        settings = std::get<Settings>(parsed);
+    } catch (const SettingsError &error) {
+        std::fprintf(stderr, "portd: %s\n", error.what());
+        return Exit::usage;
+    }
+    system::start_logging();
+    try {
+        serve(settings);
+        return Exit::clean;
+    } catch (const store::StateDirectoryInUse &error) {
+        spdlog::critical("{}", error.what());
+        return Exit::refused;
+    } catch (const std::system_error &error) {
+        spdlog::critical("{}", error.what());
+        const bool denied = error.code() == std::errc::operation_not_permitted ||
+                            error.code() == std::errc::permission_denied ||
+                            error.code() == std::errc::address_in_use;
+        return denied ? Exit::refused : Exit::failed;
+    } catch (const std::exception &error) {
+        spdlog::critical("{}", error.what());
+        return Exit::failed;
+    }
+}
+
+} // namespace portd

@@ -1,0 +1,150 @@
+#include "capture/sock_diag.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <system_error>
+
+namespace portd::capture {
+namespace {
+
+// The kernel fills datagrams of a dump up to 32 KiB if the reader's buffer allows it
+// (netlink_dump() in net/netlink/af_netlink.c).
+constexpr std::size_t buffer_bytes = 64 * 1024;
+
+// One event takes about 1 KiB of this: room for a burst of 16,000 while the reader is busy.
+constexpr int event_buffer_bytes = 16 * 1024 * 1024;
+
+[[noreturn]] void fail(const std::string &what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+system::Fd open_socket(std::uint32_t groups) {
+    system::Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!fd)
+        fail("cannot open a sock_diag socket");
+    sockaddr_nl address{};
+    address.nl_family = AF_NETLINK;
+    address.nl_groups = groups;
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0)
+        fail(groups ? "cannot join the sock_diag destroy groups"
+                    : "cannot bind a sock_diag socket");
+    return fd;
+}
+
+system::Fd open_dump_socket() {
+    auto fd = open_socket(0);
+    // A dump answers at once; a kernel that does not must not hang the daemon.
+    const timeval timeout{.tv_sec = 5, .tv_usec = 0};
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    return fd;
+}
+
+// A datagram from the kernel; anything from another process is dropped. 0: none was there.
+std::size_t receive(int fd, std::vector<std::byte> &buffer, int flags) {
+    for (;;) {
+        sockaddr_nl from{};
+        iovec part{buffer.data(), buffer.size()};
+        msghdr message{};
+        message.msg_name = &from;
+        message.msg_namelen = sizeof from;
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        const ssize_t length = ::recvmsg(fd, &message, flags);
+        if (length < 0) {
+            if (errno == EINTR)
+                continue;
+            return 0;
+        }
+        if (from.nl_pid == 0 && (message.msg_flags & MSG_TRUNC) == 0 && length > 0)
+            return static_cast<std::size_t>(length);
+    }
+}
+
+std::string table_name(Protocol protocol, Family family) {
+    return std::string(to_string(protocol)) + " over " + std::string(to_string(family));
+}
+
+} // namespace
+
+DiagDump::DiagDump() : socket_(open_dump_socket()), buffer_(buffer_bytes) {}
+
+std::string DiagDump::read(Protocol protocol, Family family,
+                           const std::function<void(const std::vector<DiagSocket> &)> &on_batch) {
+    struct {
+        nlmsghdr header;
+        inet_diag_req_v2 request;
+    } message{};
+    message.header.nlmsg_len = sizeof message;
+    message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.header.nlmsg_seq = ++sequence_;
+    message.request.sdiag_family = family == Family::ipv4 ? AF_INET : AF_INET6;
+    message.request.sdiag_protocol = protocol == Protocol::tcp ? IPPROTO_TCP : IPPROTO_UDP;
+    message.request.idiag_states = ~std::uint32_t{0};
+
+    const auto failure = [&](int error) {
+        return "reading the table of " + table_name(protocol, family) +
+               " failed: " + std::strerror(error);
+    };
+    if (::send(socket_.get(), &message, sizeof message, 0) < 0)
+        return failure(errno);
+    bool interrupted = false;
+    for (;;) {
+        const std::size_t length = receive(socket_.get(), buffer_, 0);
+        if (length == 0) {
+            const int error = errno;
+            socket_ = open_dump_socket(); // what is left of the dump must not answer the next one
+            return failure(error);
+        }
+        decode_diag(std::span(buffer_).first(length), batch_);
+        interrupted = interrupted || batch_.interrupted || batch_.malformed > 0;
+        for (auto &socket : batch_.sockets)
+            socket.protocol = protocol;
+        on_batch(batch_.sockets);
+        if (batch_.error)
+            return failure(batch_.error);
+        if (batch_.done)
+            return interrupted ? "the table of " + table_name(protocol, family) +
+                                     " changed in a way that made the reading of it incomplete"
+                               : "";
+    }
+}
+
+DestroyEvents::DestroyEvents() : buffer_(buffer_bytes) {
+    const auto group = [](int number) { return std::uint32_t{1} << (number - 1); };
+    socket_ = open_socket(group(SKNLGRP_INET_TCP_DESTROY) | group(SKNLGRP_INET_UDP_DESTROY) |
+                          group(SKNLGRP_INET6_TCP_DESTROY) | group(SKNLGRP_INET6_UDP_DESTROY));
+    // Without CAP_NET_ADMIN the limit of net.core.rmem_max holds.
+    if (setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &event_buffer_bytes,
+                   sizeof event_buffer_bytes) != 0)
+        setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &event_buffer_bytes,
+                   sizeof event_buffer_bytes);
+}
+
+DestroyEvents::End
+DestroyEvents::read_all(const std::function<void(const DiagSocket &)> &on_destroyed) {
+    for (;;) {
+        const std::size_t length = receive(socket_.get(), buffer_, MSG_DONTWAIT);
+        if (length == 0) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK)
+                return End::empty;
+            if (errno == ENOBUFS)
+                return End::overflow;
+            fail("cannot read sock_diag destroy events");
+        }
+        decode_diag(std::span(buffer_).first(length), batch_);
+        malformed_ += batch_.malformed;
+        for (const auto &socket : batch_.sockets)
+            if (socket.has_protocol)
+                on_destroyed(socket);
+    }
+}
+
+} // namespace portd::capture

@@ -1,0 +1,54 @@
+// The two netlink conversations of the sock_diag tier, sock_diag(7). Faults are std::system_error.
+#pragma once
+
+#include "capture/inet_diag.hpp"
+#include "system/fd.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace portd::capture {
+
+// Dumps one socket table after the other.
+class DiagDump {
+  public:
+    DiagDump();
+
+    // Reads the whole table in batches of up to 32 KiB; `on_batch` is called for each as it
+    // arrives. Returns what went wrong, empty if the table was read to its end.
+    std::string read(Protocol protocol, Family family,
+                     const std::function<void(const std::vector<DiagSocket> &)> &on_batch);
+
+  private:
+    system::Fd socket_;
+    std::vector<std::byte> buffer_;
+    DiagBatch batch_;
+    std::uint32_t sequence_ = 0;
+};
+
+// Hears of every TCP and UDP socket of this network namespace that is destroyed: the groups
+// SKNLGRP_INET{,6}_{TCP,UDP}_DESTROY, which need CAP_NET_ADMIN.
+class DestroyEvents {
+  public:
+    enum class End {
+        empty,    // all that had arrived was read
+        overflow, // the kernel dropped events because the receive buffer was full; read on
+    };
+
+    DestroyEvents();
+
+    int descriptor() const { return socket_.get(); }
+    // Never waits.
+    End read_all(const std::function<void(const DiagSocket &)> &on_destroyed);
+    std::size_t malformed() const { return malformed_; }
+
+  private:
+    system::Fd socket_;
+    std::vector<std::byte> buffer_;
+    DiagBatch batch_;
+    std::size_t malformed_ = 0;
+};
+
+} // namespace portd::capture

@@ -1,0 +1,111 @@
+#include "capture/sock_diag_source.hpp"
+
+#include "capture/namespace_ports.hpp"
+
+#include <utility>
+
+namespace portd::capture {
+namespace {
+
+// An instant that is known as well as this counts as observed.
+constexpr auto observed_precision = std::chrono::milliseconds(1);
+
+model::SocketKey key_of(const DiagSocket &socket, std::uint32_t network_namespace) {
+    return {socket.cookie, network_namespace, model::SocketKey::Kind::cookie};
+}
+
+} // namespace
+
+SockDiagSource::SockDiagSource(PortFilter records, Attribution attribution,
+                               const model::Clock &clock)
+    : records_(std::move(records)),
+      attribution_(std::move(attribution)),
+      clock_(clock),
+      network_namespace_(own_network_namespace()),
+      last_empty_at_(clock.now()) {}
+
+std::vector<std::string> SockDiagSource::limitations() const {
+    return attribution_.limitations();
+}
+
+std::vector<int> SockDiagSource::descriptors() const {
+    auto descriptors = attribution_.descriptors();
+    descriptors.push_back(destroyed_.descriptor());
+    return descriptors;
+}
+
+void SockDiagSource::read_events(Promptness promptness, const Sink &sink) {
+    read_destroyed(promptness, sink);
+    attribution_.read_process_events();
+}
+
+void SockDiagSource::read_destroyed(Promptness promptness, const Sink &sink) {
+    while (destroyed_.read_all([&](const DiagSocket &socket) {
+        report(socket, promptness, sink);
+    }) == DestroyEvents::End::overflow) {
+        losses_.push_back({"overflow", last_empty_at_, clock_.now(), std::nullopt});
+        promptness = Promptness::after_work;
+    }
+    last_empty_at_ = clock_.now();
+}
+
+void SockDiagSource::report(const DiagSocket &socket, Promptness promptness,
+                            const Sink &sink) const {
+    if (socket.local.port == 0 || !records_(socket.local.port))
+        return;
+    const model::Instant now = clock_.now();
+    const bool observed =
+        promptness == Promptness::prompt || now - last_empty_at_ <= observed_precision;
+    sink(model::SocketDestroyed{
+        .key = key_of(socket, network_namespace_),
+        .protocol = socket.protocol,
+        .local = socket.local,
+        .peer = socket.peer,
+        .at = observed ? model::When::observed(now) : model::When::sampled(last_empty_at_, now),
+        .tcp = socket.tcp,
+    });
+}
+
+std::string SockDiagSource::scan(Protocol protocol, Family family, const Sink &sink) {
+    const model::Table table{protocol, family, network_namespace_};
+    sink(model::ScanStarted{table, clock_.now()});
+    auto failure = dump_.read(protocol, family, [&](const std::vector<DiagSocket> &sockets) {
+        const model::Instant now = clock_.now();
+        for (const auto &socket : sockets) {
+            if (socket.local.port == 0 || !records_(socket.local.port))
+                continue;
+            const auto key = key_of(socket, network_namespace_);
+            sink(model::SocketSeen{key, protocol, socket.local, socket.peer, socket.state,
+                                   socket.uid, socket.inode, now});
+            if (socket.inode != 0)
+                attribution_.present(socket.inode, key);
+        }
+        // A long dump must not make destroy events late.
+        if (now - last_empty_at_ > observed_precision / 2)
+            read_destroyed(Promptness::after_work, sink);
+    });
+    sink(model::ScanFinished{table, clock_.now(), failure.empty()});
+    return failure;
+}
+
+Sample SockDiagSource::sample(const Sink &sink) {
+    Sample sample{.began = clock_.now(), .ended = {}, .failure = {}};
+    for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
+        for (const auto family : {Family::ipv4, Family::ipv6}) {
+            auto failure = scan(protocol, family, sink);
+            if (sample.failure.empty())
+                sample.failure = std::move(failure);
+            read_destroyed(Promptness::after_work, sink);
+        }
+    }
+    attribution_.resolve(clock_.now(), sink);
+    read_destroyed(Promptness::after_work, sink);
+    sample.ended = clock_.now();
+    return sample;
+}
+
+std::vector<Loss> SockDiagSource::take_losses() {
+    return std::exchange(losses_, {});
+}
+
+} // namespace portd::capture

@@ -1,0 +1,29 @@
+// Choosing a capture tier.
+#pragma once
+
+#include "capture/redact.hpp"
+#include "capture/source.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd::capture {
+
+struct Request {
+    std::optional<CaptureTier> tier; // absent: the best that works
+    ArgumentPolicy arguments = ArgumentPolicy::redacted;
+    PortFilter records;
+};
+
+struct Opened {
+    std::unique_ptr<Source> source;
+    std::vector<std::string> reasons; // why each better tier was not taken
+};
+
+// Throws std::runtime_error or std::system_error with the reason if the tier that was asked for
+// does not work here, or none does. `clock` must outlive the source.
+Opened open_best(const Request &request, const model::Clock &clock);
+
+} // namespace portd::capture

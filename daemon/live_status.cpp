@@ -1,0 +1,39 @@
+#include "live_status.hpp"
+
+#include "system/clock.hpp"
+
+#include <utility>
+
+namespace portd {
+
+void LiveStatus::publish(proto::Status status) {
+    const std::scoped_lock lock(mutex_);
+    status_ = std::move(status);
+}
+
+void LiveStatus::publish(const model::NamespacePorts &ports) {
+    const std::scoped_lock lock(mutex_);
+    namespace_ports_ = ports;
+}
+
+proto::Status LiveStatus::status() const {
+    proto::Status status;
+    {
+        const std::scoped_lock lock(mutex_);
+        status = status_;
+    }
+    status.cpu_usec = system::cpu_time_us();
+    status.resident_bytes = system::resident_bytes();
+    return status;
+}
+
+model::NamespacePorts LiveStatus::namespace_ports() const {
+    const std::scoped_lock lock(mutex_);
+    return namespace_ports_;
+}
+
+bool LiveStatus::records(std::uint16_t port) const {
+    return ports_.records(port, namespace_ports());
+}
+
+} // namespace portd

@@ -1,0 +1,29 @@
+// What the capture thread lets the server's thread know.
+#pragma once
+
+#include "model/history.hpp"
+#include "settings.hpp"
+
+#include <mutex>
+
+namespace portd {
+
+class LiveStatus : public model::Daemon {
+  public:
+    explicit LiveStatus(const Settings &settings) : ports_(settings.ports) {}
+
+    void publish(proto::Status status);
+    void publish(const model::NamespacePorts &ports);
+
+    proto::Status status() const override;
+    model::NamespacePorts namespace_ports() const override;
+    bool records(std::uint16_t port) const override;
+
+  private:
+    const model::PortPolicy ports_;
+    mutable std::mutex mutex_;
+    proto::Status status_;
+    model::NamespacePorts namespace_ports_;
+};
+
+} // namespace portd

@@ -1,0 +1,65 @@
+// What the server needs of the store and of the running daemon, as interfaces: the server and the
+// store never meet. Times are wall-clock microseconds since the epoch, as on the wire.
+#pragma once
+
+#include "model/port_policy.hpp"
+#include "proto/messages.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace portd::model {
+
+// The conditions are joined by AND.
+struct LeaseQuery {
+    std::optional<std::uint16_t> port;
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> pid; // any holder
+    // Leases that may have held the port at some moment of [since, until].
+    std::optional<std::int64_t> since_us;
+    std::optional<std::int64_t> until_us;
+    // What an ordinary user may see: leases of sockets of this uid, and open leases of anybody.
+    std::optional<std::uint32_t> visible_to_uid;
+    bool open_only = false;
+    bool newest_first = false;
+};
+
+// Position after a lease, in the order of (latest possible opening, serial).
+struct LeaseCursor {
+    std::int64_t opened_us = 0;
+    std::int64_t serial = 0;
+};
+
+struct LeasePage {
+    std::vector<proto::Lease> leases;
+    std::optional<LeaseCursor> next; // absent: that was the end
+};
+
+// Reads stored leases. Each call is one short read transaction, so that a slow client never pins
+// the store. A fault (I/O error, damage) is thrown as std::runtime_error.
+class History {
+  public:
+    virtual ~History() = default;
+    virtual LeasePage page(const LeaseQuery &, std::optional<LeaseCursor> after,
+                           std::size_t limit) = 0;
+    // The lease of the port that was freed last, among those the query admits.
+    virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;
+    // The part of [since, until] in which portd was watching, and each gap in it; absent bounds
+    // reach to the first record and to now.
+    virtual proto::Coverage coverage(std::optional<std::int64_t> since_us,
+                                     std::int64_t until_us) = 0;
+    virtual std::vector<proto::Gap> newest_gaps(std::size_t limit) = 0;
+};
+
+// The daemon as it is now. Called from the server's thread while capture runs in another.
+class Daemon {
+  public:
+    virtual ~Daemon() = default;
+    virtual proto::Status status() const = 0;
+    virtual NamespacePorts namespace_ports() const = 0;
+    virtual bool records(std::uint16_t port) const = 0;
+};
+
+} // namespace portd::model

@@ -1,0 +1,50 @@
+// The rules of the ledger that look at one lease only.
+#pragma once
+
+#include "model/observation.hpp"
+#include "model/port_policy.hpp"
+
+namespace portd::model {
+
+enum class Orphaned : bool { no, yes }; // no process has the socket any more
+
+// The phase that a row of the socket tables shows. `bound` for sockets that have a port and no
+// more; UDP sockets have the states established (connected) and close (not connected), udp(7).
+Phase phase_of(Protocol protocol, SocketState state, Orphaned orphaned);
+
+// The role that a state by itself proves; nothing where it could be either end of a connection.
+std::optional<Role> role_of(Protocol protocol, SocketState state);
+
+// Explicit where the kernel would not have chosen this port; nothing where it might have.
+std::optional<PortChoice> port_choice_of(std::uint16_t port, const NamespacePorts &ports);
+
+enum class HolderNews {
+    none,    // known already, or impossible: it started, or was seen, after the lease had ended
+    changed, // the holders, or when they were seen, changed
+    no_room, // a holder too many (Lease::max_holders)
+};
+
+// Adds a sighting of a holder. A process has one image at a time: the one that was seen last.
+HolderNews add_holder(Lease &lease, const ProcessRef &process, Instant at);
+
+// Marks the images of a process as gone, except one that was seen afterwards, or first seen at that
+// moment (after an exec). False if that changes nothing.
+bool remove_holder(Lease &lease, const ProcessKey &process, const When &at);
+
+bool has_held(const Lease &lease, const ProcessKey &process);
+
+// Recomputes opener and last holder. Sampling sees who has a socket, not who called socket(2), so:
+//   opener       the only holder when it was first looked at (sampled); of several, the one that is
+//                an ancestor of all the others (inferred); otherwise unknown
+//   last holder  once the lease is closed: the only one that still had it, or the one that had it
+//                when all others had let go for certain (sampled); otherwise unknown
+void attribute(Lease &lease);
+
+// Ends the occupancy: closed (where that was not known before) and freed.
+void end_lease(Lease &lease, const When &at);
+
+// Late news can contradict by microseconds (a row is read after it was true): pulls bounds together
+// so that opened <= closed <= freed holds for the earliest as for the latest bounds.
+void order_times(Lease &lease);
+
+} // namespace portd::model

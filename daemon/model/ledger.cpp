@@ -1,0 +1,232 @@
+#include "model/ledger_state.hpp"
+
+#include "model/lease_rules.hpp"
+
+#include <algorithm>
+
+namespace portd::model {
+
+TableState &Ledger::State::table_of(Protocol protocol, Family family,
+                                    std::uint32_t network_namespace) {
+    const Table table{protocol, family, network_namespace};
+    auto &state = tables_[table];
+    state.table = table;
+    return state;
+}
+
+Ledger::State::Entry *Ledger::State::find(const SocketKey &key) {
+    for (auto &[_, table] : tables_) {
+        const auto renamed = table.renamed.find(key);
+        const auto found =
+            table.records.find(renamed == table.renamed.end() ? key : renamed->second);
+        if (found != table.records.end())
+            return &*found;
+    }
+    return nullptr;
+}
+
+void Ledger::State::mark(const SocketKey &key, Record &record) {
+    if (record.change != Record::unchanged)
+        return;
+    record.change = changes_.size();
+    const auto &lease = record.lease;
+    changes_.push_back(
+        {Table{lease.protocol, lease.local.address.family, key.network_namespace}, key, nullptr});
+}
+
+Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol protocol,
+                             const Endpoint &local, const Endpoint &peer, const When &opened,
+                             Instant first_observed) {
+    Record record;
+    record.lease.serial = next_serial();
+    record.lease.id = {key, first_observed};
+    record.lease.protocol = protocol;
+    record.lease.local = local;
+    record.lease.peer = peer;
+    record.lease.opened = opened;
+    record.lease.port_choice = port_choice_of(local.port, ports);
+    auto &placed = table.records.insert_or_assign(key, std::move(record)).first->second;
+    if (is_connection(placed.lease))
+        table.by_connection[{local, peer}] = key;
+    ++open_;
+    mark(key, placed);
+    return placed;
+}
+
+void Ledger::State::end(TableState &table, const SocketKey &key, Record &record, const When &at,
+                        Standing standing) {
+    --open_;
+    record.last_phase = record.lease.phase;
+    record.closed_by_end = !record.lease.closed;
+    end_lease(record.lease, at);
+    attribute(record.lease);
+    stop_listening(table, key, record.lease);
+    settle(table, key, record, standing, at.latest.value_or(record.last_shown));
+    mark(key, record);
+}
+
+// The end of the lease was concluded too early.
+void Ledger::State::reopen(TableState &table, const SocketKey &key, Record &record) {
+    auto &lease = record.lease;
+    if (record.closed_by_end)
+        lease.closed.reset();
+    lease.freed.reset();
+    lease.phase = record.last_phase;
+    record.standing = Standing::shown;
+    ++open_;
+    attribute(lease);
+    if (lease.phase == Phase::listening)
+        listen(table, key, lease);
+    mark(key, record);
+}
+
+void Ledger::State::settle(TableState &table, const SocketKey &key, Record &record,
+                           Standing standing, Instant at) {
+    record.standing = standing;
+    record.settled_at = at;
+    table.settled.emplace_back(at, key);
+}
+
+void Ledger::State::erase(TableState &table, const SocketKey &key) {
+    const auto found = table.records.find(key);
+    if (found == table.records.end())
+        return;
+    auto &record = found->second;
+    if (record.lease.is_open())
+        --open_;
+    if (table.scan != 0 && record.scan == table.scan)
+        --table.shown_in_scan;
+    const auto connection = table.by_connection.find({record.lease.local, record.lease.peer});
+    if (connection != table.by_connection.end() && connection->second == key)
+        table.by_connection.erase(connection);
+    if (record.alias)
+        table.renamed.erase(*record.alias);
+    if (record.change != Record::unchanged)
+        changes_[record.change].departed = std::make_unique<Lease>(std::move(record.lease));
+    table.records.erase(found);
+}
+
+void Ledger::State::rename(TableState &table, Record &record, const SocketKey &alias,
+                           const SocketKey &key) {
+    record.alias = alias;
+    table.renamed[alias] = key;
+}
+
+void Ledger::State::settle_oldest_destroyed(TableState &table) {
+    const SocketKey key = table.destroyed.front().second;
+    table.destroyed.pop_front();
+    const auto found = table.records.find(key);
+    if (found != table.records.end() && found->second.standing == Standing::destroyed)
+        end(table, key, found->second,
+            {found->second.last_shown, std::nullopt, Provenance::unknown}, Standing::ended);
+}
+
+void Ledger::State::keep_within_limits(TableState &table) {
+    while (table.destroyed.size() > limits_.awaiting_scan)
+        settle_oldest_destroyed(table);
+    while (table.settled.size() > limits_.remembered_ends) {
+        const auto [at, key] = table.settled.front();
+        table.settled.pop_front();
+        const auto found = table.records.find(key);
+        if (found != table.records.end() && found->second.settled_at == at &&
+            !found->second.lease.is_open())
+            erase(table, key);
+    }
+}
+
+// Ended sockets stay for the reorder window. Absent ones stay until they are destroyed, or where no
+// event will say that, until a second scan has missed them too.
+void Ledger::State::forget_old(TableState &table, Instant now) {
+    keep_within_limits(table);
+    const auto is_awaited = [&](const SocketKey &key, const Record &record) {
+        if (record.standing != Standing::absent)
+            return false;
+        const bool destroy_event_may_follow =
+            key.kind == SocketKey::Kind::cookie && record.last_phase != Phase::lingering;
+        return destroy_event_may_follow || !table.complete ||
+               table.complete->began <= record.settled_at;
+    };
+    std::deque<std::pair<Instant, SocketKey>> kept;
+    while (!table.settled.empty()) {
+        const auto [at, key] = table.settled.front();
+        if (now - at <= reorder_window)
+            break;
+        table.settled.pop_front();
+        const auto found = table.records.find(key);
+        if (found == table.records.end() || found->second.settled_at != at ||
+            found->second.lease.is_open())
+            continue;
+        if (is_awaited(key, found->second))
+            kept.emplace_back(at, key);
+        else
+            erase(table, key);
+    }
+    table.settled.insert(table.settled.begin(), kept.begin(), kept.end());
+}
+
+void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_until) {
+    for (auto &lease : open_leases) {
+        const SocketKey key = lease.id.socket;
+        auto &table = table_of(lease.protocol, lease.local.address.family, key.network_namespace);
+        next_serial_ = std::max(next_serial_, lease.serial + 1);
+        if (!lease.is_open() || table.records.contains(key))
+            continue;
+        for (auto &holder : lease.holders) {
+            holder.present = false; // until seen again
+            holder.gone_by.reset();
+        }
+        Record record;
+        record.lease = std::move(lease);
+        record.last_shown = watched_until;
+        const auto &placed = table.records.emplace(key, std::move(record)).first->second;
+        if (is_connection(placed.lease))
+            table.by_connection[{placed.lease.local, placed.lease.peer}] = key;
+        ++open_;
+        if (placed.lease.phase == Phase::listening)
+            listen(table, key, placed.lease);
+        if (!table.complete)
+            table.complete = ScanSpan{watched_until, watched_until};
+    }
+}
+
+std::vector<Lease> Ledger::State::take_changes() {
+    std::vector<Lease> leases;
+    leases.reserve(changes_.size());
+    for (const auto &change : changes_) {
+        if (change.departed) {
+            leases.push_back(std::move(*change.departed));
+            continue;
+        }
+        auto &record = tables_.at(change.table).records.at(change.key);
+        record.change = Record::unchanged;
+        leases.push_back(record.lease);
+    }
+    changes_.clear();
+    return leases;
+}
+
+Ledger::Ledger(std::int64_t first_serial) : Ledger(first_serial, Limits{}) {}
+Ledger::Ledger(std::int64_t first_serial, Limits limits)
+    : state_(std::make_unique<State>(first_serial, limits)) {}
+Ledger::~Ledger() = default;
+
+void Ledger::set_namespace_ports(const NamespacePorts &ports) {
+    state_->ports = ports;
+}
+void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
+    state_->restore(std::move(open_leases), watched_until);
+}
+void Ledger::apply(const Observation &observation) {
+    std::visit([this](const auto &fact) { state_->apply(fact); }, observation);
+}
+std::vector<Lease> Ledger::take_changes() {
+    return state_->take_changes();
+}
+std::size_t Ledger::open_leases() const {
+    return state_->open_leases();
+}
+std::uint64_t Ledger::unseen_sockets() const {
+    return state_->unseen;
+}
+
+} // namespace portd::model

@@ -1,0 +1,82 @@
+// The heart of portd: turns observations into leases.
+//
+// The ledger does no I/O and has no clock; every instant comes with an observation. It keeps the
+// open leases of one boot and hands out each lease that changed. Observations may come twice, late
+// by up to `reorder_window`, or never:
+//
+//  * A socket first seen by a scan was opened after the previous complete scan of its table began,
+//  and
+//    no later than it was seen. Without a previous scan the lower bound is unknown.
+//  * A socket that a complete scan no longer shows has let its port go between the start of the
+//  last
+//    scan that showed it and the end of this one. If a later scan shows it again with the same port
+//    (a scan can miss a row that moves while it reads), the lease goes on.
+//  * A destroy event is the exact end. If nobody ever saw the socket, the event alone makes a
+//  lease,
+//    with unknown holders: opened since the last scan, which did not show it.
+//  * A closed TCP connection may leave a TIME_WAIT entry, which is a different object with a
+//  different
+//    cookie. The first scan that begins after the end decides, by the tuple, whether the port
+//    lingers.
+//  * A connection is `accepted` if a listener holds its port, `client` if it was seen connecting,
+//  or if
+//    no unconnected socket was on its automatically choosable port while it came to be. Else the
+//    role is left unknown.
+//  * A port that the kernel would not choose by itself was chosen by the program. Otherwise nothing
+//  is
+//    said; an accepted connection has its listener's choice.
+//  * A socket that a scan shows under another local port has ended one lease and begun another.
+#pragma once
+
+#include "model/observation.hpp"
+#include "model/port_policy.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace portd::model {
+
+class Ledger {
+  public:
+    struct Limits {
+        // For each table: ended sockets kept to recognise late news of them, and destroyed
+        // connections kept until a scan has told whether their ports linger. Beyond these the
+        // oldest are settled with what is known.
+        std::size_t remembered_ends = 1 << 15;
+        std::size_t awaiting_scan = 1 << 17;
+    };
+
+    // How late news of a socket may come after its end.
+    static constexpr Duration reorder_window = std::chrono::seconds(2);
+
+    // Serials are handed out from `first_serial` up.
+    explicit Ledger(std::int64_t first_serial = 1);
+    Ledger(std::int64_t first_serial, Limits limits);
+    ~Ledger();
+
+    // Which ports the kernel chooses by itself, from now on.
+    void set_namespace_ports(const NamespacePorts &ports);
+
+    // Takes over the open leases of an earlier run in the same boot; portd was last watching at
+    // `watched_until`. The next complete scan of each table tells which of them are still there.
+    void restore(std::vector<Lease> open_leases, Instant watched_until);
+
+    void apply(const Observation &observation);
+
+    // Every lease that was made or changed since the last call, each once, in its present state and
+    // in the order of first change. Freed leases appear here for the last time, unless news of them
+    // comes within the reorder window.
+    std::vector<Lease> take_changes();
+
+    std::size_t open_leases() const;
+    // Destroyed sockets that no scan had shown: each is a lease with unknown holders.
+    std::uint64_t unseen_sockets() const;
+
+  private:
+    class State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace portd::model

@@ -1,0 +1,71 @@
+#include "model/ledger_state.hpp"
+
+#include "model/lease_rules.hpp"
+
+#include <algorithm>
+
+namespace portd::model {
+namespace {
+
+constexpr std::size_t max_early_departures = 1024;
+
+bool is_omitted(const Record &record, const ProcessKey &process) {
+    return std::ranges::binary_search(record.omitted, process);
+}
+
+// False if it was counted before, or there are too many to count.
+bool count_omitted(Record &record, const ProcessKey &process) {
+    const auto place = std::ranges::lower_bound(record.omitted, process);
+    const bool counted = place != record.omitted.end() && *place == process;
+    if (counted || record.omitted.size() == Record::max_omitted)
+        return false;
+    record.omitted.insert(place, process);
+    record.lease.holders_omitted =
+        std::max(record.lease.holders_omitted, static_cast<std::uint32_t>(record.omitted.size()));
+    return true;
+}
+
+} // namespace
+
+void Ledger::State::apply(const HolderSeen &seen) {
+    Entry *entry = find(seen.key);
+    if (!entry)
+        return;
+    auto &[key, record] = *entry;
+    switch (add_holder(record.lease, seen.process, seen.at)) {
+    case HolderNews::none:
+        return;
+    case HolderNews::no_room:
+        if (!count_omitted(record, seen.process->key))
+            return;
+        break;
+    case HolderNews::changed:
+        for (const auto &gone : early_departures_)
+            if (gone.key == seen.key && gone.process == seen.process->key)
+                remove_holder(record.lease, gone.process, gone.at);
+        break;
+    }
+    attribute(record.lease);
+    mark(key, record);
+}
+
+void Ledger::State::apply(const HolderGone &gone) {
+    Entry *entry = find(gone.key);
+    if (!entry)
+        return;
+    auto &[key, record] = *entry;
+    if (remove_holder(record.lease, gone.process, gone.at)) {
+        attribute(record.lease);
+        mark(key, record);
+    } else if (!has_held(record.lease, gone.process) && !is_omitted(record, gone.process)) {
+        early_departures_.push_back(gone);
+        const auto is_old = [&](const HolderGone &early) {
+            return gone.at.latest && early.at.latest &&
+                   *gone.at.latest - *early.at.latest > reorder_window;
+        };
+        while (early_departures_.size() > max_early_departures || is_old(early_departures_.front()))
+            early_departures_.pop_front();
+    }
+}
+
+} // namespace portd::model

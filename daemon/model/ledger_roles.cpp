@@ -1,0 +1,57 @@
+#include "model/ledger_state.hpp"
+
+#include <algorithm>
+
+namespace portd::model {
+
+void Ledger::State::listen(TableState &table, const SocketKey &key, const Lease &lease) {
+    auto &listeners = table.listening[lease.local.port].listeners;
+    if (std::ranges::none_of(listeners, [&](const auto &l) { return l.key == key; }))
+        listeners.push_back({key, lease.local.address, lease.port_choice});
+}
+
+void Ledger::State::stop_listening(TableState &table, const SocketKey &key, const Lease &lease) {
+    if (lease.protocol != Protocol::tcp || (is_connection(lease) && lease.role != Role::listener))
+        return;
+    auto &listening = table.listening[lease.local.port];
+    std::erase_if(listening.listeners, [&](const auto &l) { return l.key == key; });
+    if (lease.freed)
+        listening.last_end = std::max(listening.last_end, lease.freed->latest);
+}
+
+void Ledger::State::decide_role_by_listeners(TableState &table, Lease &lease) {
+    if (lease.role || !is_connection(lease))
+        return;
+    const auto listener_at = [&](const Endpoint &end) -> const Listening::Listener * {
+        const auto found = table.listening.find(end.port);
+        if (found == table.listening.end())
+            return nullptr;
+        const auto &listeners = found->second.listeners;
+        const auto match = std::ranges::find_if(listeners, [&](const auto &listener) {
+            return listener.address.is_wildcard() || listener.address == end.address;
+        });
+        return match == listeners.end() ? nullptr : &*match;
+    };
+    if (const auto *listener = listener_at(lease.local)) {
+        lease.role = Role::accepted;
+        lease.port_choice = listener->port_choice;
+    } else if (lease.local.address == lease.peer.address && listener_at(lease.peer)) {
+        lease.role = Role::client;
+    }
+}
+
+void Ledger::State::decide_role(TableState &table, Lease &lease) {
+    decide_role_by_listeners(table, lease);
+    if (lease.role || !is_connection(lease) || !ports.can_be_automatic(lease.local.port))
+        return;
+    // A listener that is gone may have accepted it: before portd watched, or since.
+    if (!lease.opened.earliest || !table.watched_since ||
+        *lease.opened.earliest < *table.watched_since)
+        return;
+    const auto found = table.listening.find(lease.local.port);
+    if (found != table.listening.end() && found->second.last_end >= lease.opened.earliest)
+        return;
+    lease.role = Role::client;
+}
+
+} // namespace portd::model

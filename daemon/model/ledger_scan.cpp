@@ -1,0 +1,231 @@
+#include "model/ledger_state.hpp"
+
+#include "model/lease_rules.hpp"
+
+#include <algorithm>
+
+namespace portd::model {
+
+namespace {
+
+// TIME_WAIT objects, and FIN_WAIT2 ones of the same kind, belong to no process and no socket.
+bool may_be_time_wait(const SocketSeen &seen) {
+    return seen.inode == 0 &&
+           (seen.state == SocketState::time_wait || seen.state == SocketState::fin_wait2);
+}
+
+Phase phase_of(const SocketSeen &seen) {
+    return phase_of(seen.protocol, seen.state, seen.inode == 0 ? Orphaned::yes : Orphaned::no);
+}
+
+// Whether a row with a new key shows what a known connection has become.
+bool may_have_become(const Record &record, const SocketKey &old_key, const SocketSeen &seen,
+                     std::uint64_t scan) {
+    if (record.standing == Standing::ended ||
+        (record.standing == Standing::shown && record.scan == scan))
+        return false;
+    if (record.standing == Standing::absent && seen.at - record.settled_at > Ledger::reorder_window)
+        return false;
+    const Phase phase = record.lease.is_open() ? record.lease.phase : record.last_phase;
+    if (phase == Phase::lingering && phase_of(seen) != Phase::lingering)
+        return false; // the tuple is in use again
+    if (seen.key.kind != old_key.kind)
+        return true;
+    const bool is_time_wait = record.alias || record.time_wait_only;
+    return may_be_time_wait(seen) && !is_time_wait;
+}
+
+} // namespace
+
+void Ledger::State::apply(const ScanStarted &started) {
+    auto &table =
+        table_of(started.table.protocol, started.table.family, started.table.network_namespace);
+    if (table.scan_began && started.at <= *table.scan_began)
+        return; // said twice
+    table.scanning = true;
+    table.scan_began = started.at;
+    if (!table.watched_since)
+        table.watched_since = started.at;
+    ++table.scan;
+    table.shown_in_scan = 0;
+    forget_old(table, started.at);
+}
+
+// A row whose key is new but whose connection is known may be the TIME_WAIT entry that took the
+// place of a socket, or (where rows have no cookie) the same socket under another kind of key.
+Record *Ledger::State::adopt(TableState &table, const SocketSeen &seen) {
+    if (seen.protocol != Protocol::tcp || seen.peer.port == 0)
+        return nullptr;
+    const auto connection = table.by_connection.find({seen.local, seen.peer});
+    if (connection == table.by_connection.end())
+        return nullptr;
+    const SocketKey old_key = connection->second;
+    const auto found = table.records.find(old_key);
+    if (found == table.records.end())
+        return nullptr;
+    if (!may_have_become(found->second, old_key, seen, table.scan))
+        return nullptr;
+
+    auto node = table.records.extract(found);
+    node.key() = seen.key;
+    auto &moved = table.records.insert(std::move(node)).position->second;
+    connection->second = seen.key;
+    if (moved.alias)
+        table.renamed[*moved.alias] = seen.key;
+    else
+        rename(table, moved, old_key, seen.key);
+    if (moved.change != Record::unchanged)
+        changes_[moved.change].key = seen.key;
+    return &moved;
+}
+
+void Ledger::State::take_endpoints(TableState &table, const SocketKey &key, Record &record,
+                                   const Endpoint &local, const Endpoint &peer) {
+    auto &lease = record.lease;
+    const Endpoint &last_peer = peer.port != 0 ? peer : lease.peer;
+    if (lease.local == local && lease.peer == last_peer)
+        return;
+    const auto old = table.by_connection.find({lease.local, lease.peer});
+    if (old != table.by_connection.end() && old->second == key)
+        table.by_connection.erase(old);
+    lease.peer = last_peer;
+    lease.local = local;
+    if (is_connection(lease))
+        table.by_connection[{lease.local, lease.peer}] = key;
+    mark(key, record);
+}
+
+void Ledger::State::show(TableState &table, const SocketKey &key, Record &record,
+                         const SocketSeen &seen) {
+    auto &lease = record.lease;
+    if (record.standing == Standing::absent)
+        reopen(table, key, record);
+    if (record.standing != Standing::shown) {
+        record.standing = Standing::shown;
+        mark(key, record);
+    }
+    const bool shown_by_earlier_scan = record.scan != 0 && record.scan != table.scan;
+    const Instant shown_before = record.last_shown;
+    record.last_shown = table.scan_began.value_or(seen.at);
+    if (record.scan != table.scan) {
+        record.scan = table.scan;
+        ++table.shown_in_scan;
+    }
+
+    const Phase phase = phase_of(seen);
+    // Rows that no process has say uid 0, whoever's they were.
+    if (seen.inode != 0 && lease.uid != seen.uid) {
+        lease.uid = seen.uid;
+        mark(key, record);
+    }
+    take_endpoints(table, key, record, seen.local, seen.peer);
+    if (phase > lease.phase) {
+        lease.phase = phase;
+        mark(key, record);
+    }
+    if (phase == Phase::lingering && !lease.closed) {
+        lease.closed = When::sampled(shown_before, seen.at);
+        order_times(lease);
+        attribute(lease);
+        mark(key, record);
+    }
+    if (lease.role)
+        return;
+    lease.role = role_of(seen.protocol, seen.state);
+    if (!record.time_wait_only)
+        decide_role_by_listeners(table, lease);
+    // A listener may have begun after this scan passed the listeners.
+    if (!record.time_wait_only && shown_by_earlier_scan)
+        decide_role(table, lease);
+    if (lease.phase == Phase::listening)
+        listen(table, key, lease);
+    if (lease.role)
+        mark(key, record);
+}
+
+void Ledger::State::meet(TableState &table, const SocketSeen &seen) {
+    const auto missed_by = table.scan_over_by(seen.at);
+    const auto since = missed_by ? std::optional(missed_by->began) : std::nullopt;
+    auto &record = begin(table, seen.key, seen.protocol, seen.local, seen.peer,
+                         When::sampled(since, seen.at), seen.at);
+    record.time_wait_only = may_be_time_wait(seen);
+    record.lease.phase = phase_of(seen);
+    if (record.lease.phase == Phase::lingering)
+        record.lease.closed = record.lease.opened;
+    show(table, seen.key, record, seen);
+}
+
+void Ledger::State::apply(const SocketSeen &seen) {
+    auto &table = table_of(seen.protocol, seen.local.address.family, seen.key.network_namespace);
+    if (table.scan_began && seen.at < *table.scan_began)
+        return; // of an earlier scan
+    const auto found = table.records.find(seen.key);
+    if (found != table.records.end()) {
+        auto &record = found->second;
+        if (record.standing == Standing::destroyed || record.standing == Standing::ended)
+            return; // a late row of a socket that is gone
+        const bool tuple_in_use_again = seen.key.kind == SocketKey::Kind::tuple &&
+                                        record.lease.phase == Phase::lingering &&
+                                        phase_of(seen) != Phase::lingering;
+        if (record.lease.local.port == seen.local.port && !tuple_in_use_again) {
+            show(table, seen.key, record, seen);
+            return;
+        }
+        if (record.standing == Standing::shown)
+            end(table, seen.key, record, When::sampled(record.last_shown, seen.at),
+                Standing::ended);
+        erase(table, seen.key);
+    } else if (table.renamed.contains(seen.key)) {
+        return; // a late row: its TIME_WAIT entry has been seen already
+    } else if (Record *adopted = adopt(table, seen)) {
+        show(table, seen.key, *adopted, seen);
+        return;
+    }
+    if (seen.local.port != 0)
+        meet(table, seen);
+}
+
+void Ledger::State::apply(const ScanFinished &finished) {
+    auto &table =
+        table_of(finished.table.protocol, finished.table.family, finished.table.network_namespace);
+    if (!table.scanning || finished.at < *table.scan_began)
+        return; // said twice
+    table.scanning = false;
+    if (!finished.complete)
+        return;
+    settle_shown(table, finished.at);
+    settle_destroyed(table, finished.at);
+    table.complete_then = table.complete;
+    table.complete = ScanSpan{*table.scan_began, finished.at};
+    keep_within_limits(table);
+}
+
+// What a complete scan no longer shows has let its port go.
+void Ledger::State::settle_shown(TableState &table, Instant scan_finished) {
+    if (table.shown_in_scan == table.records.size())
+        return;
+    for (auto &[key, record] : table.records) {
+        if (record.standing != Standing::shown || record.scan == table.scan)
+            continue;
+        end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);
+    }
+}
+
+// The scan would have shown the TIME_WAIT entries of connections that were destroyed before it
+// began.
+void Ledger::State::settle_destroyed(TableState &table, Instant scan_finished) {
+    while (!table.destroyed.empty()) {
+        const auto [at, key] = table.destroyed.front();
+        if (at >= *table.scan_began)
+            return;
+        table.destroyed.pop_front();
+        const auto found = table.records.find(key);
+        if (found == table.records.end() || found->second.standing != Standing::destroyed)
+            continue;
+        auto &record = found->second;
+        decide_role(table, record.lease);
+        end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::ended);
+    }
+}
+
+} // namespace portd::model

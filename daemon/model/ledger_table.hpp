@@ -1,0 +1,108 @@
+// The sockets of one kernel table, as the ledger remembers them. Private to the ledger.
+#pragma once
+
+#include "model/lease.hpp"
+#include "model/observation.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+namespace portd::model {
+
+// Where a socket stands with regard to the kernel.
+enum class Standing : std::uint8_t {
+    shown,     // in the table when last scanned
+    absent,    // not in the last complete scan, and its lease is freed; a later scan may still
+               // show it, and if it has a cookie its destroy event may follow at any time
+    destroyed, // gone; the next scan tells whether its port lingers in TIME_WAIT
+    ended,     // gone, lease freed; kept for a moment to recognise late news
+};
+
+struct Record {
+    Lease lease;
+    Instant last_shown{};   // start of the last scan that showed it: lower bound of its end
+    Instant settled_at{};   // when it became absent, destroyed or ended
+    std::uint64_t scan = 0; // number of the last scan that showed it
+    Standing standing = Standing::shown;
+    std::optional<SocketKey> alias;  // its socket, where it goes by the key of a TIME_WAIT entry
+    bool time_wait_only = false;     // first met as TIME_WAIT: the socket it came from is not known
+    bool closed_by_end = false;      // the end of the lease was also the first word of its closing
+    Phase last_phase = Phase::bound; // before the lease ended
+    std::vector<ProcessKey> omitted; // holders beyond Lease::max_holders, sorted
+    static constexpr std::size_t max_omitted = 4096;
+
+    static constexpr std::size_t unchanged = static_cast<std::size_t>(-1);
+    std::size_t change = unchanged; // index into the changes to be taken
+};
+
+// A complete scan.
+struct ScanSpan {
+    Instant began{};
+    Instant finished{};
+};
+
+struct Connection {
+    Endpoint local;
+    Endpoint peer;
+
+    bool operator==(const Connection &) const = default;
+};
+
+} // namespace portd::model
+
+template <>
+struct std::hash<portd::model::Connection> {
+    std::size_t operator()(const portd::model::Connection &c) const noexcept {
+        std::size_t h = c.local.port * 0x9e3779b97f4a7c15ULL ^ c.peer.port;
+        for (const auto &bytes : {c.local.address.bytes, c.peer.address.bytes})
+            for (const auto byte : bytes)
+                h = (h ^ byte) * 0x100000001b3ULL;
+        return h;
+    }
+};
+
+namespace portd::model {
+
+// Unconnected TCP sockets on one port: the ones that listen now, and when one was last known to
+// end.
+struct Listening {
+    struct Listener {
+        SocketKey key;
+        Address address;
+        std::optional<PortChoice> port_choice;
+    };
+    std::vector<Listener> listeners;
+    std::optional<Instant> last_end;
+};
+
+struct TableState {
+    Table table;
+    std::unordered_map<SocketKey, Record> records;
+    // Newest socket of each TCP connection, to join a TIME_WAIT entry with the socket it came from.
+    std::unordered_map<Connection, SocketKey> by_connection;
+    // Record::alias the other way round.
+    std::unordered_map<SocketKey, SocketKey> renamed;
+    std::unordered_map<std::uint16_t, Listening> listening;
+    std::deque<std::pair<Instant, SocketKey>> settled;   // absent and ended, oldest first
+    std::deque<std::pair<Instant, SocketKey>> destroyed; // awaiting the next scan, oldest first
+    std::uint64_t scan = 0;
+    std::size_t shown_in_scan = 0;
+    bool scanning = false;
+    std::optional<Instant> scan_began;     // of the scan under way or the last one
+    std::optional<Instant> watched_since;  // the first scan began
+    std::optional<ScanSpan> complete;      // the last complete scan
+    std::optional<ScanSpan> complete_then; // the complete scan before that
+
+    // The newest complete scan that is remembered and was over by `at`.
+    std::optional<ScanSpan> scan_over_by(Instant at) const {
+        for (const auto &span : {complete, complete_then})
+            if (span && span->finished <= at)
+                return span;
+        return std::nullopt;
+    }
+};
+
+} // namespace portd::model

@@ -1,0 +1,154 @@
+#include "recorder.hpp"
+
+#include "capture/namespace_ports.hpp"
+#include "store/fault.hpp"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+namespace portd {
+namespace {
+
+// Leases kept for the next commit while the store refuses them; the oldest are counted as lost
+// beyond it.
+constexpr std::size_t most_pending = 100'000;
+
+} // namespace
+
+Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
+                   store::Writer &writer, LiveStatus &live, std::vector<std::string> tier_reasons)
+    : settings_(settings),
+      clock_(clock),
+      source_(source),
+      writer_(writer),
+      live_(live),
+      tier_reasons_(std::move(tier_reasons)),
+      ledger_(writer.next_serial()),
+      sink_([this](const model::Observation &observation) {
+          ledger_.apply(observation);
+          has_news_ = true;
+      }),
+      network_namespace_(capture::own_network_namespace()),
+      started_(clock.now()) {
+    if (const auto until = writer_.watched_until())
+        ledger_.restore(writer_.open_leases(), *until);
+}
+
+void Recorder::read_events(capture::Promptness promptness) {
+    source_.read_events(promptness, sink_);
+}
+
+void Recorder::sample() {
+    if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
+        ports_ = ports;
+        ledger_.set_namespace_ports(ports_);
+        live_.publish(ports_);
+    }
+    ++samples_;
+    account(source_.sample(sink_));
+    has_news_ = true;
+}
+
+// Between two complete samples everything that was is known: what a sample shows, and what was
+// destroyed meanwhile. So coverage reaches from the first complete sample to the last.
+void Recorder::account(const capture::Sample &sample) {
+    const bool was_failing = !failure_.empty();
+    if (sample.failure != failure_) {
+        if (!sample.failure.empty())
+            spdlog::warn("sampling is incomplete: {}; what ends meanwhile is noticed later",
+                         sample.failure);
+        else
+            spdlog::info("sampling is complete again");
+        failure_ = sample.failure;
+    }
+    if (!sample.failure.empty()) {
+        ++losses_["scanFailed"];
+        return;
+    }
+    if (!watching_since_) {
+        watching_since_ = sample.began;
+        if (const auto before = writer_.watched_until_wall_us())
+            gaps_.push_back({*before, std::max(*before, writer_.wall_us(sample.began)),
+                             "notRunning", std::nullopt});
+    } else if (was_failing) {
+        close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
+    }
+    for (const auto &loss : source_.take_losses()) {
+        losses_[loss.cause] += loss.events.value_or(1);
+        close_gap(loss.cause, loss.since, loss.until, loss.events);
+        spdlog::warn("events were lost ({}); a gap is on record", loss.cause);
+    }
+    watched_until_ = sample.began;
+}
+
+void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
+                         std::optional<std::int64_t> lost) {
+    gaps_.push_back({writer_.wall_us(since), writer_.wall_us(until), cause, lost});
+}
+
+void Recorder::commit() {
+    auto changes = ledger_.take_changes();
+    pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
+                    std::make_move_iterator(changes.end()));
+    has_news_ = false;
+    store::Batch batch{.leases = pending_, .watched = std::nullopt, .gaps = gaps_};
+    if (watching_since_)
+        batch.watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
+    try {
+        writer_.commit(batch);
+    } catch (const store::DamagedStore &) {
+        throw;
+    } catch (const std::exception &error) {
+        if (commit_failure_ != error.what()) {
+            commit_failure_ = error.what();
+            spdlog::error("cannot store leases: {}; keeping up to {} in memory and trying again",
+                          commit_failure_, most_pending);
+        }
+        if (pending_.size() > most_pending) {
+            const auto lost = static_cast<std::int64_t>(pending_.size() - most_pending);
+            pending_.erase(pending_.begin(), pending_.begin() + lost);
+            losses_["storeFailed"] += lost;
+            close_gap("storeFailed", watched_until_.value_or(started_), clock_.now(), lost);
+        }
+        publish();
+        return;
+    }
+    if (!commit_failure_.empty()) {
+        spdlog::info("leases are stored again");
+        commit_failure_.clear();
+    }
+    pending_.clear();
+    gaps_.clear();
+    publish();
+}
+
+void Recorder::publish() {
+    proto::Status status;
+    status.version = PORTD_VERSION;
+    status.tier = source_.tier();
+    status.tier_reasons = tier_reasons_;
+    for (const auto &limitation : source_.limitations())
+        status.tier_reasons.push_back(limitation);
+    status.started_usec = writer_.wall_us(started_);
+    if (watching_since_) {
+        status.watching_since_usec = writer_.wall_us(*watching_since_);
+        status.last_snapshot_usec = writer_.wall_us(*watched_until_);
+    }
+    status.samples = samples_;
+    status.unseen_sockets = static_cast<std::int64_t>(ledger_.unseen_sockets());
+    status.interval_usec = settings_.interval.count();
+    status.ports = settings_.ports.to_string();
+    status.range_low = ports_.local_range.low;
+    status.range_high = ports_.local_range.high;
+    status.network_namespace = network_namespace_;
+    status.open_leases = static_cast<std::int64_t>(ledger_.open_leases());
+    status.stored_leases = writer_.stored_leases();
+    status.stored_bytes = writer_.stored_bytes();
+    for (const auto &[cause, events] : losses_)
+        if (events > 0)
+            status.losses.push_back({cause, events});
+    live_.publish(std::move(status));
+}
+
+} // namespace portd

@@ -1,0 +1,61 @@
+// The capture thread's work apart from waiting: lets the source look, gives what it saw to the
+// ledger, stores what changed, and keeps the account of when portd was watching.
+//
+// Everything it is given lives longer than it does. Nothing here waits.
+#pragma once
+
+#include "capture/source.hpp"
+#include "live_status.hpp"
+#include "model/ledger.hpp"
+#include "settings.hpp"
+#include "store/writer.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd {
+
+class Recorder {
+  public:
+    Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
+             store::Writer &writer, LiveStatus &live, std::vector<std::string> tier_reasons);
+
+    // Whether a commit is due.
+    bool has_news() const { return has_news_; }
+
+    void read_events(capture::Promptness promptness);
+    void sample();
+    void commit();
+
+  private:
+    void account(const capture::Sample &sample);
+    void close_gap(const std::string &cause, model::Instant since, model::Instant until,
+                   std::optional<std::int64_t> lost);
+    void publish();
+
+    const Settings &settings_;
+    const model::Clock &clock_;
+    capture::Source &source_;
+    store::Writer &writer_;
+    LiveStatus &live_;
+    const std::vector<std::string> tier_reasons_;
+    model::NamespacePorts ports_;
+    model::Ledger ledger_;
+    capture::Sink sink_;
+
+    const std::uint32_t network_namespace_;
+    const model::Instant started_;
+    std::optional<model::Instant> watching_since_;
+    std::optional<model::Instant> watched_until_; // beginning of the last complete sample
+    std::string failure_;                         // of the last sample
+    std::vector<model::Lease> pending_;           // changed, not committed
+    std::vector<proto::Gap> gaps_;                // not committed
+    std::map<std::string, std::int64_t> losses_;
+    std::string commit_failure_;
+    std::int64_t samples_ = 0;
+    bool has_news_ = false;
+};
+
+} // namespace portd

@@ -1,0 +1,50 @@
+#include "access.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace portd::server {
+namespace {
+
+bool is_open(const proto::Lease &lease) {
+    return lease.phase != Phase::freed && !lease.freed;
+}
+
+// Made up anew from what may be shown, so that a field added to leases is not shown by oversight.
+proto::Lease cut(proto::Lease &&lease) {
+    proto::Lease rest;
+    rest.id = std::move(lease.id);
+    rest.boot_id = std::move(lease.boot_id);
+    rest.cookie = std::move(lease.cookie);
+    rest.protocol = lease.protocol;
+    rest.family = lease.family;
+    rest.local_address = std::move(lease.local_address);
+    rest.local_port = lease.local_port;
+    rest.peer_address = std::move(lease.peer_address);
+    rest.peer_port = lease.peer_port;
+    rest.network_namespace = lease.network_namespace;
+    rest.role = lease.role;
+    rest.phase = lease.phase;
+    rest.uid = lease.uid;
+    rest.user = std::move(lease.user);
+    rest.incomplete = true;
+    return rest;
+}
+
+} // namespace
+
+Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
+               std::optional<std::uint32_t> portd_group) {
+    const bool member = portd_group && std::ranges::find(groups, *portd_group) != groups.end();
+    return uid == 0 || member ? Sight::everything : Sight::own;
+}
+
+std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others) {
+    if (caller.sight == Sight::everything || lease.uid == std::int64_t{caller.uid})
+        return lease;
+    if (others == OthersOpen::withheld || !is_open(lease))
+        return std::nullopt;
+    return cut(std::move(lease));
+}
+
+} // namespace portd::server

@@ -1,0 +1,39 @@
+// Who sees what.
+//
+// Root and the members of the group `portd` see everything. Anybody else sees the leases of sockets
+// of their own uid in full. Of the open leases of others they see what the kernel shows to all in
+// /proc/net: the addresses and ports, the state and the uid. Leases of others that ended are not
+// shown. Only the uid of the socket counts: a process of another uid may hold it as well.
+//
+// A question can tell by its choice of leases what their text leaves out: asked for a pid, the cut
+// lease of another user would say who holds it; asked for a time in the past, when it was opened.
+// Such questions are not answered from leases of others at all.
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace portd::server {
+
+enum class Sight { everything, own };
+
+// Who asks.
+struct Caller {
+    std::uint32_t uid = 0;
+    Sight sight = Sight::own;
+};
+
+// `groups` are all groups of the caller. Without a group `portd` only root sees everything.
+Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
+               std::optional<std::uint32_t> portd_group);
+
+// What becomes of open leases of others that the caller may not see in full.
+enum class OthersOpen { cut, withheld };
+
+// The lease as the caller may see it, marked `incomplete` if it was cut; or nothing.
+std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others);
+
+} // namespace portd::server

@@ -1,0 +1,272 @@
+#include "methods.hpp"
+
+#include "interval.hpp"
+#include "proto/codec.hpp"
+#include "proto/interfaces.hpp"
+#include "replies.hpp"
+#include "services.hpp"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+namespace portd::server {
+namespace {
+
+using nlohmann::json;
+using proto::Reply;
+
+struct Request {
+    const json &parameters;
+    const Caller &caller;
+    const Backend &backend;
+    std::int64_t now_us;
+};
+
+struct Interface {
+    std::string_view name;
+    std::string_view description;
+};
+
+const std::array<Interface, 2> &interfaces() {
+    static const std::array<Interface, 2> served{{
+        {"org.varlink.service", proto::service_interface},
+        {"io.portd.Ports", proto::ports_interface},
+    }};
+    return served;
+}
+
+const Interface *find_interface(std::string_view name) {
+    const auto found = std::ranges::find(interfaces(), name, &Interface::name);
+    return found == interfaces().end() ? nullptr : &*found;
+}
+
+Reply invalid(const proto::InvalidField &field) {
+    return failure(proto::errors::invalid_parameter,
+                   json{{"parameter", field.parameter}, {"reason", field.reason}});
+}
+
+Reply no_such_interface(std::string_view name) {
+    return failure(proto::errors::interface_not_found, "interface", std::string(name));
+}
+
+// Methods that take no parameter but this one.
+std::optional<Reply> refuse_others(const json &parameters, std::string_view known) {
+    for (const auto &[name, value] : parameters.items())
+        if (name != known)
+            return invalid({name, "is not a parameter of this method"});
+    return std::nullopt;
+}
+
+Answer get_info(const Request &request) {
+    if (auto refusal = refuse_others(request.parameters, ""))
+        return *refusal;
+    json names = json::array();
+    for (const Interface &interface : interfaces())
+        names.push_back(interface.name);
+    return success(json{{"vendor", "portd"},
+                        {"product", "portd"},
+                        {"version", request.backend.daemon.status().version},
+                        {"url", ""},
+                        {"interfaces", std::move(names)}});
+}
+
+Answer get_interface_description(const Request &request) {
+    if (auto refusal = refuse_others(request.parameters, "interface"))
+        return *refusal;
+    const auto name = request.parameters.find("interface");
+    if (name == request.parameters.end() || name->is_null())
+        return invalid({"interface", "is required"});
+    if (!name->is_string())
+        return invalid({"interface", "is not a string"});
+    const auto &text = name->get_ref<const std::string &>();
+    if (const Interface *interface = find_interface(text))
+        return success(json{{"description", interface->description}});
+    return no_such_interface(text);
+}
+
+template <typename Wire>
+model::LeaseQuery query_of(const Wire &wire, const Caller &caller) {
+    model::LeaseQuery query;
+    if (wire.port)
+        query.port = static_cast<std::uint16_t>(*wire.port);
+    query.protocol = wire.protocol;
+    query.pid = wire.pid;
+    if (caller.sight == Sight::own)
+        query.visible_to_uid = caller.uid;
+    return query;
+}
+
+// Whether only what the kernel shows to all decides which open leases are chosen (access.hpp).
+OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
+    const bool of_past = query.until_us && *query.until_us < now_us;
+    return query.pid || of_past ? OthersOpen::withheld : OthersOpen::cut;
+}
+
+Answer history(const Request &request) {
+    const auto decoded = proto::decode<proto::HistoryRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::HistoryRequest>(decoded);
+    const auto interval = interval_of(wire);
+    if (const auto *none = std::get_if<NoInterval>(&interval))
+        return failure(proto::errors::invalid_interval, "reason", none->reason);
+
+    LeaseQuestion question;
+    question.coverage_of = std::get<Interval>(interval);
+    question.query = query_of(wire, request.caller);
+    question.query.since_us = question.coverage_of->since_us;
+    question.query.until_us = question.coverage_of->until_us;
+    question.query.newest_first = wire.newest_first;
+    question.limit = wire.limit;
+    question.others = others_in(question.query, request.now_us);
+    question.withheld = request.caller.sight == Sight::own;
+    return LeaseStream(std::move(question), request.caller);
+}
+
+Answer list(const Request &request) {
+    const auto decoded = proto::decode<proto::ListRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::ListRequest>(decoded);
+
+    LeaseQuestion question;
+    question.query = query_of(wire, request.caller);
+    question.query.open_only = true;
+    question.limit = wire.limit;
+    question.others = others_in(question.query, request.now_us);
+    question.withheld =
+        request.caller.sight == Sight::own && question.others == OthersOpen::withheld;
+    return LeaseStream(std::move(question), request.caller);
+}
+
+// Adds the open leases of the port, as far as a reply takes them.
+void add_holders(proto::WhoReply &reply, model::LeaseQuery query, const Request &request) {
+    query.open_only = true;
+    std::size_t processes = 0;
+    std::optional<model::LeaseCursor> after;
+    do {
+        model::LeasePage page = request.backend.history.page(query, after, 32);
+        for (proto::Lease &lease : page.leases) {
+            auto shown = visible(std::move(lease), request.caller, OthersOpen::cut);
+            if (!shown)
+                continue;
+            processes += shown->holders.size();
+            if (reply.holders.size() == most_holding_leases ||
+                (!reply.holders.empty() && processes > most_holding_processes)) {
+                reply.truncated = true;
+                return;
+            }
+            reply.withheld = reply.withheld || shown->incomplete;
+            reply.holders.push_back(*std::move(shown));
+        }
+        after = page.next;
+    } while (after);
+}
+
+proto::WhoReply who_holds(std::uint16_t port, const Request &request) {
+    model::LeaseQuery query;
+    query.port = port;
+    if (request.caller.sight == Sight::own)
+        query.visible_to_uid = request.caller.uid;
+
+    proto::WhoReply reply;
+    add_holders(reply, query, request);
+    if (reply.holders.empty()) {
+        if (auto last = request.backend.history.last_freed(query))
+            reply.last = visible(*std::move(last), request.caller, OthersOpen::withheld);
+        reply.withheld = request.caller.sight == Sight::own;
+    }
+    reply.coverage = request.backend.history.coverage(request.now_us, request.now_us);
+    reply.coverage.complete = reply.coverage.complete && !reply.withheld;
+    return reply;
+}
+
+Answer who(const Request &request) {
+    const auto decoded = proto::decode<proto::PortRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto port = static_cast<std::uint16_t>(std::get<proto::PortRequest>(decoded).port);
+    return success(encode(who_holds(port, request)));
+}
+
+const char *iana_class_of(std::uint16_t port) {
+    if (model::iana_system.contains(port))
+        return "system";
+    return model::iana_user.contains(port) ? "user" : "dynamic";
+}
+
+Answer explain(const Request &request) {
+    const auto decoded = proto::decode<proto::PortRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto port = static_cast<std::uint16_t>(std::get<proto::PortRequest>(decoded).port);
+
+    const model::NamespacePorts ports = request.backend.daemon.namespace_ports();
+    proto::Explanation explanation;
+    explanation.port = port;
+    explanation.iana_class = iana_class_of(port);
+    explanation.iana_reference = "RFC 6335, section 6";
+    explanation.range_low = ports.local_range.low;
+    explanation.range_high = ports.local_range.high;
+    explanation.in_range = ports.local_range.contains(port);
+    explanation.reserved = ports.is_reserved(port);
+    explanation.privileged = port < ports.unprivileged_start;
+    explanation.recorded = request.backend.daemon.records(port);
+    explanation.services = services_of(port);
+    explanation.who = who_holds(port, request);
+    return success(encode(explanation));
+}
+
+Answer status(const Request &request) {
+    if (auto refusal = refuse_others(request.parameters, ""))
+        return *refusal;
+    proto::Status status = request.backend.daemon.status();
+    status.gaps = request.backend.history.newest_gaps(16);
+    return success(encode(status));
+}
+
+enum class Replies { one, stream };
+
+struct Method {
+    std::string_view name;
+    Replies replies;
+    Answer (*answer)(const Request &);
+};
+
+constexpr std::array<Method, 7> served_methods{{
+    {proto::methods::get_info, Replies::one, get_info},
+    {proto::methods::get_interface_description, Replies::one, get_interface_description},
+    {proto::methods::history, Replies::stream, history},
+    {proto::methods::list, Replies::stream, list},
+    {proto::methods::who, Replies::one, who},
+    {proto::methods::explain, Replies::one, explain},
+    {proto::methods::status, Replies::one, status},
+}};
+
+} // namespace
+
+Answer answer(const proto::Call &call, const Caller &caller, const Backend &backend,
+              std::int64_t now_us) {
+    const std::string_view name = call.method;
+    const std::string_view interface = name.substr(0, name.rfind('.'));
+    if (find_interface(interface) == nullptr)
+        return no_such_interface(interface);
+    const auto method = std::ranges::find(served_methods, name, &Method::name);
+    if (method == served_methods.end())
+        return failure(proto::errors::method_not_found, "method", call.method);
+    if (call.upgrade)
+        return failure(proto::errors::method_not_implemented, "method", call.method);
+    if (method->replies == Replies::stream && !call.more)
+        return failure(proto::errors::expected_more, json::object());
+    try {
+        return method->answer({*call.parameters, caller, backend, now_us});
+    } catch (const std::exception &fault) {
+        return failure(proto::errors::store_unavailable, "reason", fault.what());
+    }
+}
+
+} // namespace portd::server

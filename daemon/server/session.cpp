@@ -1,0 +1,166 @@
+#include "session.hpp"
+
+#include "proto/varlink.hpp"
+#include "replies.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <poll.h>
+
+namespace portd::server {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+
+std::int64_t now_us() {
+    using namespace std::chrono;
+    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+} // namespace
+
+Session::Session(Socket socket, const Caller &caller, Admission::Place place,
+                 const Backend &backend, const Limits &limits)
+    : socket_(std::move(socket)),
+      caller_(caller),
+      place_(std::move(place)),
+      backend_(backend),
+      limits_(limits),
+      deadline_(socket_.get_executor()),
+      reader_(limits.message) {}
+
+void Session::start() {
+    read();
+}
+
+void Session::read() {
+    if (!reader_.has_partial())
+        disarm();
+    else if (!waits_for_rest_)
+        arm(limits_.partial_message);
+    waits_for_rest_ = reader_.has_partial();
+
+    socket_.async_read_some(
+        asio::buffer(received_),
+        [self = shared_from_this()](const error_code &error, std::size_t count) {
+            // At the end of the stream every call before it has been answered.
+            if (error)
+                return self->close();
+            self->reader_.append({self->received_.data(), count});
+            self->proceed();
+        });
+}
+
+void Session::proceed() {
+    while (const auto message = reader_.next()) {
+        waits_for_rest_ = false;
+        if (handle(*message) == Handled::replying)
+            return;
+    }
+    switch (reader_.fault()) {
+    case proto::MessageFault::none:
+        return read();
+    case proto::MessageFault::too_long:
+        return send(framed(limit_exceeded("messageBytes", limits_.message.bytes)), Then::close);
+    case proto::MessageFault::too_deep:
+        return send(framed(limit_exceeded("messageDepth", limits_.message.depth)), Then::close);
+    }
+}
+
+Session::Handled Session::handle(std::string_view message) {
+    const auto parsed = proto::parse_call(message);
+    if (const auto *malformed = std::get_if<proto::Malformed>(&parsed)) {
+        send(framed(failure(proto::errors::malformed, "reason", malformed->message)), Then::close);
+        return Handled::replying;
+    }
+    const auto &call = std::get<proto::Call>(parsed);
+    // No method does anything but answer.
+    if (call.oneway)
+        return Handled::nothing_to_say;
+
+    Answer answer = server::answer(call, caller_, backend_, now_us());
+    if (const auto *reply = std::get_if<proto::Reply>(&answer)) {
+        send(framed(*reply), Then::next_call);
+    } else {
+        disarm();
+        stream_ = std::move(std::get<LeaseStream>(answer));
+        stream();
+    }
+    return Handled::replying;
+}
+
+void Session::stream() {
+    // A search that finds little would otherwise go on for somebody who has left.
+    if (is_gone())
+        return close();
+    std::string bytes = stream_->next(backend_.history, now_us());
+    if (stream_->finished()) {
+        stream_.reset();
+        send(std::move(bytes), Then::next_call);
+    } else if (!bytes.empty()) {
+        send(std::move(bytes), Then::next_page);
+    } else {
+        asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stream(); });
+    }
+}
+
+void Session::send(std::string bytes, Then then) {
+    out_ = std::move(bytes);
+    taken_ = 0;
+    then_ = then;
+    write_on();
+}
+
+void Session::write_on() {
+    arm(limits_.unread_answer);
+    socket_.async_write_some(
+        asio::buffer(out_.data() + taken_, out_.size() - taken_),
+        [self = shared_from_this()](const error_code &error, std::size_t count) {
+            if (error)
+                return self->close();
+            self->taken_ += count;
+            self->taken_ < self->out_.size() ? self->write_on() : self->written();
+        });
+}
+
+void Session::written() {
+    disarm();
+    out_ = {};
+    switch (then_) {
+    case Then::next_call:
+        return proceed();
+    case Then::next_page:
+        return stream();
+    case Then::close:
+        return close();
+    }
+}
+
+void Session::arm(std::chrono::milliseconds patience) {
+    deadline_.expires_after(patience);
+    deadline_.async_wait([weak = weak_from_this()](const error_code &error) {
+        const auto self = weak.lock();
+        // The deadline may have moved when its first expiry was already on its way.
+        if (!error && self && self->deadline_.expiry() <= std::chrono::steady_clock::now())
+            self->close();
+    });
+}
+
+void Session::disarm() {
+    waits_for_rest_ = false;
+    deadline_.expires_at(std::chrono::steady_clock::time_point::max());
+}
+
+bool Session::is_gone() {
+    pollfd peer{socket_.native_handle(), 0, 0};
+    return ::poll(&peer, 1, 0) == 1 && (peer.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+void Session::close() {
+    error_code ignored;
+    socket_.close(ignored);
+    deadline_.cancel();
+}
+
+} // namespace portd::server

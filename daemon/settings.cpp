@@ -1,0 +1,159 @@
+#include "settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <toml++/toml.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace portd {
+namespace {
+
+using namespace std::chrono_literals;
+
+[[noreturn]] void refuse(const std::string &origin, std::string_view key, const std::string &value,
+                         const std::string &expected) {
+    throw SettingsError(origin + ": " + std::string(key) + " = '" + value + "': expected " +
+                        expected);
+}
+
+std::filesystem::path absolute_path(const std::string &value, std::string_view key,
+                                    const std::string &origin) {
+    if (value.empty() || value.find('\0') != std::string::npos)
+        refuse(origin, key, value, "a path");
+    return std::filesystem::absolute(value).lexically_normal();
+}
+
+void set_state_dir(const std::string &value, const std::string &origin, Settings &settings) {
+    settings.state_dir = absolute_path(value, "state_dir", origin);
+}
+
+void set_socket(const std::string &value, const std::string &origin, Settings &settings) {
+    settings.socket = absolute_path(value, "socket", origin);
+    constexpr std::size_t longest = 107; // sun_path less its NUL, unix(7)
+    if (settings.socket.native().size() > longest)
+        refuse(origin, "socket", value, "a path of at most 107 bytes (unix(7))");
+}
+
+void set_interval(const std::string &value, const std::string &origin, Settings &settings) {
+    const auto interval = parse_interval(value);
+    if (!interval || *interval < 10ms || *interval > 1h)
+        refuse(origin, "interval", value,
+               "a time between 10ms and 1h such as '1s', '500ms' or '2min'");
+    settings.interval = *interval;
+}
+
+void set_capture(const std::string &value, const std::string &origin, Settings &settings) {
+    settings.capture = parse_word<CaptureTier>(value);
+    if (!settings.capture && value != "auto")
+        refuse(origin, "capture", value, "'auto', 'ebpf', 'sock_diag' or 'procfs'");
+}
+
+void set_ports(const std::string &value, const std::string &origin, Settings &settings) {
+    auto parsed = model::PortPolicy::parse(value);
+    if (const auto *error = std::get_if<model::PortSettingError>(&parsed))
+        throw SettingsError(origin + ": ports: " + error->message);
+    settings.ports = std::get<model::PortPolicy>(parsed);
+}
+
+void set_arguments(const std::string &value, const std::string &origin, Settings &settings) {
+    const auto policy = capture::parse_argument_policy(value);
+    if (!policy)
+        refuse(origin, "arguments", value, "'off', 'redacted' or 'full'");
+    settings.arguments = *policy;
+}
+
+struct Key {
+    std::string_view name;
+    void (*set)(const std::string &value, const std::string &origin, Settings &settings);
+};
+
+constexpr std::array<Key, 6> keys{{{"state_dir", set_state_dir},
+                                   {"socket", set_socket},
+                                   {"interval", set_interval},
+                                   {"capture", set_capture},
+                                   {"ports", set_ports},
+                                   {"arguments", set_arguments}}};
+
+std::string at(const std::filesystem::path &file, const toml::source_region &where) {
+    return file.string() + ":" + std::to_string(where.begin.line);
+}
+
+// Numbers are taken as they would be written in text: `interval = 2`, `ports = 8080`.
+std::string value_text(const toml::node &node, std::string_view key, const std::string &origin) {
+    if (const auto text = node.value_exact<std::string>())
+        return *text;
+    if (const auto number = node.value_exact<std::int64_t>())
+        return std::to_string(*number);
+    throw SettingsError(origin + ": " + std::string(key) + ": expected a string in quotes");
+}
+
+} // namespace
+
+void apply_setting(std::string_view key, const std::string &value, const std::string &origin,
+                   Settings &settings) {
+    const auto known = std::ranges::find(keys, key, &Key::name);
+    if (known == keys.end()) {
+        std::string names;
+        for (const auto &[name, _] : keys)
+            names += (names.empty() ? "" : ", ") + std::string(name);
+        throw SettingsError(origin + ": unknown key '" + std::string(key) + "'; the keys are " +
+                            names);
+    }
+    known->set(value, origin, settings);
+}
+
+void apply_settings_file(const std::filesystem::path &file, Settings &settings) {
+    toml::table table;
+    try {
+        table = toml::parse_file(file.string());
+    } catch (const toml::parse_error &error) {
+        throw SettingsError(at(file, error.source()) + ": " + std::string(error.description()));
+    }
+    for (const auto &[key, node] : table) {
+        const auto origin = at(file, key.source());
+        if (std::ranges::find(keys, key.str(), &Key::name) == keys.end())
+            apply_setting(key.str(), "", origin, settings);
+        apply_setting(key.str(), value_text(node, key.str(), origin), origin, settings);
+    }
+}
+
+void apply_settings_files(const std::filesystem::path &file, Existence existence,
+                          Settings &settings) {
+    if (std::filesystem::exists(file))
+        apply_settings_file(file, settings);
+    else if (existence == Existence::required)
+        throw SettingsError("--config: " + file.string() + " does not exist");
+
+    std::vector<std::filesystem::path> drop_ins;
+    std::error_code error;
+    for (const auto &entry : std::filesystem::directory_iterator(file.string() + ".d", error))
+        if (entry.path().extension() == ".toml")
+            drop_ins.push_back(entry.path());
+    std::ranges::sort(drop_ins);
+    for (const auto &drop_in : drop_ins)
+        apply_settings_file(drop_in, settings);
+}
+
+std::optional<std::chrono::microseconds> parse_interval(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || number < 0 || number > 1'000'000'000)
+        return std::nullopt;
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    if (unit == "us")
+        return std::chrono::microseconds(number);
+    if (unit == "ms")
+        return std::chrono::milliseconds(number);
+    if (unit == "s" || unit.empty())
+        return std::chrono::seconds(number);
+    if (unit == "min")
+        return std::chrono::minutes(number);
+    if (unit == "h")
+        return std::chrono::hours(number);
+    return std::nullopt;
+}
+
+} // namespace portd

@@ -1,0 +1,52 @@
+// What portd can say about an interval, from the intervals in which it watched and the gaps that it
+// wrote down. Pure.
+//
+// Intervals and gaps are closed on a continuous line: [0, 10] and [10, 20] leave nothing out
+// between them, [0, 10] and [11, 20] leave out what is between 10 and 11. An absent bound of a gap
+// is infinitely far.
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace portd::store {
+
+// Cause of a gap that nobody wrote down (the words are in proto/io.portd.Ports.varlink).
+inline constexpr std::string_view not_running = "notRunning";
+
+// The present of a daemon that is watching: what it saw last is not in the store yet, and that is
+// no gap.
+struct Present {
+    std::int64_t run_since_us = 0;   // when the coverage of this run began
+    std::int64_t longest_lag_us = 0; // between two commits, in ordinary operation
+};
+
+struct CoverageRecords {
+    std::vector<proto::CoverageInterval> intervals; // those that touch the asked interval
+    std::vector<proto::Gap> gaps;                   // those that touch it
+    std::optional<std::int64_t> first_us;           // start of the first interval on record
+    std::optional<std::int64_t> last_us;            // end of the last interval on record
+    std::optional<Present> present;
+};
+
+// About [since, until]; an absent `since` is the first record.
+//
+//  * Intervals are cut to what was asked; those of one source that meet become one.
+//  * Gaps on record are given whole, so that a count of lost events stays true. Those of one cause
+//  that
+//    meet become one; its count is known if all of theirs were.
+//  * What no interval covers and no gap accounts for is a gap with the cause `not_running`, cut to
+//  what
+//    was asked. Before the first record its `since` is absent.
+//  * If `until` is after the last interval, that interval belongs to the present run, and no more
+//  than
+//    the lag lies between, then the answer is as of the end of that interval.
+//  * Complete: covered from end to end, and no gap.
+proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,
+                                  std::int64_t until_us);
+
+} // namespace portd::store

@@ -1,0 +1,187 @@
+#include "store/database.hpp"
+
+#include "store/fault.hpp"
+
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace portd::store {
+namespace {
+
+constexpr int busy_timeout_ms = 5000;
+
+} // namespace
+
+Database::Database(const std::filesystem::path &file, Access access)
+    : file_(std::filesystem::absolute(file)) { // an absolute path is never taken for a "file:" URI
+    const int flags =
+        access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    sqlite3 *handle = nullptr;
+    const int code = sqlite3_open_v2(file_.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    handle_.reset(handle);
+    if (!handle)
+        throw std::bad_alloc();
+    if (code != SQLITE_OK)
+        fail("cannot open");
+    sqlite3_extended_result_codes(handle, 1);
+    sqlite3_busy_timeout(handle, busy_timeout_ms);
+}
+
+void Database::execute(const std::string &sql) {
+    if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+        fail("cannot execute \"" + sql.substr(0, 60) + "\"");
+}
+
+std::int64_t Database::integer(std::string_view sql) {
+    Statement statement(*this, sql);
+    Execution row(statement);
+    if (!row.next())
+        throw std::logic_error("no row: " + std::string(sql));
+    return row.integer(0);
+}
+
+std::string Database::text(std::string_view sql) {
+    Statement statement(*this, sql);
+    Execution row(statement);
+    if (!row.next())
+        throw std::logic_error("no row: " + std::string(sql));
+    return row.text(0);
+}
+
+void Database::on_close(OnClose what) {
+    sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+                      what == OnClose::leave ? 1 : 0, nullptr);
+}
+
+void Database::fail(std::string_view doing) const {
+    const int code = sqlite3_extended_errcode(handle_.get());
+    const std::string reason = sqlite3_errmsg(handle_.get());
+    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
+        damaged(reason);
+    std::string message = file_.string() + ": " + std::string(doing) + ": " + reason;
+    const int system_error = sqlite3_system_errno(handle_.get());
+    const int kind = code & 0xff;
+    if (system_error != 0 &&
+        (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL))
+        message += std::string(" (") + std::strerror(system_error) + ")";
+    throw std::runtime_error(message);
+}
+
+void Database::damaged(const std::string &what) const {
+    throw DamagedStore(file_.string() + ": " + what);
+}
+
+Statement::Statement(Database &database, std::string_view sql) : database_(&database) {
+    sqlite3_stmt *handle = nullptr;
+    const int code =
+        sqlite3_prepare_v3(database.handle_.get(), sql.data(), static_cast<int>(sql.size()),
+                           SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
+    handle_.reset(handle);
+    if (code != SQLITE_OK)
+        database.fail("cannot prepare \"" + std::string(sql.substr(0, 60)) + "\"");
+}
+
+Execution::~Execution() {
+    sqlite3_reset(handle());
+    sqlite3_clear_bindings(handle());
+}
+
+void Execution::check(int code) {
+    if (code != SQLITE_OK)
+        statement_.database_->fail("cannot bind a value");
+}
+
+Execution &Execution::bind(std::int64_t value) {
+    check(sqlite3_bind_int64(handle(), ++bound_, value));
+    return *this;
+}
+
+Execution &Execution::bind(std::optional<std::int64_t> value) {
+    return value ? bind(*value) : bind_null();
+}
+
+Execution &Execution::bind(std::string_view text) {
+    const char *data = text.data() ? text.data() : "";
+    check(sqlite3_bind_text64(handle(), ++bound_, data, text.size(), SQLITE_STATIC, SQLITE_UTF8));
+    return *this;
+}
+
+Execution &Execution::bind(std::span<const std::uint8_t> blob) {
+    check(sqlite3_bind_blob64(handle(), ++bound_, blob.data(), blob.size(), SQLITE_STATIC));
+    return *this;
+}
+
+Execution &Execution::bind_null() {
+    check(sqlite3_bind_null(handle(), ++bound_));
+    return *this;
+}
+
+bool Execution::next() {
+    const int code = sqlite3_step(handle());
+    if (code == SQLITE_ROW)
+        return true;
+    if (code != SQLITE_DONE)
+        statement_.database_->fail("cannot read or write");
+    return false;
+}
+
+void Execution::run() {
+    while (next())
+        continue;
+}
+
+bool Execution::is_null(int column) const {
+    return sqlite3_column_type(handle(), column) == SQLITE_NULL;
+}
+
+std::int64_t Execution::integer(int column) const {
+    return sqlite3_column_int64(handle(), column);
+}
+
+std::optional<std::int64_t> Execution::optional_integer(int column) const {
+    if (is_null(column))
+        return std::nullopt;
+    return integer(column);
+}
+
+std::string Execution::text(int column) const {
+    const unsigned char *data = sqlite3_column_text(handle(), column);
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(handle(), column));
+    return data ? std::string(data, data + size) : std::string();
+}
+
+std::optional<std::string> Execution::optional_text(int column) const {
+    if (is_null(column))
+        return std::nullopt;
+    return text(column);
+}
+
+std::span<const std::uint8_t> Execution::blob(int column) const {
+    const void *data = sqlite3_column_blob(handle(), column);
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(handle(), column));
+    return {static_cast<const std::uint8_t *>(data), data ? size : 0};
+}
+
+Transaction::Transaction(Database &database, Kind kind) : database_(database) {
+    // A write transaction takes the lock at once: it never has to be upgraded half-way.
+    database_.execute(kind == Kind::write ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+Transaction::~Transaction() {
+    if (!database_.in_transaction())
+        return; // committed, or rolled back by SQLite itself after an I/O error
+    try {
+        database_.execute("ROLLBACK");
+    } catch (const std::exception &) {
+        // What made the transaction fail is on its way to the owner; SQLite rolls back when the
+        // connection is closed.
+        return;
+    }
+}
+
+void Transaction::commit() {
+    database_.execute("COMMIT");
+}
+
+} // namespace portd::store

@@ -1,0 +1,28 @@
+// Private to the store: what a Writer does before its first commit.
+#pragma once
+
+#include "store/boot.hpp"
+#include "store/database.hpp"
+#include "store/state_directory.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+namespace portd::store {
+
+struct OpenedStore {
+    std::unique_ptr<Database> database;
+    std::int64_t boot = 0;                                 // row of this boot
+    BootInfo info;                                         // as stored
+    std::optional<std::int64_t> watched_until_us;          // in this boot, in row time
+    std::optional<std::int64_t> watched_until_any_boot_us; // not after the start of this boot
+    std::int64_t leases = 0;
+    std::int64_t last_serial = 0;
+};
+
+// Opens the file of the directory, makes its tables, enters the boot and ends the leases of other
+// boots. Throws as open_sound().
+OpenedStore open_store(const StateDirectory &directory, const BootInfo &boot);
+
+} // namespace portd::store

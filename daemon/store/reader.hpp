@@ -1,0 +1,47 @@
+// The reading end of the store, on a read-only connection of its own that never checkpoints. Reads
+// what a Writer committed, in the same process or another, while that goes on writing.
+//
+// Pages are cut by the position of the last lease that was looked at, so that a page costs the same
+// wherever it is. Leases that are added or freed while somebody turns the pages neither shift nor
+// repeat the others. A page can hold fewer leases than the limit, or none, and still have a next
+// one: no read looks at more than `max_examined` leases.
+//
+// Used by one thread at a time. Faults are those of store/fault.hpp and std::runtime_error.
+#pragma once
+
+#include "model/history.hpp"
+#include "store/coverage.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace portd::store {
+
+class Reader final : public model::History {
+  public:
+    static constexpr std::size_t max_examined = 20'000;
+
+    // The store must have been opened by a Writer. `present`: see assemble_coverage().
+    explicit Reader(const std::filesystem::path &state_directory,
+                    std::optional<Present> present = std::nullopt);
+    ~Reader() override;
+
+    // A lease whose earliest opening is not known can have been opened at any time since its boot.
+    model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
+                          std::size_t limit) override;
+    // The query must name a port.
+    std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;
+    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
+    // The gap that was recorded last comes first.
+    std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace portd::store

@@ -1,0 +1,230 @@
+#include "store/schema.hpp"
+
+#include "store/database.hpp"
+
+#include <stdexcept>
+#include <string>
+
+namespace portd::store {
+namespace {
+
+constexpr const char *tables = R"sql(
+CREATE TABLE boot(
+    id INTEGER PRIMARY KEY,
+    uuid TEXT NOT NULL UNIQUE,
+    base_offset_us INTEGER NOT NULL     -- row time minus CLOCK_BOOTTIME
+) STRICT;
+
+CREATE TABLE text(
+    id INTEGER PRIMARY KEY,
+    value TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- One row an image: (boot, pid, start_us) alone is not unique, an exec changes the rest.
+CREATE TABLE process(
+    id INTEGER PRIMARY KEY,
+    boot INTEGER NOT NULL REFERENCES boot,
+    pid INTEGER NOT NULL,
+    start_us INTEGER NOT NULL,
+    executable INTEGER REFERENCES text,
+    command INTEGER NOT NULL REFERENCES text,
+    arguments INTEGER REFERENCES text,
+    uid INTEGER,
+    gid INTEGER,
+    login_uid INTEGER,
+    control_group INTEGER REFERENCES text,
+    unit INTEGER REFERENCES text,
+    container INTEGER REFERENCES text
+) STRICT;
+CREATE INDEX process_by_pid ON process(pid, start_us);
+
+CREATE TABLE ancestor(
+    process INTEGER NOT NULL REFERENCES process,
+    ordinal INTEGER NOT NULL,           -- 0: the parent
+    pid INTEGER NOT NULL,
+    command INTEGER NOT NULL REFERENCES text,
+    PRIMARY KEY(process, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lease(
+    serial INTEGER PRIMARY KEY CHECK(serial > 0),
+    boot INTEGER NOT NULL REFERENCES boot,
+    network_namespace INTEGER NOT NULL,
+    key_kind INTEGER NOT NULL,          -- 0 cookie, 1 inode, 2 hash of the tuple
+    key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
+    first_us INTEGER NOT NULL,          -- when portd first had word of it
+    protocol INTEGER NOT NULL,
+    local_address BLOB NOT NULL,        -- 4 bytes: IPv4, 16 bytes: IPv6; network order
+    local_port INTEGER NOT NULL,
+    peer_address BLOB,
+    peer_port INTEGER,                  -- 0: none
+    role INTEGER,
+    port_choice INTEGER,
+    phase INTEGER NOT NULL,
+    outcome INTEGER,
+    opened_earliest_us INTEGER,         -- NULL: not known; never before the boot
+    opened_latest_us INTEGER NOT NULL,  -- the order of every listing, with serial
+    opened_provenance INTEGER NOT NULL,
+    closed_earliest_us INTEGER,
+    closed_latest_us INTEGER,
+    closed_provenance INTEGER,          -- NULL: not closed
+    freed_earliest_us INTEGER,
+    freed_latest_us INTEGER,
+    freed_provenance INTEGER,           -- NULL: the lease is open
+    uid INTEGER,
+    opener INTEGER,                     -- ordinal in lease_holder
+    opener_provenance INTEGER NOT NULL,
+    last_holder INTEGER,                -- ordinal in lease_holder
+    last_holder_provenance INTEGER NOT NULL,
+    holders_omitted INTEGER NOT NULL,
+    bytes_sent INTEGER,
+    bytes_received INTEGER
+) STRICT;
+CREATE INDEX lease_by_time ON lease(opened_latest_us);
+CREATE INDEX lease_by_port ON lease(local_port, opened_latest_us);
+-- A busy port has few open leases among its many freed ones.
+CREATE INDEX lease_open ON lease(opened_latest_us) WHERE freed_provenance IS NULL;
+CREATE INDEX lease_open_by_port ON lease(local_port, opened_latest_us)
+    WHERE freed_provenance IS NULL;
+CREATE INDEX lease_freed ON lease(local_port, freed_latest_us) WHERE freed_provenance IS NOT NULL;
+
+CREATE TABLE lease_holder(
+    lease INTEGER NOT NULL REFERENCES lease,
+    ordinal INTEGER NOT NULL,
+    process INTEGER NOT NULL REFERENCES process,
+    first_us INTEGER NOT NULL,
+    last_us INTEGER NOT NULL,
+    present INTEGER NOT NULL,
+    PRIMARY KEY(lease, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_holder_by_process ON lease_holder(process, lease);
+
+-- While portd watches, until_us of one row grows.
+CREATE TABLE coverage(
+    id INTEGER PRIMARY KEY,
+    boot INTEGER NOT NULL REFERENCES boot,
+    source INTEGER NOT NULL,
+    since_us INTEGER NOT NULL,
+    until_us INTEGER NOT NULL CHECK(until_us >= since_us),
+    UNIQUE(boot, source, since_us)
+) STRICT;
+
+-- While a gap lasts, until_us of its row grows.
+CREATE TABLE gap(
+    id INTEGER PRIMARY KEY,
+    since_us INTEGER,                   -- NULL: before anything there is a record of
+    until_us INTEGER,                   -- NULL: without end
+    cause INTEGER NOT NULL REFERENCES text,
+    lost_events INTEGER,
+    CHECK(until_us >= since_us),
+    UNIQUE(since_us, cause)
+) STRICT;
+)sql";
+
+template <typename Enum>
+std::string words(const std::string &column) {
+    std::string sql = "CASE " + column;
+    for (int value = 0; value <= static_cast<int>(last_value<Enum>); ++value)
+        sql += " WHEN " + std::to_string(value) + " THEN '" +
+               std::string(to_string(static_cast<Enum>(value))) + "'";
+    return sql + " END";
+}
+
+std::string iso_time(const std::string &column) {
+    return "strftime('%Y-%m-%dT%H:%M:%S', " + column +
+           " / 1000000, 'unixepoch') || printf('.%06dZ', " + column + " % 1000000)";
+}
+
+// SQLite has no function that gives the number of a byte, but its hexadecimal digits can be looked
+// up.
+std::string decimal_byte(const std::string &blob, int index) {
+    const auto digit = [&](int position) {
+        return "(instr('0123456789ABCDEF', substr(hex(" + blob + "), " + std::to_string(position) +
+               ", 1)) - 1)";
+    };
+    return std::string("(") + digit(2 * index + 1) + " * 16 + " + digit(2 * index + 2) + ")";
+}
+
+std::string address(const std::string &blob) {
+    std::string ipv4;
+    for (int byte = 0; byte < 4; ++byte)
+        ipv4 += (byte ? " || '.' || " : "") + decimal_byte(blob, byte);
+    std::string ipv6;
+    for (int group = 0; group < 8; ++group)
+        ipv6 += (group ? " || ':' || " : "") + std::string("lower(hex(substr(") + blob + ", " +
+                std::to_string(2 * group + 1) + ", 2)))";
+    return "CASE length(" + blob + ") WHEN 4 THEN " + ipv4 + " WHEN 16 THEN " + ipv6 + " END";
+}
+
+std::string moment(const std::string &name) {
+    const std::string column = "l." + name;
+    return iso_time(column + "_earliest_us") + " AS " + name + "_earliest, " +
+           iso_time(column + "_latest_us") + " AS " + name + "_latest, " +
+           words<Provenance>(column + "_provenance") + " AS " + name + "_provenance, ";
+}
+
+// What an operator wants to see of the process that opened the socket or was the last to hold it.
+std::string process_columns(const std::string &who) {
+    std::string sql = words<Provenance>("l." + who + "_provenance") + " AS " + who +
+                      "_provenance, " + who + ".pid AS " + who + "_pid, ";
+    for (const std::string field : {"command", "executable", "arguments", "unit", "container"})
+        sql += "(SELECT value FROM text WHERE id = " + who + "." + field + ") AS " + who + "_" +
+               field + ", ";
+    return sql;
+}
+
+std::string process_joins(const std::string &who) {
+    return " LEFT JOIN lease_holder AS " + who + "_row ON " + who + "_row.lease = l.serial AND " +
+           who + "_row.ordinal = l." + who + " LEFT JOIN process AS " + who + " ON " + who +
+           ".id = " + who + "_row.process";
+}
+
+std::string history_view() {
+    return "CREATE VIEW history AS SELECT l.serial, " + words<Protocol>("l.protocol") +
+           " AS protocol, " + address("l.local_address") +
+           " AS local_address, l.local_port, CASE WHEN l.peer_port > 0 THEN " +
+           address("l.peer_address") +
+           " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, l.network_namespace, " +
+           words<Role>("l.role") + " AS role, " + words<PortChoice>("l.port_choice") +
+           " AS port_choice, " + words<Phase>("l.phase") + " AS phase, " +
+           words<Outcome>("l.outcome") + " AS outcome, " + moment("opened") + moment("closed") +
+           moment("freed") + "l.uid, " + process_columns("opener") +
+           process_columns("last_holder") +
+           "l.bytes_sent, l.bytes_received, "
+           "CASE WHEN l.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
+           "boot "
+           "FROM lease AS l JOIN boot AS b ON b.id = l.boot" +
+           process_joins("opener") + process_joins("last_holder");
+}
+
+} // namespace
+
+void check_ownership(Database &database) {
+    const std::int64_t id = database.integer("PRAGMA application_id");
+    const std::int64_t version = database.integer("PRAGMA user_version");
+    const bool empty = database.integer("SELECT count(*) FROM sqlite_schema") == 0;
+    const std::string file = database.file().string();
+    if (empty && id == 0 && version == 0)
+        return;
+    if (id != application_id)
+        throw std::runtime_error(file +
+                                 ": this is an SQLite database, but not portd's; move it away "
+                                 "or choose another state directory");
+    if (version > schema_version)
+        throw std::runtime_error(file + ": written by a newer portd (schema " +
+                                 std::to_string(version) + "; this one knows " +
+                                 std::to_string(schema_version) +
+                                 "); install that portd again, or choose another state directory");
+}
+
+void create_schema(Database &database) {
+    if (database.integer("PRAGMA user_version") == 0) {
+        database.execute(tables);
+        database.execute("PRAGMA application_id = " + std::to_string(application_id));
+        database.execute("PRAGMA user_version = " + std::to_string(schema_version));
+    }
+    database.execute("DROP VIEW IF EXISTS history");
+    database.execute(history_view());
+}
+
+} // namespace portd::store

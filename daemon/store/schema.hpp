@@ -1,0 +1,49 @@
+// Private to the store: the tables. Rules for whoever changes them:
+//
+//  * Times are int64 microseconds: CLOCK_BOOTTIME plus boot.base_offset_us. So they are wall-clock
+//  times
+//    as of the first start of portd in that boot, and within a boot strictly ordered with exact
+//    durations, whatever was done to the clock meanwhile.
+//  * Enumerations are stored as the numbers of proto/vocabulary.hpp. Their values are append-only:
+//  a new
+//    word gets the next number, and no number changes its meaning.
+//  * Any change of a table raises schema_version. The view is made anew at every start.
+#pragma once
+
+#include "proto/vocabulary.hpp"
+
+#include <cstdint>
+
+namespace portd::store {
+
+class Database;
+
+constexpr std::int32_t application_id = 0x706f7274; // "port"
+constexpr std::int32_t schema_version = 1;
+
+// The last value of each stored enumeration: what a row may say, and how many words the view
+// spells.
+template <typename Enum>
+inline constexpr Enum last_value{};
+template <>
+inline constexpr Protocol last_value<Protocol> = Protocol::udp;
+template <>
+inline constexpr Role last_value<Role> = Role::datagram;
+template <>
+inline constexpr PortChoice last_value<PortChoice> = PortChoice::explicit_;
+template <>
+inline constexpr Phase last_value<Phase> = Phase::freed;
+template <>
+inline constexpr Outcome last_value<Outcome> = Outcome::timed_out;
+template <>
+inline constexpr Provenance last_value<Provenance> = Provenance::unknown;
+template <>
+inline constexpr CaptureTier last_value<CaptureTier> = CaptureTier::procfs;
+
+// Throws std::runtime_error if the file belongs to another application, or to a newer portd. Reads
+// only.
+void check_ownership(Database &database);
+// Makes the tables in an empty file, and the view in any. Inside the caller's transaction.
+void create_schema(Database &database);
+
+} // namespace portd::store

@@ -1,0 +1,94 @@
+#include "store/set_aside.hpp"
+
+#include "store/database.hpp"
+#include "store/fault.hpp"
+#include "store/schema.hpp"
+#include "store/state_directory.hpp"
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <stdexcept>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace portd::store {
+namespace {
+
+using End = StateDirectory::PreviousRun::End;
+
+constexpr mode_t database_mode = 0640; // SQLite gives its -wal and -shm the same
+
+void create_file(const std::filesystem::path &file) {
+    const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, database_mode);
+    if (fd < 0)
+        throw std::system_error(errno, std::generic_category(), "cannot open " + file.string());
+    ::close(fd);
+}
+
+// Reading every page of a large file costs seconds. What the kernel was given survives the death of
+// a process, so only a run that ended with its machine, or of which nothing is known, leaves a
+// doubt.
+bool doubtful(const StateDirectory &directory, const std::string &boot_id) {
+    const auto &previous = directory.previous_run();
+    if (!previous)
+        return true;
+    return previous->end != End::clean && previous->boot_id != boot_id;
+}
+
+std::string utc_stamp() {
+    const std::time_t now = std::time(nullptr);
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    std::array<char, 32> text{};
+    std::strftime(text.data(), text.size(), "%Y%m%dT%H%M%SZ", &utc);
+    return text.data();
+}
+
+void move_file(const std::filesystem::path &from, const std::filesystem::path &to) {
+    if (rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
+        throw std::system_error(errno, std::generic_category(),
+                                "cannot set aside " + from.string());
+}
+
+} // namespace
+
+std::unique_ptr<Database> open_sound(const StateDirectory &directory, const std::string &boot_id) {
+    const std::filesystem::path file = directory.database_file();
+    const auto &previous = directory.previous_run();
+    if (previous && previous->end == End::damaged)
+        throw DamagedStore(previous->reason);
+
+    create_file(file);
+    auto database = std::make_unique<Database>(file, Database::Access::write);
+    database->on_close(Database::OnClose::leave);
+    check_ownership(*database);
+    database->on_close(Database::OnClose::checkpoint);
+    if (doubtful(directory, boot_id)) {
+        const std::string verdict = database->text("PRAGMA quick_check(1)");
+        if (verdict != "ok")
+            database->damaged(verdict);
+    }
+    if (database->text("PRAGMA journal_mode = WAL") != "wal")
+        throw std::runtime_error(file.string() +
+                                 ": SQLite cannot keep a write-ahead log here; the state "
+                                 "directory must be on a local file system");
+    database->execute("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; "
+                      "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY");
+    return database;
+}
+
+SetAside set_aside(const std::filesystem::path &file, const std::string &reason) {
+    const std::string base = file.string() + ".damaged-" + utc_stamp();
+    std::string target = base;
+    for (int copy = 2; std::filesystem::exists(std::filesystem::symlink_status(target)); ++copy)
+        target = base + "-" + std::to_string(copy);
+    move_file(file, target);
+    move_file(file.string() + "-wal", target + "-wal");
+    move_file(file.string() + "-shm", target + "-shm");
+    return {target, reason};
+}
+
+} // namespace portd::store

@@ -1,0 +1,133 @@
+#include "store/wire_lease.hpp"
+
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace portd::store {
+namespace {
+
+std::string hexadecimal(std::uint64_t value) {
+    std::array<char, 16> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, 16).ptr;
+    return {digits.data(), end};
+}
+
+char letter(model::SocketKey::Kind kind) {
+    switch (kind) {
+    case model::SocketKey::Kind::cookie:
+        return 'c';
+    case model::SocketKey::Kind::inode:
+        return 'i';
+    case model::SocketKey::Kind::tuple:
+        return 't';
+    }
+    return '?';
+}
+
+std::optional<std::int64_t> wall(const std::optional<model::Instant> &at, std::int64_t base) {
+    return at ? std::optional(to_us(*at) + base) : std::nullopt;
+}
+
+proto::Moment moment(const model::When &when, std::int64_t base) {
+    proto::Moment wire;
+    wire.provenance = when.provenance;
+    if (when.provenance == Provenance::observed && when.earliest && when.earliest == when.latest) {
+        wire.usec = wall(when.earliest, base);
+    } else {
+        wire.earliest_usec = wall(when.earliest, base);
+        wire.latest_usec = wall(when.latest, base);
+    }
+    return wire;
+}
+
+std::optional<std::int64_t> byte_count(const std::optional<std::uint64_t> &bytes) {
+    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (!bytes || *bytes > most)
+        return std::nullopt;
+    return static_cast<std::int64_t>(*bytes);
+}
+
+proto::Process process(const model::Process &from, Provenance provenance, std::int64_t base,
+                       const UserName &user_name) {
+    proto::Process wire;
+    wire.provenance = provenance;
+    if (provenance == Provenance::unknown)
+        return wire;
+    wire.pid = from.key.pid;
+    wire.start_usec = to_us(from.key.started_at) + base;
+    wire.executable = from.executable;
+    if (!from.command.empty())
+        wire.command = from.command;
+    wire.arguments = from.arguments;
+    wire.uid = from.uid;
+    wire.gid = from.gid;
+    wire.login_uid = from.login_uid;
+    if (from.uid)
+        wire.user = user_name(*from.uid);
+    wire.control_group = from.control_group;
+    wire.unit = from.unit;
+    wire.container = from.container;
+    for (const model::Ancestor &ancestor : from.ancestors)
+        wire.ancestors.push_back({ancestor.pid, ancestor.command});
+    return wire;
+}
+
+proto::Process attributed(const model::Lease &lease, const model::Attribution &who,
+                          std::int64_t base, const UserName &user_name) {
+    if (!who.holder)
+        return {};
+    return process(*lease.holders.at(*who.holder).process, who.provenance, base, user_name);
+}
+
+} // namespace
+
+std::string wire_id(const model::LeaseId &id, const std::string &boot_id) {
+    std::string text;
+    for (const char c : boot_id)
+        if (c != '-')
+            text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return text + "-" + std::to_string(id.socket.network_namespace) + "-" + letter(id.socket.kind) +
+           hexadecimal(id.socket.value) + "-" +
+           hexadecimal(static_cast<std::uint64_t>(to_us(id.first_observed)));
+}
+
+proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const UserName &user_name) {
+    const std::int64_t base = boot.wall_offset_us;
+    proto::Lease wire;
+    wire.id = wire_id(lease.id, boot.boot_id);
+    wire.boot_id = boot.boot_id;
+    if (lease.id.socket.kind == model::SocketKey::Kind::cookie)
+        wire.cookie = std::to_string(lease.id.socket.value);
+    wire.protocol = lease.protocol;
+    wire.family = lease.local.address.family;
+    wire.local_address = lease.local.address.to_string();
+    wire.local_port = lease.local.port;
+    if (lease.peer.port != 0) {
+        wire.peer_address = lease.peer.address.to_string();
+        wire.peer_port = lease.peer.port;
+    }
+    wire.network_namespace = lease.id.socket.network_namespace;
+    wire.role = lease.role;
+    wire.port_choice = lease.port_choice;
+    wire.phase = lease.phase;
+    wire.outcome = lease.outcome;
+    wire.opened = moment(lease.opened, base);
+    if (lease.closed)
+        wire.closed = moment(*lease.closed, base);
+    if (lease.freed)
+        wire.freed = moment(*lease.freed, base);
+    if (lease.uid) {
+        wire.uid = *lease.uid;
+        wire.user = user_name(*lease.uid);
+    }
+    wire.opener = attributed(lease, lease.opener, base, user_name);
+    wire.last_holder = attributed(lease, lease.last_holder, base, user_name);
+    for (const model::Holder &holder : lease.holders)
+        wire.holders.push_back(process(*holder.process, Provenance::observed, base, user_name));
+    wire.bytes_sent = byte_count(lease.bytes_sent);
+    wire.bytes_received = byte_count(lease.bytes_received);
+    return wire;
+}
+
+} // namespace portd::store

@@ -1,0 +1,23 @@
+// Leases as they travel: the model's times on CLOCK_BOOTTIME become wall-clock microseconds.
+#pragma once
+
+#include "model/lease.hpp"
+#include "proto/messages.hpp"
+#include "store/boot.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace portd::store {
+
+using UserName = std::function<std::optional<std::string>(std::uint32_t uid)>;
+
+// "<boot id without dashes>-<namespace>-<c|i|t><key, hexadecimal>-<first observed, hexadecimal>":
+// the boot id is unique over all hosts, the rest within the boot.
+std::string wire_id(const model::LeaseId &id, const std::string &boot_id);
+
+proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const UserName &user_name);
+
+} // namespace portd::store

@@ -1,0 +1,94 @@
+// The writing end of the store: `<state directory>/portd.db`, an SQLite file that plain sqlite3
+// opens (see its view `history`).
+//
+// There is one Writer to a state directory, kept by a lock file, and it holds the only connection
+// that writes or checkpoints: SQLite up to 3.51.2 can corrupt a write-ahead log when two
+// connections write or checkpoint at once. Readers (store/reader.hpp) never do.
+//
+// A commit has reached the kernel when it returns: it survives the death of the process. What of it
+// survives a power failure is up to the last checkpoint (synchronous=NORMAL); the file stays sound.
+//
+// Used by one thread at a time. Faults: DamagedStore and StateDirectoryInUse (store/fault.hpp),
+// std::runtime_error, std::system_error; each names the file.
+#pragma once
+
+#include "model/lease.hpp"
+#include "proto/messages.hpp"
+#include "store/boot.hpp"
+#include "store/set_aside.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace portd::store {
+
+// portd watched without interruption; `until` of an interval with the same source and start grows.
+struct Watched {
+    CaptureTier source = CaptureTier::sock_diag;
+    model::Instant since{};
+    model::Instant until{};
+};
+
+// What is stored together or not at all.
+struct Batch {
+    // Each replaces what is stored under its serial, which must be positive. Serials grow.
+    std::span<const model::Lease> leases;
+    std::optional<Watched> watched;
+    // In wall-clock time of the store (Writer::wall_us). One with the start and cause of a stored
+    // gap replaces it: so a gap grows while it lasts.
+    std::span<const proto::Gap> gaps;
+};
+
+class Writer {
+  public:
+    // Opens or makes the store. Leases that another boot left open are closed: they ended between
+    // the end of that boot's coverage and the start of this boot. If the file is damaged it is set
+    // aside and a new one begun; only where the last run ended with its machine is the whole file
+    // looked through.
+    Writer(const std::filesystem::path &state_directory, const BootInfo &boot);
+    // Closes the store, but leaves no word that the run ended as it should: for that,
+    // close_cleanly().
+    ~Writer();
+    Writer(const Writer &) = delete;
+    Writer &operator=(const Writer &) = delete;
+
+    // The damaged file that was found when the store was opened.
+    const std::optional<SetAside> &set_aside() const;
+    // With the offset of the first start in this boot, which may not be the one the constructor was
+    // given.
+    const BootInfo &boot() const;
+    // An instant of this boot in the time of the rows. All wall-clock times that meet stored ones
+    // ("now" above all) must be made so: the clock may have been set since.
+    std::int64_t wall_us(model::Instant at) const;
+
+    // One more than the largest serial that was committed.
+    std::int64_t next_serial() const;
+    // Of this boot, by serial; for Ledger::restore. Equal processes share one object.
+    std::vector<model::Lease> open_leases() const;
+    // Until when an earlier run watched, as found when the store was opened: in this boot, and in
+    // any (wall-clock; never after the start of this boot unless it was in this boot).
+    std::optional<model::Instant> watched_until() const;
+    std::optional<std::int64_t> watched_until_wall_us() const;
+
+    // One transaction. After a fault nothing of the batch is stored, and it may be tried again,
+    // except after DamagedStore: the next Writer will set the file aside.
+    void commit(const Batch &batch);
+
+    std::int64_t stored_leases() const;
+    std::int64_t stored_bytes() const; // of the file and its write-ahead log
+
+    // Brings everything into the one file and closes it. Nothing but the destructor may follow.
+    void close_cleanly();
+
+  private:
+    class Session;
+    struct State;
+    Session &session() const;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace portd::store

@@ -1,0 +1,438 @@
+// Every struct is described once, by a function that shows its fields to a visitor; the Encoder and
+// the Decoder are the visitors. A field whose type is std::optional may be absent, any other is
+// required, unless the description says otherwise:
+//   flag   a bool that is on the wire only where it is true
+//   list   a vector that is on the wire only where it is not empty
+#include "proto/codec.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace portd::proto {
+namespace {
+
+using nlohmann::json;
+
+// What an integer may be.
+struct Bounds {
+    std::int64_t low = std::numeric_limits<std::int64_t>::min();
+    std::int64_t high = std::numeric_limits<std::int64_t>::max();
+};
+constexpr Bounds any_integer{};
+constexpr Bounds not_negative{0, any_integer.high};
+constexpr Bounds positive{1, any_integer.high};
+constexpr Bounds asked_port{1, 65535};
+constexpr Bounds told_port{0, 65535};
+
+template <typename T, typename S>
+concept Is = std::same_as<std::remove_const_t<T>, S>;
+
+void describe(auto &visit, Is<Moment> auto &moment) {
+    visit("usec", moment.usec);
+    visit("earliestUsec", moment.earliest_usec);
+    visit("latestUsec", moment.latest_usec);
+    visit("provenance", moment.provenance);
+}
+
+void describe(auto &visit, Is<Ancestor> auto &ancestor) {
+    visit("pid", ancestor.pid);
+    visit("command", ancestor.command);
+}
+
+void describe(auto &visit, Is<Process> auto &process) {
+    visit("provenance", process.provenance);
+    visit("pid", process.pid);
+    visit("startUsec", process.start_usec);
+    visit("executable", process.executable);
+    visit("command", process.command);
+    visit("arguments", process.arguments);
+    visit("uid", process.uid);
+    visit("gid", process.gid);
+    visit("loginUid", process.login_uid);
+    visit("user", process.user);
+    visit("controlGroup", process.control_group);
+    visit("unit", process.unit);
+    visit("container", process.container);
+    visit.list("ancestors", process.ancestors);
+}
+
+void describe(auto &visit, Is<Lease> auto &lease) {
+    visit("id", lease.id);
+    visit("bootId", lease.boot_id);
+    visit("cookie", lease.cookie);
+    visit("protocol", lease.protocol);
+    visit("family", lease.family);
+    visit("localAddress", lease.local_address);
+    visit("localPort", lease.local_port, told_port);
+    visit("peerAddress", lease.peer_address);
+    visit("peerPort", lease.peer_port, told_port);
+    visit("networkNamespace", lease.network_namespace);
+    visit("role", lease.role);
+    visit("portChoice", lease.port_choice);
+    visit("phase", lease.phase);
+    visit("outcome", lease.outcome);
+    visit("opened", lease.opened);
+    visit("closed", lease.closed);
+    visit("freed", lease.freed);
+    visit("uid", lease.uid);
+    visit("user", lease.user);
+    visit("opener", lease.opener);
+    visit("lastHolder", lease.last_holder);
+    visit("holders", lease.holders);
+    visit("bytesSent", lease.bytes_sent);
+    visit("bytesReceived", lease.bytes_received);
+    visit("incomplete", lease.incomplete);
+}
+
+void describe(auto &visit, Is<CoverageInterval> auto &interval) {
+    visit("sinceUsec", interval.since_usec);
+    visit("untilUsec", interval.until_usec);
+    visit("source", interval.source);
+}
+
+void describe(auto &visit, Is<Gap> auto &gap) {
+    visit("sinceUsec", gap.since_usec);
+    visit("untilUsec", gap.until_usec);
+    visit("cause", gap.cause);
+    visit("lostEvents", gap.lost_events);
+}
+
+void describe(auto &visit, Is<Coverage> auto &coverage) {
+    visit("intervals", coverage.intervals);
+    visit("gaps", coverage.gaps);
+    visit("complete", coverage.complete);
+}
+
+void describe(auto &visit, Is<HistoryRequest> auto &request) {
+    visit("port", request.port, asked_port);
+    visit("atUsec", request.at_usec);
+    visit("withinUsec", request.within_usec, not_negative);
+    visit("sinceUsec", request.since_usec);
+    visit("untilUsec", request.until_usec);
+    visit("protocol", request.protocol);
+    visit("pid", request.pid, positive);
+    visit("limit", request.limit, positive);
+    visit.flag("newestFirst", request.newest_first);
+}
+
+void describe(auto &visit, Is<ListRequest> auto &request) {
+    visit("port", request.port, asked_port);
+    visit("protocol", request.protocol);
+    visit("pid", request.pid, positive);
+    visit("limit", request.limit, positive);
+}
+
+void describe(auto &visit, Is<PortRequest> auto &request) {
+    visit("port", request.port, asked_port);
+}
+
+void describe(auto &visit, Is<LeaseReply> auto &reply) {
+    visit("lease", reply.lease);
+    visit("coverage", reply.coverage);
+    visit.flag("withheld", reply.withheld);
+}
+
+void describe(auto &visit, Is<WhoReply> auto &reply) {
+    visit("holders", reply.holders);
+    visit("last", reply.last);
+    visit("coverage", reply.coverage);
+    visit("withheld", reply.withheld);
+    visit.flag("truncated", reply.truncated);
+}
+
+void describe(auto &visit, Is<Explanation> auto &explanation) {
+    visit("port", explanation.port, told_port);
+    visit("ianaClass", explanation.iana_class);
+    visit("ianaReference", explanation.iana_reference);
+    visit("rangeLow", explanation.range_low, told_port);
+    visit("rangeHigh", explanation.range_high, told_port);
+    visit("inRange", explanation.in_range);
+    visit("reserved", explanation.reserved);
+    visit("privileged", explanation.privileged);
+    visit("recorded", explanation.recorded);
+    visit("services", explanation.services);
+    visit("who", explanation.who);
+}
+
+void describe(auto &visit, Is<LossCount> auto &loss) {
+    visit("cause", loss.cause);
+    visit("events", loss.events);
+}
+
+void describe(auto &visit, Is<Status> auto &status) {
+    visit("version", status.version);
+    visit("tier", status.tier);
+    visit("tierReasons", status.tier_reasons);
+    visit("startedUsec", status.started_usec);
+    visit("watchingSinceUsec", status.watching_since_usec);
+    visit("lastSnapshotUsec", status.last_snapshot_usec);
+    visit("samples", status.samples);
+    visit("unseenSockets", status.unseen_sockets);
+    visit("intervalUsec", status.interval_usec);
+    visit("ports", status.ports);
+    visit("rangeLow", status.range_low, told_port);
+    visit("rangeHigh", status.range_high, told_port);
+    visit("networkNamespace", status.network_namespace);
+    visit("openLeases", status.open_leases);
+    visit("storedLeases", status.stored_leases);
+    visit("storedBytes", status.stored_bytes);
+    visit("losses", status.losses);
+    visit("gaps", status.gaps);
+    visit("cpuUsec", status.cpu_usec);
+    visit("residentBytes", status.resident_bytes);
+}
+
+template <typename T>
+json encode_struct(const T &value);
+
+class Encoder {
+  public:
+    explicit Encoder(json &object) : object_(object) {}
+
+    template <typename T>
+    void operator()(const char *name, const T &value, Bounds = any_integer) {
+        object_[name] = to_json(value);
+    }
+    template <typename T>
+    void operator()(const char *name, const std::optional<T> &value, Bounds = any_integer) {
+        if (value)
+            object_[name] = to_json(*value);
+    }
+    void flag(const char *name, bool value) {
+        if (value)
+            object_[name] = true;
+    }
+    template <typename T>
+    void list(const char *name, const std::vector<T> &values) {
+        if (!values.empty())
+            object_[name] = to_json(values);
+    }
+
+  private:
+    template <typename T>
+    static json to_json(const T &value) {
+        if constexpr (std::is_enum_v<T>)
+            return std::string(to_string(value));
+        else if constexpr (std::same_as<T, std::int64_t> || std::same_as<T, bool> ||
+                           std::same_as<T, std::string>)
+            return value;
+        else
+            return encode_struct(value);
+    }
+    template <typename T>
+    static json to_json(const std::vector<T> &values) {
+        json array = json::array();
+        for (const T &value : values)
+            array.push_back(to_json(value));
+        return array;
+    }
+
+    json &object_;
+};
+
+template <typename T>
+json encode_struct(const T &value) {
+    json object = json::object();
+    Encoder encoder(object);
+    describe(encoder, value);
+    return object;
+}
+
+enum class Unknown { refused, ignored };
+
+// Reads one object. Stops at the first field that cannot be used, and keeps what was wrong with it.
+class Decoder {
+  public:
+    Decoder(const json &object, std::string path) : object_(object), path_(std::move(path)) {}
+
+    template <typename T>
+    void operator()(const char *name, T &value, Bounds bounds = any_integer) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, value, bounds);
+        else if (!fault_)
+            fault_ = InvalidField{path_ + name, "is required"};
+    }
+    template <typename T>
+    void operator()(const char *name, std::optional<T> &value, Bounds bounds = any_integer) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, value.emplace(), bounds);
+    }
+    void flag(const char *name, bool &value) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, value, any_integer);
+    }
+    template <typename T>
+    void list(const char *name, std::vector<T> &values) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, values, any_integer);
+    }
+
+    void refuse_unknown() {
+        for (const auto &[name, value] : object_.items())
+            if (!fault_ && !known_.contains(name))
+                fault_ = InvalidField{path_ + name, "is not a parameter of this method"};
+    }
+
+    std::optional<InvalidField> take_fault() { return std::move(fault_); }
+
+  private:
+    // The value, unless it is absent, null, or something was wrong before.
+    const json *find(const char *name) {
+        known_.insert(name);
+        if (fault_)
+            return nullptr;
+        const auto found = object_.find(name);
+        return found == object_.end() || found->is_null() ? nullptr : &*found;
+    }
+
+    void expect(bool met, const std::string &path, const char *reason) {
+        if (!met)
+            fault_ = InvalidField{path, reason};
+    }
+
+    void read(const json &value, const std::string &path, std::int64_t &out, Bounds bounds) {
+        if (!value.is_number_integer())
+            return expect(false, path, "is not an integer");
+        const bool fits =
+            !value.is_number_unsigned() || value.get<std::uint64_t>() <= std::uint64_t{INT64_MAX};
+        if (!fits || value.get<std::int64_t>() < bounds.low ||
+            value.get<std::int64_t>() > bounds.high) {
+            fault_ = InvalidField{path, "is not within " + std::to_string(bounds.low) + " to " +
+                                            std::to_string(bounds.high)};
+            return;
+        }
+        out = value.get<std::int64_t>();
+    }
+
+    void read(const json &value, const std::string &path, bool &out, Bounds) {
+        expect(value.is_boolean(), path, "is not a boolean");
+        if (value.is_boolean())
+            out = value.get<bool>();
+    }
+
+    void read(const json &value, const std::string &path, std::string &out, Bounds) {
+        expect(value.is_string(), path, "is not a string");
+        if (value.is_string())
+            out = value.get<std::string>();
+    }
+
+    template <typename T>
+    requires std::is_enum_v<T>
+    void read(const json &value, const std::string &path, T &out, Bounds) {
+        const auto word =
+            value.is_string() ? parse_word<T>(value.get_ref<const std::string &>()) : std::nullopt;
+        expect(word.has_value(), path, "is not a word of its list");
+        out = word.value_or(out);
+    }
+
+    template <typename T>
+    requires std::is_class_v<T>
+    void read(const json &value, const std::string &path, T &out, Bounds) {
+        if (!value.is_object())
+            return expect(false, path, "is not an object");
+        Decoder inner(value, path + ".");
+        describe(inner, out);
+        fault_ = inner.take_fault();
+    }
+
+    template <typename T>
+    void read(const json &value, const std::string &path, std::vector<T> &out, Bounds) {
+        if (!value.is_array())
+            return expect(false, path, "is not an array");
+        for (std::size_t i = 0; i < value.size() && !fault_; ++i)
+            read(value[i], path + "[" + std::to_string(i) + "]", out.emplace_back(), any_integer);
+    }
+
+    const json &object_;
+    std::string path_;
+    std::set<std::string_view> known_;
+    std::optional<InvalidField> fault_;
+};
+
+template <typename T>
+Decoded<T> decode_struct(const json &parameters, Unknown unknown) {
+    if (!parameters.is_object())
+        return InvalidField{"parameters", "is not an object"};
+    T value;
+    Decoder decoder(parameters, "");
+    describe(decoder, value);
+    if (unknown == Unknown::refused)
+        decoder.refuse_unknown();
+    if (auto fault = decoder.take_fault())
+        return std::move(*fault);
+    return value;
+}
+
+} // namespace
+
+json encode(const Lease &value) {
+    return encode_struct(value);
+}
+json encode(const Coverage &value) {
+    return encode_struct(value);
+}
+json encode(const HistoryRequest &value) {
+    return encode_struct(value);
+}
+json encode(const ListRequest &value) {
+    return encode_struct(value);
+}
+json encode(const PortRequest &value) {
+    return encode_struct(value);
+}
+json encode(const WhoReply &value) {
+    return encode_struct(value);
+}
+json encode(const Explanation &value) {
+    return encode_struct(value);
+}
+json encode(const Status &value) {
+    return encode_struct(value);
+}
+
+json encode(const LeaseReply &value) {
+    json object = encode_struct(value);
+    // The last reply says it either way.
+    if (value.coverage)
+        object["withheld"] = value.withheld;
+    return object;
+}
+
+template <>
+Decoded<HistoryRequest> decode(const json &parameters) {
+    return decode_struct<HistoryRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<ListRequest> decode(const json &parameters) {
+    return decode_struct<ListRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<PortRequest> decode(const json &parameters) {
+    return decode_struct<PortRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<LeaseReply> decode(const json &parameters) {
+    return decode_struct<LeaseReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<WhoReply> decode(const json &parameters) {
+    return decode_struct<WhoReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<Explanation> decode(const json &parameters) {
+    return decode_struct<Explanation>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<Status> decode(const json &parameters) {
+    return decode_struct<Status>(parameters, Unknown::ignored);
+}
+
+} // namespace portd::proto

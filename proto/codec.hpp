@@ -1,0 +1,39 @@
+// JSON for the structs of messages.hpp. Encoding leaves out what is absent. Decoding treats null as
+// absent, refuses unknown fields of requests (a misspelt filter must not widen an answer) and
+// ignores unknown fields of replies (a newer daemon may say more).
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+#include <variant>
+
+namespace portd::proto {
+
+// A field that cannot be used; the parameters of org.varlink.service.InvalidParameter, and why.
+struct InvalidField {
+    std::string parameter;
+    std::string reason;
+};
+
+template <typename T>
+using Decoded = std::variant<T, InvalidField>;
+
+nlohmann::json encode(const Lease &);
+nlohmann::json encode(const Coverage &);
+nlohmann::json encode(const HistoryRequest &);
+nlohmann::json encode(const ListRequest &);
+nlohmann::json encode(const PortRequest &);
+nlohmann::json encode(const LeaseReply &);
+nlohmann::json encode(const WhoReply &);
+nlohmann::json encode(const Explanation &);
+nlohmann::json encode(const Status &);
+
+// Instantiated for HistoryRequest, ListRequest, PortRequest, LeaseReply, WhoReply, Explanation,
+// Status. Ports must be 1..65535, times within int64, limits positive.
+template <typename T>
+Decoded<T> decode(const nlohmann::json &parameters);
+
+} // namespace portd::proto

@@ -1,0 +1,212 @@
+// The contents of io.portd.Ports as plain structs; proto/io.portd.Ports.varlink says the same in
+// Varlink.
+//
+// Times are microseconds since 1970-01-01 UTC (int64: exact in a double until the year 2255). What
+// is not known is absent, never zero.
+#pragma once
+
+#include "proto/vocabulary.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd::proto {
+
+// When something happened. `usec` for an instant that was observed; otherwise the bounds that are
+// known: it happened no earlier than `earliest_usec` and no later than `latest_usec`.
+struct Moment {
+    std::optional<std::int64_t> usec;
+    std::optional<std::int64_t> earliest_usec;
+    std::optional<std::int64_t> latest_usec;
+    Provenance provenance = Provenance::unknown;
+
+    bool operator==(const Moment &) const = default;
+};
+
+struct Ancestor {
+    std::int64_t pid = 0;
+    std::string command;
+
+    bool operator==(const Ancestor &) const = default;
+};
+
+// A process that held a socket. With provenance `unknown` every other field is absent.
+struct Process {
+    Provenance provenance = Provenance::unknown;
+    std::optional<std::int64_t> pid;
+    std::optional<std::int64_t> start_usec;
+    std::optional<std::string> executable;
+    std::optional<std::string> command;   // the kernel's `comm`, at most 15 bytes
+    std::optional<std::string> arguments; // absent where the setting `arguments` is off
+    std::optional<std::int64_t> uid;
+    std::optional<std::int64_t> gid;
+    std::optional<std::int64_t> login_uid;
+    std::optional<std::string> user;
+    std::optional<std::string> control_group;
+    std::optional<std::string> unit;
+    std::optional<std::string> container;
+    std::vector<Ancestor> ancestors; // parent first
+
+    bool operator==(const Process &) const = default;
+};
+
+struct Lease {
+    std::string id; // stable and unique over all hosts and boots
+    std::string boot_id;
+    std::optional<std::string> cookie;
+    Protocol protocol = Protocol::tcp;
+    Family family = Family::ipv4;
+    std::string local_address;
+    std::int64_t local_port = 0;
+    std::optional<std::string> peer_address;
+    std::optional<std::int64_t> peer_port;
+    std::int64_t network_namespace = 0; // inode number of the namespace
+    std::optional<Role> role;
+    std::optional<PortChoice> port_choice;
+    Phase phase = Phase::bound;
+    std::optional<Outcome> outcome;
+    Moment opened;
+    std::optional<Moment> closed;    // the last holder let go
+    std::optional<Moment> freed;     // the port could be taken again
+    std::optional<std::int64_t> uid; // owner of the socket, known even where no process is
+    std::optional<std::string> user;
+    Process opener;
+    Process last_holder;
+    std::vector<Process> holders; // all that are known, in the order in which they were first seen
+    std::optional<std::int64_t> bytes_sent;
+    std::optional<std::int64_t> bytes_received;
+    bool incomplete = false; // the caller may not see the rest
+
+    bool operator==(const Lease &) const = default;
+};
+
+// An interval in which portd was watching.
+struct CoverageInterval {
+    std::int64_t since_usec = 0;
+    std::int64_t until_usec = 0;
+    CaptureTier source = CaptureTier::sock_diag;
+
+    bool operator==(const CoverageInterval &) const = default;
+};
+
+// An interval in which portd was not watching, or lost what it saw.
+struct Gap {
+    std::optional<std::int64_t> since_usec; // absent: before anything portd has a record of
+    std::optional<std::int64_t> until_usec; // absent: up to now and beyond
+    std::string cause;                      // a word of the list in the interface file
+    std::optional<std::int64_t> lost_events;
+
+    bool operator==(const Gap &) const = default;
+};
+
+// What portd can say about the interval that was asked for.
+struct Coverage {
+    std::vector<CoverageInterval> intervals;
+    std::vector<Gap> gaps;
+    bool complete = false; // watched without a gap, and nothing was withheld from the caller
+
+    bool operator==(const Coverage &) const = default;
+};
+
+// The filters are joined by AND. An interval selects the leases that may have held the port at some
+// moment of [since, until]; `at` with `within` is the interval [at - within, at + within].
+struct HistoryRequest {
+    std::optional<std::int64_t> port;
+    std::optional<std::int64_t> at_usec;
+    std::optional<std::int64_t> within_usec;
+    std::optional<std::int64_t> since_usec;
+    std::optional<std::int64_t> until_usec;
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> pid;
+    std::optional<std::int64_t> limit;
+    bool newest_first = false;
+
+    bool operator==(const HistoryRequest &) const = default;
+};
+
+struct ListRequest {
+    std::optional<std::int64_t> port;
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> pid;
+    std::optional<std::int64_t> limit;
+
+    bool operator==(const ListRequest &) const = default;
+};
+
+// One reply of a history or list stream: a lease, or (the last one) the coverage.
+struct LeaseReply {
+    std::optional<Lease> lease;
+    std::optional<Coverage> coverage;
+    bool withheld = false; // last reply: leases of other users were left out or cut
+
+    bool operator==(const LeaseReply &) const = default;
+};
+
+struct PortRequest {
+    std::int64_t port = 0;
+
+    bool operator==(const PortRequest &) const = default;
+};
+
+// Who holds a port now; if nobody, the lease that ended last.
+struct WhoReply {
+    std::vector<Lease> holders;
+    std::optional<Lease> last;
+    Coverage coverage; // of the instant of the answer
+    bool withheld = false;
+    bool truncated = false; // more leases hold the port than one reply takes; a list stream has all
+
+    bool operator==(const WhoReply &) const = default;
+};
+
+struct Explanation {
+    std::int64_t port = 0;
+    std::string iana_class;     // system, user or dynamic
+    std::string iana_reference; // the RFC section that defines the class
+    std::int64_t range_low = 0; // net.ipv4.ip_local_port_range of the namespace
+    std::int64_t range_high = 0;
+    bool in_range = false;
+    bool reserved = false;             // in net.ipv4.ip_local_reserved_ports
+    bool privileged = false;           // below net.ipv4.ip_unprivileged_port_start
+    bool recorded = false;             // portd's setting records leases of this port
+    std::vector<std::string> services; // "name/protocol", from the services database
+    WhoReply who;
+
+    bool operator==(const Explanation &) const = default;
+};
+
+struct LossCount {
+    std::string cause;
+    std::int64_t events = 0;
+
+    bool operator==(const LossCount &) const = default;
+};
+
+struct Status {
+    std::string version;
+    CaptureTier tier = CaptureTier::sock_diag;
+    std::vector<std::string> tier_reasons; // why not a better one
+    std::int64_t started_usec = 0;
+    std::optional<std::int64_t> watching_since_usec; // start of the present uninterrupted interval
+    std::optional<std::int64_t> last_snapshot_usec;
+    std::int64_t samples = 0;        // since the start
+    std::int64_t unseen_sockets = 0; // known from their end alone, since the start
+    std::int64_t interval_usec = 0;
+    std::string ports; // the setting: dynamic, all, or the list
+    std::int64_t range_low = 0;
+    std::int64_t range_high = 0;
+    std::int64_t network_namespace = 0;
+    std::int64_t open_leases = 0;
+    std::int64_t stored_leases = 0;
+    std::int64_t stored_bytes = 0;
+    std::vector<LossCount> losses;
+    std::vector<Gap> gaps; // the newest, at most 16
+    std::int64_t cpu_usec = 0;
+    std::int64_t resident_bytes = 0;
+
+    bool operator==(const Status &) const = default;
+};
+
+} // namespace portd::proto

@@ -1,0 +1,171 @@
+"""Runs real daemons and real clients for the integration tests.
+
+Every test file is a unittest program; PORTD_BIN names the folder of the programs under test."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+BIN = pathlib.Path(os.environ.get("PORTD_BIN", pathlib.Path(__file__).resolve().parents[2]
+                                  / "build/release/bin"))
+NOBODY = 65534
+
+
+def wait_until(condition, seconds=15, what="the condition"):
+    """The first true value of condition(), which is asked again and again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.02)
+
+
+def now_us():
+    return time.time_ns() // 1000
+
+
+def free_port(kind=socket.SOCK_STREAM, low=49152, high=60999):
+    """A port inside both dynamic ranges that nobody holds; explicit, so that a test can name it."""
+    import random
+    while True:
+        port = random.randint(low, high)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
+class Daemon:
+    """A portd on a state directory and socket of its own."""
+
+    def __init__(self, *options, interval="200ms", folder=None, user=None):
+        self._own = None if folder else tempfile.TemporaryDirectory(prefix="portd-test.")
+        self.folder = pathlib.Path(folder or self._own.name)
+        os.chmod(self.folder, 0o777 if user is not None else 0o755)
+        self.state = self.folder / "state"
+        self.socket = self.folder / "io.portd.Ports"
+        self.log_path = self.folder / "log"
+        self.options = ["--config", "/dev/null", "--state-dir", self.state, "--socket", self.socket,
+                        "--interval", interval, *options]
+        self.user = user
+        self.process = None
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([BIN / "portd", *self.options], stderr=log,
+                                            stdin=subprocess.DEVNULL, user=self.user,
+                                            group=self.user, extra_groups=[] if self.user else None)
+        if wait:
+            wait_until(lambda: self.process.poll() is not None or self.answers(),
+                       30, "portd's first answer")
+            if self.process.poll() is not None:
+                raise AssertionError(f"portd ended with {self.process.returncode}:\n{self.log()}")
+        return self
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket))
+                return True
+            except OSError:
+                return False
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(20)
+        return self.process.returncode if self.process else None
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        status = self.stop()
+        log = self.log()
+        if self._own:
+            self._own.cleanup()
+        if "Sanitizer" in log or (status is not None and status not in (0, -signal.SIGKILL)):
+            raise AssertionError(f"portd ended with {status}:\n{log[-8000:]}")
+
+    def ctl(self, *arguments, user=None, env=None, timeout=60):
+        """Runs portd-ctl; the result has returncode, stdout and stderr."""
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC",
+                       **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")},
+                       **(env or {})}
+        return subprocess.run([BIN / "portd-ctl", "--socket", self.socket, *map(str, arguments)],
+                              capture_output=True, text=True, timeout=timeout, env=environment,
+                              stdin=subprocess.DEVNULL, user=user, group=user,
+                              extra_groups=[] if user else None)
+
+    def json(self, *arguments, **keywords):
+        """The objects that `portd-ctl --json` prints."""
+        result = self.ctl("--json", *arguments, **keywords)
+        if result.returncode not in (0, 1):
+            raise AssertionError(f"{arguments}: {result.returncode}: {result.stderr}")
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def leases(self, *arguments, **keywords):
+        return [o for o in self.json(*arguments, **keywords) if "localPort" in o]
+
+    def status(self):
+        return self.json("status")[0]
+
+    def wait_samples(self, count=2):
+        """Until `count` samples that began after this call are over and committed."""
+        start = self.status()["samples"]
+        wait_until(lambda: self.status()["samples"] > start + count, what="the next samples")
+
+
+def bounds(moment):
+    """(earliest, latest) in microseconds; None where not known."""
+    if "usec" in moment:
+        return moment["usec"], moment["usec"]
+    return moment.get("earliestUsec"), moment.get("latestUsec")
+
+
+@contextlib.contextmanager
+def python_child(code, **keywords):
+    """A python process that runs `code`, which prints a line when it is ready; yields (process, line)."""
+    process = subprocess.Popen(["python3", "-u", "-c", code], stdout=subprocess.PIPE,
+                               stdin=subprocess.PIPE, text=True, **keywords)
+    try:
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def varlink(path, *messages, timeout=20):
+    """Sends raw messages (bytes, already framed) on one connection; all bytes until the end."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(path))
+        for message in messages:
+            connection.sendall(message)
+        connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    return [json.loads(part) for part in received.split(b"\0") if part]
+
+
+def need_root(test):
+    return unittest.skipUnless(os.geteuid() == 0, "needs root")(test)

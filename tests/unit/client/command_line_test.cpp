@@ -1,0 +1,701 @@
+// portd-ctl from its arguments to its output and exit status, against a service on a real socket.
+#include "client/command_line.hpp"
+#include "client/lease_table.hpp"
+
+#include "unit/client/fake_daemon.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace portd::client::test {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class CommandLine : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        ::setenv("TZ", "UTC0", 1);
+        ::setenv("LC_ALL", "C.UTF-8", 1);
+        ::setenv("TERM", "xterm", 1);
+        for (const char *name : {"PORTD_SOCKET", "NO_COLOR", "COLUMNS", "LINES", "PAGER"})
+            ::unsetenv(name);
+        ::signal(SIGPIPE, SIG_IGN);
+    }
+};
+
+Records one_connection() {
+    Records records;
+    records.leases = {connection_lease()};
+    records.coverage = watched(t0 - 3600 * second, t0 + 3600 * second);
+    records.explanation.recorded = true;
+    return records;
+}
+
+Records nothing() {
+    Records records = one_connection();
+    records.leases.clear();
+    return records;
+}
+
+std::size_t count_lines(const std::string &text) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// ---- Usage
+
+TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
+    const struct {
+        std::vector<std::string> arguments;
+        const char *message;
+    } cases[] = {
+        {{}, "a verb is missing; see portd-ctl --help"},
+        {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
+        {{"frobnicate"},
+         "unknown verb 'frobnicate'; there are history, who, list, explain, status"},
+        {{"who", "0"}, "PORT '0' is not a port; give a number from 1 to 65535"},
+        {{"who", "65536"}, "PORT '65536' is not a port"},
+        {{"who", "abc"}, "PORT 'abc' is not a port"},
+        {{"who", "-1"}, "PORT '-1' is not a port"},
+        {{"who", "+1"}, "PORT '+1' is not a port"},
+        {{"who", " 1"}, "PORT ' 1' is not a port"},
+        {{"who", ""}, "PORT '' is not a port"},
+        {{"who", "0x50"}, "PORT '0x50' is not a port"},
+        {{"explain", "99999999999999999999"}, "is not a port"},
+        {{"history", "-1"}, "PORT '-1' is not a port"},
+        {{"who", "\x1b[2J"}, R"(PORT '\x1b[2J' is not a port)"},
+        {{"who"}, "who needs a PORT"},
+        {{"explain"}, "explain needs a PORT"},
+        {{"who", "1", "2"}, "'2' is one argument too many"},
+        {{"status", "1"}, "'1' is one argument too many"},
+        {{"history", "--prto", "tcp"}, "unknown option '--prto'; did you mean '--proto'?"},
+        {{"history", "--sokcet=/x"}, "unknown option '--sokcet'; did you mean '--socket'?"},
+        {{"who", "--at", "now", "1"}, "unknown option '--at' here; 'history' has it"},
+        {{"status", "-x"}, "unknown option '-x'; see portd-ctl status --help"},
+        {{"list", "--port", "0"}, "--port '0' is not a port"},
+        {{"list", "--pid", "0"}, "--pid '0': give a whole number from 1 up"},
+        {{"list", "--limit", "-3"}, "--limit '-3': give a whole number from 1 up"},
+        {{"list", "--proto", "tpc"}, "--proto 'tpc': give tcp or udp; did you mean 'tcp'?"},
+        {{"list", "-o", "wid"}, "--output 'wid': give short or wide; did you mean 'wide'?"},
+        {{"list", "--color", "yes"}, "--color 'yes': give auto, always or never"},
+        {{"history", "--at"}, "--at: "},
+        {{"history", "--at=", "5"}, "'--at=' has no value"},
+        {{"history", "--at", ""}, "--at: "},
+        {{"history", "--at", "soon"}, "--at: cannot read 'soon' as a time"},
+        {{"history", "--at", "now", "--at", "now"}, "--at: "},
+        {{"history", "--at", "2099-01-01"}, "--at '2099-01-01' is in the future"},
+        {{"history", "--since", "+1h"}, "--since '+1h' is in the future"},
+        {{"history", "--since", "today", "--until", "yesterday"}, "is after --until 'yesterday'"},
+        {{"history", "--at", "now", "--since", "today"}, "excludes --since"},
+        {{"history", "--at", "now", "--until", "now"}, "excludes --until"},
+        {{"history", "--within", "2s"}, "--within says how far around --at to look"},
+        {{"history", "--at", "now", "--within", "x"}, "--within: cannot read 'x'"},
+        {{"history", "--at", "now", "--within", "100y"}, "reaches back before 1970"},
+        {{"status", "--timeout", "0"}, "--timeout '0': give a span above 0"},
+        {{"status", "--timeout", "x"}, "--timeout: cannot read 'x'"},
+        {{"status", "--socket", ""}, "--socket '': give a path"},
+        {{"status", "--socket", std::string(200, 'a')}, "give a path of 1 to 107 bytes"},
+    };
+    for (const auto &c : cases) {
+        const Outcome outcome = run(c.arguments);
+        EXPECT_EQ(outcome.status, 2) << c.message;
+        EXPECT_THAT(outcome.err, StartsWith("portd-ctl: "));
+        EXPECT_THAT(outcome.err, HasSubstr(c.message));
+        EXPECT_EQ(count_lines(outcome.err), 1U) << outcome.err;
+        EXPECT_EQ(outcome.out, "");
+    }
+}
+
+TEST_F(CommandLine, HelpAndVersion) {
+    const Outcome help = run({"--help"});
+    EXPECT_EQ(help.status, 0);
+    EXPECT_THAT(help.out, HasSubstr("Exit status:"));
+    for (const Verb *verb : verbs()) {
+        EXPECT_THAT(help.out, HasSubstr(verb->name));
+        const Outcome of_verb = run({verb->name, "--help"});
+        EXPECT_EQ(of_verb.status, 0);
+        EXPECT_THAT(of_verb.out, HasSubstr("Examples:"));
+        EXPECT_THAT(of_verb.out, HasSubstr("Exit status:"));
+    }
+    const Outcome version = run({"--version"});
+    EXPECT_EQ(version.status, 0);
+    EXPECT_THAT(version.out, StartsWith("portd-ctl "));
+}
+
+// ---- Without a daemon
+
+TEST_F(CommandLine, WithoutADaemonItSaysWhatToDo) {
+    const ScratchDirectory scratch;
+    const Outcome absent = run({"status", "--socket", scratch / "absent"});
+    EXPECT_EQ(absent.status, 3);
+    EXPECT_THAT(absent.err, HasSubstr("portd does not run (no socket at " + (scratch / "absent") +
+                                      "); start it with 'systemctl start portd'"));
+
+    std::ofstream(scratch / "file") << "x";
+    const Outcome file = run({"status", "--socket", scratch / "file"});
+    EXPECT_EQ(file.status, 3);
+    EXPECT_THAT(file.err, HasSubstr("is not a socket"));
+    EXPECT_THAT(run({"status", "--socket", scratch / "."}).err, HasSubstr("is not a socket"));
+
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string stale = scratch / "stale";
+    stale.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr *>(&address), sizeof address), 0);
+    ::close(fd);
+    const Outcome dead = run({"status", "--socket", stale});
+    EXPECT_EQ(dead.status, 3);
+    EXPECT_THAT(dead.err, HasSubstr("nobody listens at"));
+
+    const std::string datagram = scratch / "datagram";
+    address.sun_path[datagram.copy(address.sun_path, sizeof address.sun_path - 1)] = '\0';
+    const int other = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+    ASSERT_EQ(::bind(other, reinterpret_cast<const sockaddr *>(&address), sizeof address), 0);
+    EXPECT_THAT(run({"status", "--socket", datagram}).err, HasSubstr("not one of portd"));
+    ::close(other);
+
+    ::setenv("PORTD_SOCKET", (scratch / "from-environment").c_str(), 1);
+    EXPECT_THAT(run({"list"}).err, HasSubstr("from-environment"));
+    EXPECT_THAT(run({"--socket", scratch / "given", "list"}).err, HasSubstr("given"));
+}
+
+TEST_F(CommandLine, BadAnswersAreFaultsOfTheService) {
+    using Then = FakeDaemon::Then;
+    const auto error_reply = [](std::string_view name, const json &parameters) {
+        return [text = json{{"error", name}, {"parameters", parameters}}.dump()](
+                   int fd, const proto::Call &) {
+            say(fd, text);
+            return Then::go_on;
+        };
+    };
+    const auto text_reply = [](const char *text) {
+        return [text](int fd, const proto::Call &) {
+            say(fd, text);
+            return Then::go_on;
+        };
+    };
+    const struct {
+        FakeDaemon::Script script;
+        const char *message;
+    } cases[] = {
+        {[](int, const proto::Call &) { return Then::hang_up; },
+         "closed the connection without an answer"},
+        {[](int fd, const proto::Call &) {
+             EXPECT_EQ(::send(fd, "{\"para", 6, MSG_NOSIGNAL), 6);
+             return Then::hang_up;
+         },
+         "closed the connection before the end of its answer"},
+        {[](int, const proto::Call &) { return Then::go_on; }, "did not answer within 200ms"},
+        {text_reply("HTTP/1.1 400 Bad Request"), "does not speak Varlink"},
+        {text_reply("[]"), "does not speak Varlink"},
+        {text_reply("{\"error\": 5}"), "does not speak Varlink"},
+        {text_reply("{\"parameters\": {}}"), "does not understand the answer"},
+        {error_reply("org.varlink.service.PermissionDenied", json::object()),
+         "permission denied; run as root or join group portd"},
+        {error_reply("io.portd.Ports.StoreUnavailable", {{"reason", "disk \x1b[2J"}}),
+         R"(cannot read its history: disk \x1b[2J)"},
+        {error_reply("io.portd.Ports.LimitExceeded", {{"limit", "connections"}, {"value", 64}}),
+         "its limit connections (64) is exceeded"},
+        {error_reply("org.varlink.service.InvalidParameter", {{"parameter", "port"}}),
+         "refused the value of port"},
+        {error_reply("org.varlink.service.InterfaceNotFound", {{"interface", "io.portd.Ports"}}),
+         "is not portd"},
+        {error_reply("org.varlink.service.MethodNotFound", {{"method", "Status"}}),
+         "is it older than portd-ctl?"},
+        {error_reply("com.example.Surprise", json::object()), "the error com.example.Surprise"},
+    };
+    for (const auto &c : cases) {
+        const FakeDaemon daemon(c.script);
+        const Outcome outcome = run({"status", "--socket", daemon.path(), "--timeout", "200ms"});
+        EXPECT_EQ(outcome.status, 3) << c.message;
+        EXPECT_THAT(outcome.err, HasSubstr(c.message));
+        EXPECT_EQ(outcome.out, "");
+    }
+}
+
+TEST_F(CommandLine, AStreamThatBreaksKeepsWhatCame) {
+    const FakeDaemon daemon([](int fd, const proto::Call &) {
+        proto::Reply reply;
+        reply.continues = true;
+        reply.parameters = std::make_shared<const json>(
+            proto::encode(proto::LeaseReply{connection_lease(), std::nullopt, false}));
+        say(fd, proto::format_reply(reply));
+        return FakeDaemon::Then::hang_up;
+    });
+    const Outcome outcome = run({"history", "--json", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 3);
+    EXPECT_EQ(json::parse(outcome.out)["localPort"], 60609);
+    EXPECT_THAT(outcome.err, HasSubstr("before the end of its answer"));
+}
+
+TEST_F(CommandLine, AnAnswerWithoutCoverageIsRefused) {
+    const FakeDaemon daemon([](int fd, const proto::Call &) {
+        say(fd, "{\"parameters\": {}}");
+        return FakeDaemon::Then::go_on;
+    });
+    for (const char *format : {"--json", "--utc"}) {
+        const Outcome outcome = run({"list", format, "--socket", daemon.path()});
+        EXPECT_EQ(outcome.status, 3);
+        EXPECT_THAT(outcome.err, HasSubstr("without saying what time it covers"));
+    }
+}
+
+// ---- history
+
+TEST_F(CommandLine, HistoryShowsTheLeases) {
+    const FakeDaemon daemon(answers_from(one_connection()));
+    const Outcome outcome = run({"--socket", daemon.path(), "history", "60609"});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(outcome.out,
+              "OPENED (UTC)             ENDED         DURATION  PROTO  LOCAL           PEER       "
+              "        ROLE    PROCESS     USER   UNIT\n"
+              "2026-11-22 03:12:05.000  03:12:05.500  500ms     tcp    10.0.0.5:60609  "
+              "93.184.216.34:443  client  curl[8123]  alice  -\n");
+}
+
+TEST_F(CommandLine, HistoryAsksForWhatWasTyped) {
+    const FakeDaemon daemon(answers_from(one_connection()));
+    const struct {
+        std::vector<std::string> arguments;
+        json parameters;
+    } cases[] = {
+        {{}, json::object()},
+        {{"60609"}, {{"port", 60609}}},
+        {{"60609", "--at", "2026-11-22 03:12:05"},
+         {{"port", 60609}, {"atUsec", t0}, {"withinUsec", 2 * second}}},
+        {{"--at", "@1795317125", "--within", "1min"},
+         {{"atUsec", t0}, {"withinUsec", 60 * second}}},
+        {{"--since", "2026-11-22 03:12:05", "--until", "2026-11-22 03:12:06"},
+         {{"sinceUsec", t0}, {"untilUsec", t0 + second}}},
+        {{"--proto", "udp", "--pid", "12"}, {{"protocol", "udp"}, {"pid", 12}}},
+        {{"--limit", "5"}, {{"limit", 5}, {"newestFirst", true}}},
+        {{"--reverse"}, {{"newestFirst", true}}},
+    };
+    for (const auto &c : cases) {
+        std::vector<std::string> arguments{"history"};
+        arguments.insert(arguments.end(), c.arguments.begin(), c.arguments.end());
+        arguments.insert(arguments.end(), {"--socket", daemon.path()});
+        EXPECT_EQ(run(arguments).status, 0);
+        const proto::Call call = daemon.calls().back();
+        EXPECT_EQ(call.method, "io.portd.Ports.History");
+        EXPECT_TRUE(call.more);
+        EXPECT_EQ(*call.parameters, c.parameters);
+    }
+}
+
+TEST_F(CommandLine, UtcIsForTimesGivenAndShown) {
+    ::setenv("TZ", "CET-1", 1);
+    const FakeDaemon daemon(answers_from(nothing()));
+    const std::vector<std::string> arguments{
+        "history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()};
+    EXPECT_THAT(run(arguments).out, HasSubstr("03:12:05 CET"));
+    EXPECT_EQ((*daemon.calls().front().parameters)["atUsec"], t0 - 3600 * second);
+    std::vector<std::string> with_utc = arguments;
+    with_utc.push_back("--utc");
+    EXPECT_THAT(run(with_utc).out, HasSubstr("03:12:05 UTC"));
+    EXPECT_THAT(run(arguments).out, HasSubstr("03:12:05 CET"));
+}
+
+TEST_F(CommandLine, TheNewestAreShownOldestFirst) {
+    Records records = one_connection();
+    records.leases.push_back(connection_lease());
+    records.leases[0].local_port = 2; // as the daemon sends them: newest first
+    records.leases[1].local_port = 1;
+    const FakeDaemon daemon(answers_from(records));
+    const auto order = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.end(), {"--socket", daemon.path()});
+        const std::string out = run(arguments).out;
+        const bool json_form = arguments[1] == "--json";
+        return out.find(json_form ? "\"localPort\":1" : "10.0.0.5:1 ") <
+                       out.find(json_form ? "\"localPort\":2" : "10.0.0.5:2 ")
+                   ? "oldest first"
+                   : "newest first";
+    };
+    EXPECT_STREQ(order({"history", "--limit", "2"}), "oldest first");
+    EXPECT_STREQ(order({"history", "--limit", "2", "--reverse"}), "newest first");
+    EXPECT_STREQ(order({"history", "--json", "--limit", "2"}), "oldest first");
+    EXPECT_STREQ(order({"history", "--json", "--limit", "2", "--reverse"}), "newest first");
+}
+
+TEST_F(CommandLine, JsonIsTheWire) {
+    Records records = one_connection();
+    records.leases[0].opener.command = "\u202e\x1b\"caf\u00e9";
+    records.withheld = true;
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "--json", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.err, "");
+    std::istringstream lines(outcome.out);
+    std::string first;
+    std::string last;
+    std::string more;
+    ASSERT_TRUE(std::getline(lines, first));
+    ASSERT_TRUE(std::getline(lines, last));
+    EXPECT_FALSE(std::getline(lines, more));
+    EXPECT_EQ(json::parse(first), proto::encode(records.leases[0]));
+    EXPECT_EQ(json::parse(last)["coverage"], proto::encode(records.coverage));
+    EXPECT_EQ(json::parse(last)["withheld"], true);
+    EXPECT_THAT(first, HasSubstr("caf\u00e9"));
+
+    const Outcome on_terminal =
+        run_on_terminal({"history", "--json", "--socket", daemon.path()}, 80, 24);
+    EXPECT_THAT(on_terminal.out, Not(HasSubstr("\u202e")));
+    std::istringstream(on_terminal.out) >> first;
+    EXPECT_EQ(json::parse(first), proto::encode(records.leases[0]));
+}
+
+TEST_F(CommandLine, AnEmptyAnswerSaysWhatItMeans) {
+    const std::vector<std::string> at{"history", "60609", "--at", "2026-11-22 03:12:05"};
+    const auto ask = [&](const Records &records, std::vector<std::string> arguments) {
+        const FakeDaemon daemon(answers_from(records));
+        arguments.insert(arguments.end(), {"--socket", daemon.path()});
+        const Outcome outcome = run(arguments);
+        EXPECT_EQ(outcome.status, 1);
+        return outcome;
+    };
+    EXPECT_EQ(ask(nothing(), at).out,
+              "Nobody held port 60609 at 2026-11-22 03:12:05 UTC; portd was watching.\n");
+    EXPECT_EQ(ask(nothing(), {"history", "--proto", "udp", "--pid", "9"}).out,
+              "Nobody with pid 9 held any udp port since 2026-11-22 02:12:05 UTC; portd was "
+              "watching.\n");
+    EXPECT_EQ(
+        ask(nothing(), {"history", "7", "--since", "2026-11-22", "--until", "2026-11-22 01:00"})
+            .out,
+        "Nobody held port 7 from 2026-11-22 00:00:00 UTC to 2026-11-22 01:00:00 UTC; portd "
+        "was watching.\n");
+
+    Records partly = nothing();
+    partly.coverage.complete = false;
+    partly.coverage.gaps = {{t0 - second, t0, "notRunning", std::nullopt},
+                            {t0 + second, std::nullopt, "overflow", 12}};
+    const Outcome gaps = ask(partly, at);
+    EXPECT_EQ(gaps.out, "As far as portd was watching, nobody held port 60609 at 2026-11-22 "
+                        "03:12:05 UTC.\n");
+    EXPECT_EQ(gaps.err,
+              "portd was not watching from 2026-11-22 03:12:04 UTC to 2026-11-22 03:12:05 UTC: the "
+              "daemon was not running.\n"
+              "portd missed events since 2026-11-22 03:12:06 UTC: events came faster than they "
+              "could be taken; 12 events were lost.\n");
+
+    Records withheld = nothing();
+    withheld.withheld = true;
+    withheld.coverage.complete = false;
+    const Outcome others = ask(withheld, at);
+    EXPECT_EQ(others.out, "Nobody whose leases you may see held port 60609 at 2026-11-22 03:12:05 "
+                          "UTC; portd was watching.\n");
+    EXPECT_THAT(others.err, HasSubstr("run as root or join group portd"));
+
+    Records left_out = nothing();
+    left_out.explanation.recorded = false;
+    const Outcome unrecorded = ask(left_out, at);
+    EXPECT_EQ(unrecorded.out, "");
+    EXPECT_THAT(unrecorded.err, HasSubstr("portd cannot tell who held port 60609"));
+}
+
+TEST_F(CommandLine, NotWatchingIsNotNobody) {
+    // The first question is for a time before the records; the second asks where they begin.
+    const FakeDaemon daemon([](int fd, const proto::Call &call) {
+        Records records = nothing();
+        if (call.parameters->contains("atUsec")) {
+            records.coverage = {};
+            records.coverage.gaps = {{std::nullopt, t0 + 60 * second, "notRunning", std::nullopt}};
+        }
+        return answers_from(records)(fd, call);
+    });
+    const Outcome outcome =
+        run({"history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err,
+              "portd was not watching at 2026-11-22 03:12:05 UTC (the daemon was not running); it "
+              "has records since 2026-11-22 02:12:05 UTC.\n");
+}
+
+TEST_F(CommandLine, AtSaysHowEachLeaseStood) {
+    Records records = one_connection();
+    records.leases[0].opened = sampled(t0 - second, t0 + second);
+    records.leases[0].closed.reset();
+    records.leases[0].freed.reset();
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome =
+        run({"history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("2026-11-22 03:12:05 ±1s  open   possibly"));
+}
+
+TEST_F(CommandLine, RowsWithGapsHaveRemarks) {
+    Records records = one_connection();
+    records.coverage.complete = false;
+    for (int i = 0; i < 11; ++i)
+        records.coverage.gaps.push_back({t0 + i, t0 + i, "some\x1bthing", std::nullopt});
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(count_lines(outcome.out), 2U);
+    EXPECT_EQ(count_lines(outcome.err), 9U);
+    EXPECT_THAT(outcome.err, HasSubstr(R"(some\x1bthing)"));
+    EXPECT_THAT(outcome.err, HasSubstr("3 more such gaps"));
+}
+
+TEST_F(CommandLine, FoldsConnectionsOfAListener) {
+    Records records = one_connection();
+    proto::Lease listener = connection_lease();
+    listener.role = Role::listener;
+    listener.local_address = "0.0.0.0";
+    listener.peer_address.reset();
+    proto::Lease accepted = connection_lease();
+    accepted.role = Role::accepted;
+    records.leases = {listener};
+    records.leases.insert(records.leases.end(), 17, accepted);
+    const FakeDaemon daemon(answers_from(records));
+    for (const char *verb : {"history", "list"}) {
+        const Outcome folded = run({verb, "--socket", daemon.path()});
+        EXPECT_EQ(count_lines(folded.out), 2U);
+        EXPECT_THAT(folded.out, HasSubstr("listener (+17 accepted)"));
+        const Outcome all = run({verb, "--accepted", "--socket", daemon.path()});
+        EXPECT_EQ(count_lines(all.out), 19U);
+    }
+}
+
+TEST_F(CommandLine, LongAnswersStream) {
+    Records records = one_connection();
+    records.leases.assign(LeasePrinter::buffered_rows + 500, connection_lease());
+    records.leases.back().opener.command = "a-longer-name-than-before";
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "--socket", daemon.path()});
+    EXPECT_EQ(count_lines(outcome.out), LeasePrinter::buffered_rows + 501);
+    EXPECT_THAT(outcome.out, HasSubstr("a-longer-name-than-before[8123]"));
+}
+
+TEST_F(CommandLine, WideShowsTheBounds) {
+    Records records = one_connection();
+    records.leases[0].opened = sampled(std::nullopt, t0);
+    records.leases[0].last_holder.arguments = "curl \x1b[31mhttps://example.com/";
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "-o", "wide", "--socket", daemon.path()});
+    EXPECT_THAT(outcome.out, HasSubstr("[.. 2026-11-22 03:12:05.000000]"));
+    EXPECT_THAT(outcome.out, HasSubstr(R"(curl \x1b[31mhttps://example.com/)"));
+}
+
+// ---- The other verbs
+
+TEST_F(CommandLine, Who) {
+    Records records = nothing();
+    records.who.coverage = records.coverage;
+    records.who.last = connection_lease();
+    {
+        const FakeDaemon daemon(answers_from(records));
+        const Outcome outcome = run({"who", "60609", "--socket", daemon.path()});
+        EXPECT_EQ(outcome.status, 1);
+        EXPECT_EQ(outcome.out,
+                  "Nobody holds port 60609 now. Last: curl[8123] (alice), tcp 10.0.0.5:60609 → "
+                  "93.184.216.34:443, opened 2026-11-22 03:12:05.000, ended 2026-11-22 "
+                  "03:12:05.500.\n");
+    }
+    records.who.holders = {connection_lease()};
+    records.who.holders[0].phase = Phase::connected;
+    records.who.holders[0].closed.reset();
+    records.who.holders[0].freed.reset();
+    records.who.last.reset();
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"who", "60609", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("connected"));
+    EXPECT_THAT(outcome.out, HasSubstr("curl[8123]"));
+    const Outcome as_json = run({"who", "60609", "--json", "--socket", daemon.path()});
+    EXPECT_EQ(as_json.status, 0);
+    EXPECT_EQ(json::parse(as_json.out), proto::encode(records.who));
+}
+
+TEST_F(CommandLine, ListIsEmptyOrNot) {
+    {
+        const FakeDaemon daemon(answers_from(nothing()));
+        const Outcome outcome = run({"list", "--port", "5", "--socket", daemon.path()});
+        EXPECT_EQ(outcome.status, 1);
+        EXPECT_EQ(outcome.out, "No open lease matches.\n");
+        EXPECT_EQ(*daemon.calls().front().parameters, json({{"port", 5}}));
+    }
+    const FakeDaemon daemon(answers_from(one_connection()));
+    const Outcome outcome = run({"list", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("PHASE"));
+}
+
+TEST_F(CommandLine, Explain) {
+    Records records = nothing();
+    proto::Explanation &port = records.explanation;
+    port.port = 60609;
+    port.iana_class = "dynamic";
+    port.iana_reference = "RFC 6335 section 6";
+    port.range_low = 32768;
+    port.range_high = 60999;
+    port.in_range = true;
+    port.services = {"x\x1b/tcp"};
+    port.who.coverage = records.coverage;
+    port.who.last = connection_lease();
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"explain", "60609", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out,
+                HasSubstr("dynamic, never assigned to a service (RFC 6335 section 6)"));
+    EXPECT_THAT(outcome.out, HasSubstr("inside ip_local_port_range 32768-60999 and not reserved"));
+    EXPECT_THAT(outcome.out, HasSubstr(R"(x\x1b/tcp)"));
+    EXPECT_THAT(outcome.out, HasSubstr("Held now: by nobody\n"));
+    EXPECT_THAT(outcome.out, HasSubstr("Held last: by curl[8123] (alice)"));
+}
+
+TEST_F(CommandLine, Status) {
+    Records records;
+    records.status.version = "0.1.0";
+    records.status.tier = CaptureTier::sock_diag;
+    records.status.tier_reasons = {"ebpf: refused"};
+    records.status.started_usec = t0;
+    records.status.watching_since_usec = t0;
+    records.status.interval_usec = second;
+    records.status.ports = "dynamic";
+    records.status.range_low = 32768;
+    records.status.range_high = 60999;
+    records.status.open_leases = 12;
+    records.status.stored_leases = 3456;
+    records.status.stored_bytes = 2'000'000;
+    records.status.losses = {{"overflow", 3}, {"scanFailed", 0}};
+    records.status.gaps = {{t0 - second, t0, "notRunning", std::nullopt}};
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"status", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    for (const char *expected :
+         {"portd: 0.1.0", "watching without interruption since 2026-11-22 03:12:05 UTC",
+          "Capture: sock_diag", "not better: ebpf: refused",
+          "dynamic (ip_local_port_range 32768-60999)", "12 open, 3456 stored in 1.9 MiB",
+          "Lost events: 3 overflow\n", "the daemon was not running"})
+        EXPECT_THAT(outcome.out, HasSubstr(expected));
+    EXPECT_EQ(json::parse(run({"--json", "status", "--socket", daemon.path()}).out),
+              proto::encode(records.status));
+}
+
+// ---- Terminals, pagers, pipes
+
+TEST_F(CommandLine, ATerminalGetsColorAndLinesThatFit) {
+    Records records = one_connection();
+    records.leases[0].peer_address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    const FakeDaemon daemon(answers_from(records));
+    for (const unsigned short columns : std::array<unsigned short, 3>{80, 120, 200}) {
+        const Outcome outcome = run_on_terminal(
+            {"history", "--color", "never", "--socket", daemon.path()}, columns, 24);
+        EXPECT_EQ(outcome.status, 0);
+        std::istringstream lines(outcome.out);
+        for (std::string line; std::getline(lines, line);)
+            EXPECT_LE(display_width(line), columns) << line;
+        EXPECT_THAT(outcome.out, HasSubstr("curl[8123]"));
+        EXPECT_THAT(outcome.out, HasSubstr("10.0.0.5:60609"));
+    }
+    const std::vector<std::string> arguments{"history", "--socket", daemon.path()};
+    EXPECT_THAT(run_on_terminal(arguments, 80, 24).out, HasSubstr("\x1b[1m"));
+    EXPECT_THAT(run(arguments).out, Not(HasSubstr("\x1b")));
+    ::setenv("NO_COLOR", "1", 1);
+    EXPECT_THAT(run_on_terminal(arguments, 80, 24).out, Not(HasSubstr("\x1b")));
+    ::unsetenv("NO_COLOR");
+    ::setenv("TERM", "dumb", 1);
+    EXPECT_THAT(run_on_terminal(arguments, 80, 24).out, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(run({"list", "--color", "always", "--socket", daemon.path()}).out,
+                HasSubstr("\x1b[1m"));
+}
+
+TEST_F(CommandLine, APlainLocaleGetsAscii) {
+    Records records = one_connection();
+    records.leases[0].opened = sampled(t0 - second, t0 + second);
+    records.leases[0].opener.command = "caf\u00e9";
+    ::setenv("LC_ALL", "C", 1);
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "--socket", daemon.path()});
+    EXPECT_THAT(outcome.out, HasSubstr("+-1s"));
+    EXPECT_THAT(outcome.out, HasSubstr(R"(caf\u00e9[8123])"));
+    EXPECT_TRUE(std::all_of(outcome.out.begin(), outcome.out.end(),
+                            [](char c) { return static_cast<unsigned char>(c) < 0x80; }));
+}
+
+TEST_F(CommandLine, ThePagerGetsWhatDoesNotFitTheScreen) {
+    const ScratchDirectory scratch;
+    const std::string shown = scratch / "shown";
+    const auto paged = [&] {
+        std::ostringstream text;
+        text << std::ifstream(shown).rdbuf();
+        return text.str();
+    };
+    ::setenv("PAGER", ("cat >'" + shown + "'").c_str(), 1);
+    Records records = one_connection();
+    records.leases.assign(30, connection_lease());
+    records.withheld = true;
+    const FakeDaemon daemon(answers_from(records));
+    const std::vector<std::string> arguments{"history", "--socket", daemon.path()};
+
+    EXPECT_THAT(run_on_terminal(arguments, 80, 50).out, HasSubstr("curl[8123]"));
+    EXPECT_EQ(::access(shown.c_str(), F_OK), -1);
+    std::vector<std::string> without = arguments;
+    without.push_back("--no-pager");
+    EXPECT_THAT(run_on_terminal(without, 80, 10).out, HasSubstr("curl[8123]"));
+    EXPECT_EQ(::access(shown.c_str(), F_OK), -1);
+
+    const Outcome outcome = run_on_terminal(arguments, 80, 10);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(count_lines(paged()), 32U);
+    EXPECT_THAT(paged(), HasSubstr("join group portd"));
+}
+
+TEST_F(CommandLine, LeavingThePagerIsAnOrdinaryEnd) {
+    Records records = one_connection();
+    records.leases.assign(5000, connection_lease());
+    const FakeDaemon daemon(answers_from(records));
+    ::setenv("PAGER", "head -1 >/dev/null", 1);
+    const Outcome left = run_on_terminal({"history", "--socket", daemon.path()}, 80, 10);
+    EXPECT_EQ(left.status, 0);
+    EXPECT_EQ(left.err, "");
+    ::setenv("PAGER", "no-such-pager-anywhere 2>/dev/null", 1);
+    const Outcome missing = run_on_terminal({"status", "--socket", daemon.path()}, 80, 3);
+    EXPECT_EQ(missing.status, 3);
+    EXPECT_THAT(missing.err, HasSubstr("cannot run the pager 'no-such-pager-anywhere"));
+}
+
+TEST_F(CommandLine, AClosedPipeIsAQuietEnd) {
+    Records records = one_connection();
+    records.leases.assign(5000, connection_lease());
+    const FakeDaemon daemon(answers_from(records));
+    const std::vector<std::string> owned{"portd-ctl", "history", "--socket", daemon.path()};
+    std::vector<const char *> arguments;
+    for (const std::string &argument : owned)
+        arguments.push_back(argument.c_str());
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+    ::close(ends[0]);
+    const int err = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(static_cast<int>(run_command_line(arguments, {ends[1], err})), 141);
+    ::close(ends[1]);
+
+    const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+    EXPECT_EQ(static_cast<int>(run_command_line(arguments, {full, err})), 3);
+    ::close(full);
+    ::close(err);
+}
+
+} // namespace
+} // namespace portd::client::test

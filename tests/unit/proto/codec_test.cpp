@@ -1,0 +1,125 @@
+#include "proto/codec.hpp"
+
+#include "samples.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <rapidcheck/gtest.h>
+
+#include <string>
+
+namespace portd::proto {
+namespace {
+
+using nlohmann::json;
+
+template <typename T>
+void expect_round_trip(const T &value) {
+    const auto decoded = decode<T>(json::parse(encode(value).dump()));
+    RC_ASSERT(std::holds_alternative<T>(decoded));
+    RC_ASSERT(std::get<T>(decoded) == value);
+}
+
+RC_GTEST_PROP(Codec, HistoryRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_history_request());
+}
+RC_GTEST_PROP(Codec, ListRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_list_request());
+}
+RC_GTEST_PROP(Codec, PortRequestIsReadBack, ()) {
+    expect_round_trip(PortRequest{.port = *rc::gen::inRange<std::int64_t>(1, 65536)});
+}
+RC_GTEST_PROP(Codec, LeaseReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_lease_reply());
+}
+RC_GTEST_PROP(Codec, WhoReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_who_reply());
+}
+RC_GTEST_PROP(Codec, ExplanationIsReadBack, ()) {
+    expect_round_trip(samples::any_explanation());
+}
+RC_GTEST_PROP(Codec, StatusIsReadBack, ()) {
+    expect_round_trip(samples::any_status());
+}
+
+TEST(Codec, LeavesOutWhatIsAbsent) {
+    Lease lease;
+    lease.id = "i";
+    lease.boot_id = "b";
+    lease.local_address = "192.0.2.1";
+    lease.local_port = 50000;
+    EXPECT_EQ(encode(lease), json::parse(R"({
+        "id": "i", "bootId": "b", "protocol": "tcp", "family": "ipv4",
+        "localAddress": "192.0.2.1", "localPort": 50000, "networkNamespace": 0, "phase": "bound",
+        "opened": {"provenance": "unknown"}, "opener": {"provenance": "unknown"},
+        "lastHolder": {"provenance": "unknown"}, "holders": [], "incomplete": false})"));
+    EXPECT_EQ(encode(HistoryRequest{}), json::object());
+    EXPECT_EQ(encode(LeaseReply{}), json::object());
+}
+
+TEST(Codec, LastReplySaysWithheldEitherWay) {
+    LeaseReply reply;
+    reply.coverage.emplace();
+    EXPECT_EQ(encode(reply)["withheld"], false);
+    reply.withheld = true;
+    EXPECT_EQ(encode(reply)["withheld"], true);
+}
+
+TEST(Codec, NullInARequestIsAbsent) {
+    const auto decoded = decode<HistoryRequest>(
+        json{{"port", nullptr}, {"protocol", nullptr}, {"newestFirst", nullptr}});
+    EXPECT_EQ(std::get<HistoryRequest>(decoded), HistoryRequest{});
+}
+
+TEST(Codec, RefusesRequestFieldsThatCannotBeUsed) {
+    const struct {
+        std::string text;
+        std::string parameter;
+        std::string reason;
+    } cases[] = {
+        {R"({"port":0})", "port", "is not within 1 to 65535"},
+        {R"({"port":65536})", "port", "is not within 1 to 65535"},
+        {R"({"port":"80"})", "port", "is not an integer"},
+        {R"({"port":80.5})", "port", "is not an integer"},
+        {R"({"atUsec":9223372036854775808})", "atUsec",
+         "is not within -9223372036854775808 to 9223372036854775807"},
+        {R"({"withinUsec":-1})", "withinUsec", "is not within 0 to 9223372036854775807"},
+        {R"({"limit":0})", "limit", "is not within 1 to 9223372036854775807"},
+        {R"({"pid":0})", "pid", "is not within 1 to 9223372036854775807"},
+        {R"({"protocol":"sctp"})", "protocol", "is not a word of its list"},
+        {R"({"protocol":6})", "protocol", "is not a word of its list"},
+        {R"({"newestFirst":1})", "newestFirst", "is not a boolean"},
+        {R"({"prot":"tcp"})", "prot", "is not a parameter of this method"},
+        {R"({"prot":null})", "prot", "is not a parameter of this method"},
+    };
+    for (const auto &test : cases) {
+        const auto decoded = decode<HistoryRequest>(json::parse(test.text));
+        ASSERT_TRUE(std::holds_alternative<InvalidField>(decoded)) << test.text;
+        EXPECT_EQ(std::get<InvalidField>(decoded).parameter, test.parameter) << test.text;
+        EXPECT_EQ(std::get<InvalidField>(decoded).reason, test.reason) << test.text;
+    }
+    const auto absent = decode<PortRequest>(json::object());
+    EXPECT_EQ(std::get<InvalidField>(absent).parameter, "port");
+    EXPECT_EQ(std::get<InvalidField>(absent).reason, "is required");
+}
+
+TEST(Codec, NamesTheFieldWithinAReply) {
+    LeaseReply whole;
+    whole.lease = samples::lease();
+    json reply = encode(whole);
+    reply["lease"]["holders"][0]["pid"] = "x";
+    const auto decoded = decode<LeaseReply>(reply);
+    EXPECT_EQ(std::get<InvalidField>(decoded).parameter, "lease.holders[0].pid");
+}
+
+TEST(Codec, IgnoresUnknownFieldsOfReplies) {
+    LeaseReply reply;
+    reply.lease = samples::lease();
+    json wire = encode(reply);
+    wire["later"] = 1;
+    wire["lease"]["later"] = 1;
+    EXPECT_EQ(std::get<LeaseReply>(decode<LeaseReply>(wire)), reply);
+}
+
+} // namespace
+} // namespace portd::proto

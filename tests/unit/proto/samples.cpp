@@ -1,0 +1,340 @@
+#include "samples.hpp"
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace portd::proto::samples {
+namespace {
+
+using Integer = std::int64_t;
+
+bool flip() {
+    return *rc::gen::arbitrary<bool>();
+}
+Integer any_integer() {
+    return *rc::gen::arbitrary<Integer>();
+}
+Integer any_port() {
+    return *rc::gen::inRange<Integer>(1, 65536);
+}
+Integer any_positive() {
+    return *rc::gen::positive<Integer>();
+}
+
+std::string any_text() {
+    const auto pieces = *rc::gen::container<std::vector<std::string>>(
+        rc::gen::element<std::string>("a", "Z", "0", " ", "\"", "\\", "\n", "\x01", "\x7f", "{",
+                                      "é", "\U0001F980", std::string(1, '\0')));
+    std::string text;
+    for (const std::string &piece : pieces)
+        text += piece;
+    return text;
+}
+
+template <typename Enum>
+Enum any_of(std::initializer_list<Enum> values) {
+    return *rc::gen::elementOf(std::vector<Enum>(values));
+}
+
+Protocol any_protocol() {
+    return any_of({Protocol::tcp, Protocol::udp});
+}
+
+Provenance any_provenance() {
+    return any_of(
+        {Provenance::observed, Provenance::sampled, Provenance::inferred, Provenance::unknown});
+}
+
+CaptureTier any_tier() {
+    return any_of({CaptureTier::ebpf, CaptureTier::sock_diag, CaptureTier::procfs});
+}
+
+template <typename Make>
+auto maybe(Make make) -> std::optional<decltype(make())> {
+    if (flip())
+        return make();
+    return std::nullopt;
+}
+
+template <typename Make>
+auto several(Make make) {
+    std::vector<decltype(make())> values;
+    for (int count = *rc::gen::inRange(0, 4); count > 0; --count)
+        values.push_back(make());
+    return values;
+}
+
+Moment any_moment() {
+    return {.usec = maybe(any_integer),
+            .earliest_usec = maybe(any_integer),
+            .latest_usec = maybe(any_integer),
+            .provenance = any_provenance()};
+}
+
+Ancestor any_ancestor() {
+    return {.pid = any_integer(), .command = any_text()};
+}
+
+Process any_process() {
+    return {.provenance = any_provenance(),
+            .pid = maybe(any_integer),
+            .start_usec = maybe(any_integer),
+            .executable = maybe(any_text),
+            .command = maybe(any_text),
+            .arguments = maybe(any_text),
+            .uid = maybe(any_integer),
+            .gid = maybe(any_integer),
+            .login_uid = maybe(any_integer),
+            .user = maybe(any_text),
+            .control_group = maybe(any_text),
+            .unit = maybe(any_text),
+            .container = maybe(any_text),
+            .ancestors = several(any_ancestor)};
+}
+
+CoverageInterval any_interval() {
+    return {.since_usec = any_integer(), .until_usec = any_integer(), .source = any_tier()};
+}
+
+Gap any_gap() {
+    return {.since_usec = maybe(any_integer),
+            .until_usec = maybe(any_integer),
+            .cause = any_text(),
+            .lost_events = maybe(any_integer)};
+}
+
+LossCount any_loss() {
+    return {.cause = any_text(), .events = any_integer()};
+}
+
+Gap gap() {
+    return {.since_usec = 1, .until_usec = 2, .cause = "overflow", .lost_events = 3};
+}
+
+} // namespace
+
+Moment moment() {
+    return {.usec = 5, .earliest_usec = 4, .latest_usec = 6, .provenance = Provenance::sampled};
+}
+
+Process process() {
+    return {.provenance = Provenance::observed,
+            .pid = 812,
+            .start_usec = 7,
+            .executable = "/usr/bin/curl",
+            .command = "curl",
+            .arguments = "curl https://example.net",
+            .uid = 1000,
+            .gid = 1000,
+            .login_uid = 1000,
+            .user = "ann",
+            .control_group = "/user.slice",
+            .unit = "session-1.scope",
+            .container = "c0ffee",
+            .ancestors = {{.pid = 1, .command = "systemd"}}};
+}
+
+Lease lease() {
+    return {.id = "b-4026531840-9-5",
+            .boot_id = "b",
+            .cookie = "9",
+            .protocol = Protocol::tcp,
+            .family = Family::ipv6,
+            .local_address = "2001:db8::1",
+            .local_port = 60609,
+            .peer_address = "2001:db8::2",
+            .peer_port = 443,
+            .network_namespace = 4026531840,
+            .role = Role::client,
+            .port_choice = PortChoice::automatic,
+            .phase = Phase::freed,
+            .outcome = Outcome::timed_out,
+            .opened = moment(),
+            .closed = moment(),
+            .freed = moment(),
+            .uid = 1000,
+            .user = "ann",
+            .opener = process(),
+            .last_holder = process(),
+            .holders = {process()},
+            .bytes_sent = 10,
+            .bytes_received = 20,
+            .incomplete = true};
+}
+
+Coverage coverage() {
+    return {.intervals = {{.since_usec = 1, .until_usec = 2, .source = CaptureTier::ebpf}},
+            .gaps = {gap()},
+            .complete = true};
+}
+
+HistoryRequest history_request() {
+    return {.port = 60609,
+            .at_usec = 5,
+            .within_usec = 2,
+            .since_usec = 3,
+            .until_usec = 7,
+            .protocol = Protocol::udp,
+            .pid = 812,
+            .limit = 10,
+            .newest_first = true};
+}
+
+ListRequest list_request() {
+    return {.port = 60609, .protocol = Protocol::udp, .pid = 812, .limit = 10};
+}
+
+WhoReply who_reply() {
+    return {.holders = {lease()},
+            .last = lease(),
+            .coverage = coverage(),
+            .withheld = true,
+            .truncated = true};
+}
+
+Explanation explanation() {
+    return {.port = 60609,
+            .iana_class = "dynamic",
+            .iana_reference = "RFC 6335",
+            .range_low = 32768,
+            .range_high = 60999,
+            .in_range = true,
+            .reserved = true,
+            .privileged = true,
+            .recorded = true,
+            .services = {"example/tcp"},
+            .who = who_reply()};
+}
+
+Status status() {
+    return {.version = "1",
+            .tier = CaptureTier::procfs,
+            .tier_reasons = {"no netlink"},
+            .started_usec = 1,
+            .watching_since_usec = 2,
+            .last_snapshot_usec = 3,
+            .samples = 33,
+            .unseen_sockets = 34,
+            .interval_usec = 4,
+            .ports = "dynamic",
+            .range_low = 32768,
+            .range_high = 60999,
+            .network_namespace = 4026531840,
+            .open_leases = 5,
+            .stored_leases = 6,
+            .stored_bytes = 7,
+            .losses = {{.cause = "overflow", .events = 8}},
+            .gaps = {gap()},
+            .cpu_usec = 9,
+            .resident_bytes = 10};
+}
+
+Lease any_lease() {
+    return {
+        .id = any_text(),
+        .boot_id = any_text(),
+        .cookie = maybe(any_text),
+        .protocol = any_protocol(),
+        .family = any_of({Family::ipv4, Family::ipv6}),
+        .local_address = any_text(),
+        .local_port = any_port(),
+        .peer_address = maybe(any_text),
+        .peer_port = maybe(any_port),
+        .network_namespace = any_integer(),
+        .role = maybe([] {
+            return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
+        }),
+        .port_choice = maybe([] {
+            return any_of({PortChoice::automatic, PortChoice::explicit_});
+        }),
+        .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
+                         Phase::closing, Phase::lingering, Phase::freed}),
+        .outcome = maybe([] {
+            return any_of({Outcome::closed, Outcome::refused, Outcome::reset, Outcome::timed_out});
+        }),
+        .opened = any_moment(),
+        .closed = maybe(any_moment),
+        .freed = maybe(any_moment),
+        .uid = maybe(any_integer),
+        .user = maybe(any_text),
+        .opener = any_process(),
+        .last_holder = any_process(),
+        .holders = several(any_process),
+        .bytes_sent = maybe(any_integer),
+        .bytes_received = maybe(any_integer),
+        .incomplete = flip()};
+}
+
+Coverage any_coverage() {
+    return {.intervals = several(any_interval), .gaps = several(any_gap), .complete = flip()};
+}
+
+HistoryRequest any_history_request() {
+    return {.port = maybe(any_port),
+            .at_usec = maybe(any_integer),
+            .within_usec = maybe(any_positive),
+            .since_usec = maybe(any_integer),
+            .until_usec = maybe(any_integer),
+            .protocol = maybe(any_protocol),
+            .pid = maybe(any_positive),
+            .limit = maybe(any_positive),
+            .newest_first = flip()};
+}
+
+ListRequest any_list_request() {
+    return {.port = maybe(any_port),
+            .protocol = maybe(any_protocol),
+            .pid = maybe(any_positive),
+            .limit = maybe(any_positive)};
+}
+
+LeaseReply any_lease_reply() {
+    return {.lease = maybe(any_lease), .coverage = maybe(any_coverage), .withheld = flip()};
+}
+
+WhoReply any_who_reply() {
+    return {.holders = several(any_lease),
+            .last = maybe(any_lease),
+            .coverage = any_coverage(),
+            .withheld = flip(),
+            .truncated = flip()};
+}
+
+Explanation any_explanation() {
+    return {.port = any_port(),
+            .iana_class = any_text(),
+            .iana_reference = any_text(),
+            .range_low = any_port(),
+            .range_high = any_port(),
+            .in_range = flip(),
+            .reserved = flip(),
+            .privileged = flip(),
+            .recorded = flip(),
+            .services = several(any_text),
+            .who = any_who_reply()};
+}
+
+Status any_status() {
+    return {.version = any_text(),
+            .tier = any_tier(),
+            .tier_reasons = several(any_text),
+            .started_usec = any_integer(),
+            .watching_since_usec = maybe(any_integer),
+            .last_snapshot_usec = maybe(any_integer),
+            .samples = any_integer(),
+            .unseen_sockets = any_integer(),
+            .interval_usec = any_integer(),
+            .ports = any_text(),
+            .range_low = any_port(),
+            .range_high = any_port(),
+            .network_namespace = any_integer(),
+            .open_leases = any_integer(),
+            .stored_leases = any_integer(),
+            .stored_bytes = any_integer(),
+            .losses = several(any_loss),
+            .gaps = several(any_gap),
+            .cpu_usec = any_integer(),
+            .resident_bytes = any_integer()};
+}
+
+} // namespace portd::proto::samples

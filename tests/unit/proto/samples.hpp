@@ -1,0 +1,35 @@
+// Messages for tests: fully populated ones, and random ones.
+#pragma once
+
+#include "proto/messages.hpp"
+
+#include <rapidcheck.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd::proto::samples {
+
+// Every optional field present, every list filled.
+Moment moment();
+Process process();
+Lease lease();
+Coverage coverage();
+HistoryRequest history_request();
+ListRequest list_request();
+WhoReply who_reply();
+Explanation explanation();
+Status status();
+
+// Each field of any value that it may have; for use within a property.
+Lease any_lease();
+Coverage any_coverage();
+HistoryRequest any_history_request();
+ListRequest any_list_request();
+LeaseReply any_lease_reply();
+WhoReply any_who_reply();
+Explanation any_explanation();
+Status any_status();
+
+} // namespace portd::proto::samples

@@ -1,0 +1,150 @@
+// A history held in memory, and a daemon that says what it is told to.
+#pragma once
+
+#include "model/history.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace portd::server {
+
+inline proto::Moment observed(std::int64_t usec) {
+    proto::Moment moment;
+    moment.usec = usec;
+    moment.provenance = Provenance::observed;
+    return moment;
+}
+
+inline proto::Process process(std::int64_t pid) {
+    proto::Process process;
+    process.provenance = Provenance::observed;
+    process.pid = pid;
+    process.command = "holder";
+    process.arguments = "--password secret";
+    return process;
+}
+
+inline proto::Lease open_lease(const std::string &id, std::int64_t port, std::int64_t uid,
+                               std::int64_t opened_usec) {
+    proto::Lease lease;
+    lease.id = id;
+    lease.boot_id = "b";
+    lease.cookie = "9";
+    lease.local_address = "192.0.2.1";
+    lease.local_port = port;
+    lease.peer_address = "192.0.2.2";
+    lease.peer_port = 443;
+    lease.network_namespace = 7;
+    lease.role = Role::client;
+    lease.port_choice = PortChoice::automatic;
+    lease.phase = Phase::connected;
+    lease.opened = observed(opened_usec);
+    lease.uid = uid;
+    lease.user = "u" + std::to_string(uid);
+    lease.opener = lease.last_holder = process(812);
+    lease.holders = {process(812)};
+    lease.bytes_sent = 10;
+    lease.bytes_received = 20;
+    return lease;
+}
+
+inline proto::Lease freed_lease(const std::string &id, std::int64_t port, std::int64_t uid,
+                                std::int64_t opened_usec, std::int64_t freed_usec) {
+    proto::Lease lease = open_lease(id, port, uid, opened_usec);
+    lease.phase = Phase::freed;
+    lease.outcome = Outcome::closed;
+    lease.closed = lease.freed = observed(freed_usec);
+    return lease;
+}
+
+class FakeHistory : public model::History {
+  public:
+    std::vector<proto::Lease> leases; // in the order of opening; all times observed
+    std::vector<proto::Gap> gaps;
+    proto::Coverage watched;
+    std::atomic<bool> broken = false;
+    std::atomic<std::size_t> broken_from_page = SIZE_MAX;
+
+    std::atomic<std::size_t> pages = 0;
+    std::atomic<std::size_t> largest_limit = 0;
+    std::optional<std::int64_t> coverage_since;
+    std::int64_t coverage_until = 0;
+
+    // The cursor is the number of leases looked at. A page looks at no more than `limit` of them,
+    // and so can hold less.
+    model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
+                          std::size_t limit) override {
+        check();
+        if (++pages > broken_from_page)
+            throw std::runtime_error("page unreadable");
+        largest_limit = std::max<std::size_t>(largest_limit, limit);
+        const auto begin = static_cast<std::size_t>(after ? after->serial : 0);
+        const std::size_t end = std::min(begin + limit, leases.size());
+        model::LeasePage page;
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto &lease = leases[query.newest_first ? leases.size() - 1 - i : i];
+            if (admits(query, lease))
+                page.leases.push_back(lease);
+        }
+        if (end < leases.size())
+            page.next = model::LeaseCursor{0, static_cast<std::int64_t>(end)};
+        return page;
+    }
+
+    std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override {
+        check();
+        std::optional<proto::Lease> last;
+        for (const proto::Lease &lease : leases)
+            if (lease.freed && admits(query, lease) &&
+                (!last || *last->freed->usec < *lease.freed->usec))
+                last = lease;
+        return last;
+    }
+
+    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override {
+        check();
+        coverage_since = since_us;
+        coverage_until = until_us;
+        return watched;
+    }
+
+    std::vector<proto::Gap> newest_gaps(std::size_t limit) override {
+        check();
+        return {gaps.begin(),
+                gaps.begin() + static_cast<std::ptrdiff_t>(std::min(limit, gaps.size()))};
+    }
+
+  private:
+    void check() const {
+        if (broken)
+            throw std::runtime_error("store unreadable");
+    }
+
+    static bool admits(const model::LeaseQuery &query, const proto::Lease &lease) {
+        const bool of_pid = std::ranges::any_of(
+            lease.holders, [&](const proto::Process &holder) { return holder.pid == query.pid; });
+        return (!query.port || lease.local_port == *query.port) &&
+               (!query.protocol || lease.protocol == *query.protocol) && (!query.pid || of_pid) &&
+               (!query.open_only || !lease.freed) &&
+               (!query.until_us || *lease.opened.usec <= *query.until_us) &&
+               (!query.since_us || !lease.freed || *lease.freed->usec >= *query.since_us) &&
+               (!query.visible_to_uid || !lease.freed || lease.uid == *query.visible_to_uid);
+    }
+};
+
+class FakeDaemon : public model::Daemon {
+  public:
+    proto::Status now;
+    model::NamespacePorts ports;
+
+    proto::Status status() const override { return now; }
+    model::NamespacePorts namespace_ports() const override { return ports; }
+    bool records(std::uint16_t port) const override { return port >= 32768; }
+};
+
+} // namespace portd::server

@@ -1,0 +1,432 @@
+#include "server/methods.hpp"
+
+#include "fake_backend.hpp"
+#include "proto/codec.hpp"
+#include "proto/framing.hpp"
+#include "proto/interfaces.hpp"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace portd::server {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t now = 1000;
+const Caller root{0, Sight::everything};
+const Caller ann{1000, Sight::own};
+
+class MethodsTest : public testing::Test {
+  protected:
+    MethodsTest() {
+        history_.watched.complete = true;
+        history_.leases = {
+            freed_lease("a", 50000, 1000, 10, 20), freed_lease("b", 50000, 2000, 30, 40),
+            open_lease("c", 50001, 1000, 50),      open_lease("d", 50001, 2000, 60),
+            open_lease("e", 50002, 2000, 70),
+        };
+        history_.leases[4].protocol = Protocol::udp;
+        history_.leases[3].holders = {process(813)};
+    }
+
+    Answer ask(std::string_view method, json parameters = json::object(),
+               const Caller &caller = root) {
+        proto::Call call;
+        call.method = method;
+        call.more = true;
+        call.parameters = std::make_shared<const json>(std::move(parameters));
+        return answer(call, caller, {history_, daemon_}, now);
+    }
+
+    proto::Reply ask_one(std::string_view method, json parameters = json::object(),
+                         const Caller &caller = root) {
+        return std::get<proto::Reply>(ask(method, std::move(parameters), caller));
+    }
+
+    // All replies of a stream.
+    std::vector<proto::Reply> ask_stream(std::string_view method, json parameters = json::object(),
+                                         const Caller &caller = root) {
+        auto stream = std::get<LeaseStream>(ask(method, std::move(parameters), caller));
+        proto::MessageReader reader;
+        std::vector<proto::Reply> replies;
+        while (!stream.finished()) {
+            reader.append(stream.next(history_, now));
+            while (const auto message = reader.next())
+                replies.push_back(std::get<proto::Reply>(proto::parse_reply(*message)));
+        }
+        return replies;
+    }
+
+    // The ids of the leases in a stream, cut ones with a "-"; then "withheld" and "complete".
+    std::string summary(std::string_view method, json parameters = json::object(),
+                        const Caller &caller = root) {
+        std::string text;
+        const auto replies = ask_stream(method, std::move(parameters), caller);
+        for (std::size_t i = 0; i < replies.size(); ++i) {
+            const auto decoded = proto::decode<proto::LeaseReply>(*replies[i].parameters);
+            const auto &reply = std::get<proto::LeaseReply>(decoded);
+            const bool last = i + 1 == replies.size();
+            EXPECT_EQ(replies[i].continues, !last);
+            EXPECT_EQ(reply.lease.has_value(), !last);
+            EXPECT_EQ(reply.coverage.has_value(), last);
+            if (reply.lease)
+                text += reply.lease->id + (reply.lease->incomplete ? "- " : " ");
+            if (reply.coverage)
+                text += std::string(reply.withheld ? "withheld " : "") +
+                        (reply.coverage->complete ? "complete" : "incomplete");
+        }
+        return text;
+    }
+
+    proto::WhoReply ask_who(std::int64_t port, const Caller &caller = root) {
+        const auto reply = ask_one(proto::methods::who, json{{"port", port}}, caller);
+        return std::get<proto::WhoReply>(proto::decode<proto::WhoReply>(*reply.parameters));
+    }
+
+    FakeHistory history_;
+    FakeDaemon daemon_;
+};
+
+std::string ids(const std::vector<proto::Lease> &leases) {
+    std::string text;
+    for (const proto::Lease &lease : leases)
+        text += lease.id + (lease.incomplete ? "- " : " ");
+    return text;
+}
+
+TEST_F(MethodsTest, GetInfoNamesTheInterfaces) {
+    daemon_.now.version = "1.2.3";
+    const auto reply = ask_one(proto::methods::get_info);
+    EXPECT_EQ(reply.error, "");
+    EXPECT_EQ((*reply.parameters)["version"], "1.2.3");
+    EXPECT_EQ((*reply.parameters)["product"], "portd");
+    EXPECT_EQ((*reply.parameters)["interfaces"], json({"org.varlink.service", "io.portd.Ports"}));
+}
+
+TEST_F(MethodsTest, GetInterfaceDescriptionGivesTheFiles) {
+    const auto describe = [this](const char *name) {
+        return ask_one(proto::methods::get_interface_description, json{{"interface", name}});
+    };
+    EXPECT_EQ((*describe("io.portd.Ports").parameters)["description"], proto::ports_interface);
+    EXPECT_EQ((*describe("org.varlink.service").parameters)["description"],
+              proto::service_interface);
+    EXPECT_EQ(describe("io.portd.Other").error, proto::errors::interface_not_found);
+    EXPECT_EQ((*describe("io.portd.Other").parameters)["interface"], "io.portd.Other");
+}
+
+TEST_F(MethodsTest, WrongCallsAreTypedErrors) {
+    const struct {
+        const char *call;
+        std::string_view error;
+        json parameters;
+    } cases[] = {
+        {R"({"method":"io.portd.Other.Who"})",
+         proto::errors::interface_not_found,
+         {{"interface", "io.portd.Other"}}},
+        {R"({"method":"Who"})", proto::errors::interface_not_found, {{"interface", "Who"}}},
+        {R"({"method":"io.portd.Ports.Whose"})",
+         proto::errors::method_not_found,
+         {{"method", "io.portd.Ports.Whose"}}},
+        {R"({"method":"io.portd.Ports."})",
+         proto::errors::method_not_found,
+         {{"method", "io.portd.Ports."}}},
+        {R"({"method":"io.portd.Ports.Status","upgrade":true})",
+         proto::errors::method_not_implemented,
+         {{"method", "io.portd.Ports.Status"}}},
+        {R"({"method":"io.portd.Ports.History"})", proto::errors::expected_more, json::object()},
+        {R"({"method":"io.portd.Ports.List"})", proto::errors::expected_more, json::object()},
+        {R"({"method":"io.portd.Ports.Who"})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "port"}, {"reason", "is required"}}},
+        {R"({"method":"io.portd.Ports.Explain","parameters":{"port":0}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "port"}, {"reason", "is not within 1 to 65535"}}},
+        {R"({"method":"io.portd.Ports.History","more":true,"parameters":{"prot":"tcp"}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "prot"}, {"reason", "is not a parameter of this method"}}},
+        {R"({"method":"io.portd.Ports.List","more":true,"parameters":{"sinceUsec":1}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "sinceUsec"}, {"reason", "is not a parameter of this method"}}},
+        {R"({"method":"io.portd.Ports.Status","parameters":{"x":1}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "x"}, {"reason", "is not a parameter of this method"}}},
+        {R"({"method":"org.varlink.service.GetInfo","parameters":{"x":1}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "x"}, {"reason", "is not a parameter of this method"}}},
+        {R"({"method":"org.varlink.service.GetInterfaceDescription"})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "interface"}, {"reason", "is required"}}},
+        {R"({"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":1}})",
+         proto::errors::invalid_parameter,
+         {{"parameter", "interface"}, {"reason", "is not a string"}}},
+        {R"({"method":"io.portd.Ports.History","more":true,)"
+         R"("parameters":{"sinceUsec":2,"untilUsec":1}})",
+         proto::errors::invalid_interval,
+         {{"reason", "sinceUsec is after untilUsec"}}},
+        {R"({"method":"io.portd.Ports.History","more":true,)"
+         R"("parameters":{"sinceUsec":2,"atUsec":1}})",
+         proto::errors::invalid_interval,
+         {{"reason", "atUsec excludes sinceUsec and untilUsec"}}},
+    };
+    for (const auto &test : cases) {
+        const auto call = proto::parse_call(test.call);
+        const Answer result = answer(std::get<proto::Call>(call), root, {history_, daemon_}, now);
+        ASSERT_TRUE(std::holds_alternative<proto::Reply>(result)) << test.call;
+        EXPECT_EQ(std::get<proto::Reply>(result).error, test.error) << test.call;
+        EXPECT_EQ(*std::get<proto::Reply>(result).parameters, test.parameters) << test.call;
+    }
+}
+
+TEST_F(MethodsTest, HistoryJoinsItsFilters) {
+    const struct {
+        json parameters;
+        const char *expected;
+    } cases[] = {
+        {json::object(), "a b c d e complete"},
+        {{{"port", 50000}}, "a b complete"},
+        {{{"port", nullptr}}, "a b c d e complete"},
+        {{{"port", 50000}, {"atUsec", 35}}, "b complete"},
+        {{{"port", 50000}, {"atUsec", 25}}, "complete"},
+        {{{"port", 50000}, {"atUsec", 25}, {"withinUsec", 5}}, "a b complete"},
+        {{{"sinceUsec", 20}, {"untilUsec", 50}}, "a b c complete"},
+        {{{"protocol", "udp"}}, "e complete"},
+        {{{"pid", 813}}, "d complete"},
+        {{{"newestFirst", true}}, "e d c b a complete"},
+        {{{"newestFirst", true}, {"limit", 2}}, "e d complete"},
+        {{{"limit", 1}}, "a complete"},
+        {{{"limit", 5}}, "a b c d e complete"},
+        {{{"limit", INT64_MAX}}, "a b c d e complete"},
+    };
+    for (const auto &test : cases)
+        EXPECT_EQ(summary(proto::methods::history, test.parameters), test.expected)
+            << test.parameters;
+}
+
+TEST_F(MethodsTest, ListHasTheOpenLeases) {
+    const struct {
+        json parameters;
+        const char *expected;
+    } cases[] = {
+        {json::object(), "c d e complete"},
+        {{{"port", 50000}}, "complete"},
+        {{{"port", 50001}}, "c d complete"},
+        {{{"protocol", "udp"}}, "e complete"},
+        {{{"pid", 813}}, "d complete"},
+        {{{"limit", 2}}, "c d complete"},
+        {{{"limit", 1}, {"pid", 812}}, "c complete"},
+    };
+    for (const auto &test : cases)
+        EXPECT_EQ(summary(proto::methods::list, test.parameters), test.expected) << test.parameters;
+    EXPECT_EQ(history_.coverage_since, now);
+    EXPECT_EQ(history_.coverage_until, now);
+}
+
+TEST_F(MethodsTest, OrdinaryUsersSeeTheirOwnAndWhatIsOpen) {
+    const auto history = proto::methods::history;
+    const auto list = proto::methods::list;
+    const struct {
+        std::string_view method;
+        json parameters;
+        const char *expected;
+    } cases[] = {
+        {history, json::object(), "a c d- e- withheld incomplete"},
+        {history, {{"port", 50000}}, "a withheld incomplete"},
+        {history, {{"limit", 2}}, "a c withheld incomplete"},
+        {history, {{"limit", 3}, {"newestFirst", true}}, "e- d- c withheld incomplete"},
+        {history, {{"untilUsec", now}}, "a c d- e- withheld incomplete"},
+        // These would tell when, or by whom, a lease of another user is held.
+        {history, {{"untilUsec", now - 1}}, "a c withheld incomplete"},
+        {history, {{"atUsec", 65}}, "c withheld incomplete"},
+        {history, {{"pid", 813}}, "withheld incomplete"},
+        {history, {{"pid", 812}}, "a c withheld incomplete"},
+        {list, json::object(), "c d- e- withheld incomplete"},
+        {list, {{"port", 50001}}, "c d- withheld incomplete"},
+        {list, {{"port", 50001}, {"limit", 1}}, "c complete"},
+        {list, {{"port", 50000}}, "complete"},
+        {list, {{"pid", 813}}, "withheld incomplete"},
+        {list, {{"pid", 812}}, "c withheld incomplete"},
+        {list, {{"pid", 999}}, "withheld incomplete"},
+    };
+    for (const auto &test : cases)
+        EXPECT_EQ(summary(test.method, test.parameters, ann), test.expected) << test.parameters;
+}
+
+TEST_F(MethodsTest, NothingWatchedIsNeverComplete) {
+    history_.watched.complete = false;
+    EXPECT_EQ(summary(proto::methods::history, {{"port", 1}}), "incomplete");
+    EXPECT_EQ(summary(proto::methods::list), "c d e incomplete");
+    EXPECT_FALSE(ask_who(50001).coverage.complete);
+}
+
+TEST_F(MethodsTest, StreamsTakeAPageAtATime) {
+    history_.leases.clear();
+    for (int i = 0; i < 2000; ++i)
+        history_.leases.push_back(open_lease(std::to_string(i), 50000, 1000, i));
+    auto stream = std::get<LeaseStream>(ask(proto::methods::list));
+    std::size_t turns = 0;
+    while (!stream.finished()) {
+        EXPECT_LE(stream.next(history_, now).size(), 2 * LeaseStream::page_bytes);
+        EXPECT_EQ(history_.pages, ++turns);
+    }
+    EXPECT_GE(turns, 2000 / LeaseStream::largest_page);
+    EXPECT_LE(history_.largest_limit, LeaseStream::largest_page);
+    EXPECT_EQ(ask_stream(proto::methods::list).size(), 2001u);
+}
+
+TEST_F(MethodsTest, PagesShrinkWhenLeasesAreLarge) {
+    history_.leases.assign(500, open_lease("large", 50000, 1000, 5));
+    for (proto::Lease &lease : history_.leases)
+        lease.holders[0].arguments = std::string(64 * 1024, 'x');
+    auto stream = std::get<LeaseStream>(ask(proto::methods::list));
+    stream.next(history_, now);
+    while (!stream.finished())
+        EXPECT_LE(stream.next(history_, now).size(), 2 * LeaseStream::page_bytes);
+}
+
+TEST_F(MethodsTest, LimitReachesBelowAPage) {
+    history_.leases.assign(500, open_lease("x", 50000, 1000, 5));
+    auto stream = std::get<LeaseStream>(ask(proto::methods::list, {{"limit", 3}}));
+    stream.next(history_, now);
+    EXPECT_TRUE(stream.finished());
+    EXPECT_EQ(history_.largest_limit, 3u);
+}
+
+TEST_F(MethodsTest, WhoHasTheHoldersOrTheLastOne) {
+    const proto::WhoReply held = ask_who(50001);
+    EXPECT_EQ(ids(held.holders), "c d ");
+    EXPECT_FALSE(held.last);
+    EXPECT_FALSE(held.withheld);
+    EXPECT_TRUE(held.coverage.complete);
+
+    const proto::WhoReply free = ask_who(50000);
+    EXPECT_TRUE(free.holders.empty());
+    EXPECT_EQ(free.last->id, "b");
+
+    const proto::WhoReply unused = ask_who(40000);
+    EXPECT_TRUE(unused.holders.empty());
+    EXPECT_FALSE(unused.last);
+    EXPECT_TRUE(unused.coverage.complete);
+}
+
+TEST_F(MethodsTest, WhoForOrdinaryUsers) {
+    const proto::WhoReply held = ask_who(50001, ann);
+    EXPECT_EQ(ids(held.holders), "c d- ");
+    EXPECT_TRUE(held.withheld);
+    EXPECT_FALSE(held.coverage.complete);
+
+    const proto::WhoReply free = ask_who(50000, ann);
+    EXPECT_EQ(free.last->id, "a");
+    EXPECT_TRUE(free.withheld);
+
+    history_.leases.resize(3);
+    const proto::WhoReply own = ask_who(50001, ann);
+    EXPECT_EQ(ids(own.holders), "c ");
+    EXPECT_FALSE(own.withheld);
+    EXPECT_TRUE(own.coverage.complete);
+}
+
+TEST_F(MethodsTest, WhoSaysWhenThereAreMore) {
+    history_.leases.assign(most_holding_leases, open_lease("x", 50000, 1000, 5));
+    EXPECT_FALSE(ask_who(50000).truncated);
+    EXPECT_EQ(ask_who(50000).holders.size(), most_holding_leases);
+    history_.leases.push_back(open_lease("y", 50000, 1000, 5));
+    EXPECT_TRUE(ask_who(50000).truncated);
+    EXPECT_EQ(ask_who(50000).holders.size(), most_holding_leases);
+
+    history_.leases.assign(40, open_lease("x", 50000, 1000, 5));
+    for (proto::Lease &lease : history_.leases)
+        lease.holders.assign(64, process(1));
+    EXPECT_TRUE(ask_who(50000).truncated);
+    EXPECT_EQ(ask_who(50000).holders.size(), most_holding_processes / 64);
+}
+
+TEST_F(MethodsTest, ExplainSaysWhatKindOfPort) {
+    daemon_.ports.local_range = {32768, 60999};
+    daemon_.ports.reserved = {{40000, 40010}};
+    daemon_.ports.unprivileged_start = 1024;
+    const struct {
+        std::int64_t port;
+        const char *iana_class;
+        bool in_range, reserved, privileged, recorded;
+    } cases[] = {
+        {1, "system", false, false, true, false},
+        {1023, "system", false, false, true, false},
+        {1024, "user", false, false, false, false},
+        {32767, "user", false, false, false, false},
+        {32768, "user", true, false, false, true},
+        {40000, "user", true, true, false, true},
+        {49151, "user", true, false, false, true},
+        {49152, "dynamic", true, false, false, true},
+        {60999, "dynamic", true, false, false, true},
+        {61000, "dynamic", false, false, false, true},
+        {65535, "dynamic", false, false, false, true},
+    };
+    for (const auto &test : cases) {
+        const auto reply = ask_one(proto::methods::explain, {{"port", test.port}});
+        const auto decoded = proto::decode<proto::Explanation>(*reply.parameters);
+        const auto &explanation = std::get<proto::Explanation>(decoded);
+        EXPECT_EQ(explanation.port, test.port);
+        EXPECT_EQ(explanation.iana_class, test.iana_class) << test.port;
+        EXPECT_EQ(explanation.in_range, test.in_range) << test.port;
+        EXPECT_EQ(explanation.reserved, test.reserved) << test.port;
+        EXPECT_EQ(explanation.privileged, test.privileged) << test.port;
+        EXPECT_EQ(explanation.recorded, test.recorded) << test.port;
+        EXPECT_EQ(explanation.range_low, 32768);
+        EXPECT_EQ(explanation.range_high, 60999);
+    }
+    const auto reply = ask_one(proto::methods::explain, {{"port", 50001}}, ann);
+    const auto decoded = proto::decode<proto::Explanation>(*reply.parameters);
+    EXPECT_EQ(ids(std::get<proto::Explanation>(decoded).who.holders), "c d- ");
+}
+
+TEST_F(MethodsTest, StatusAddsTheNewestGaps) {
+    daemon_.now.version = "1.2.3";
+    daemon_.now.open_leases = 3;
+    for (int i = 0; i < 20; ++i) {
+        proto::Gap gap;
+        gap.since_usec = i;
+        gap.cause = "notRunning";
+        history_.gaps.push_back(gap);
+    }
+    const auto reply = ask_one(proto::methods::status, json::object(), ann);
+    const auto decoded = proto::decode<proto::Status>(*reply.parameters);
+    const auto &status = std::get<proto::Status>(decoded);
+    EXPECT_EQ(status.open_leases, 3);
+    EXPECT_EQ(status.gaps.size(), 16u);
+    EXPECT_EQ(status.gaps[0].since_usec, 0);
+}
+
+TEST_F(MethodsTest, HistoryThatThrowsIsAnError) {
+    history_.broken = true;
+    for (const auto method :
+         {proto::methods::who, proto::methods::explain, proto::methods::status}) {
+        const auto reply = ask_one(
+            method, method == proto::methods::status ? json::object() : json{{"port", 50000}});
+        EXPECT_EQ(reply.error, proto::errors::store_unavailable) << method;
+        EXPECT_EQ((*reply.parameters)["reason"], "store unreadable");
+    }
+    for (const auto method : {proto::methods::history, proto::methods::list}) {
+        const auto replies = ask_stream(method);
+        ASSERT_EQ(replies.size(), 1u);
+        EXPECT_EQ(replies[0].error, proto::errors::store_unavailable) << method;
+        EXPECT_FALSE(replies[0].continues);
+    }
+}
+
+TEST_F(MethodsTest, HistoryThatThrowsEndsAStream) {
+    history_.leases.assign(500, open_lease("x", 50000, 1000, 5));
+    history_.broken_from_page = 1;
+    const auto replies = ask_stream(proto::methods::list);
+    ASSERT_GT(replies.size(), 1u);
+    EXPECT_TRUE(replies.front().continues);
+    EXPECT_EQ(replies.back().error, proto::errors::store_unavailable);
+    EXPECT_FALSE(replies.back().continues);
+}
+
+} // namespace
+} // namespace portd::server

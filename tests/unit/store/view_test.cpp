@@ -1,0 +1,101 @@
+// The view `history`, as an operator reads it with plain sqlite3.
+#include "store/database.hpp"
+#include "unit/store/store_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+namespace portd::store::test {
+namespace {
+
+struct Expected {
+    std::string column;
+    std::string value; // "" for NULL
+};
+
+void expect_row(Database &database, std::int64_t serial, const std::vector<Expected> &expected) {
+    for (const Expected &one : expected)
+        EXPECT_EQ(database.text("SELECT ifnull(" + one.column +
+                                ", '') FROM history WHERE serial = " + std::to_string(serial)),
+                  one.value)
+            << one.column;
+}
+
+TEST(HistoryView, SpellsEverythingOut) {
+    TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    model::Lease lease = make_lease(1, 60609, 1'500'000);
+    lease.local.address.bytes = {192, 0, 2, 255};
+    lease.peer = {{Family::ipv4, {10, 171, 9, 0}}, 443};
+    lease.role = Role::client;
+    lease.port_choice = PortChoice::automatic;
+    lease.phase = Phase::lingering;
+    lease.outcome = Outcome::timed_out;
+    lease.closed = model::When::sampled(at_us(2'000'000), at_us(3'000'001));
+    lease.uid = 1000;
+    lease.bytes_sent = 12;
+    auto process = std::make_shared<model::Process>(*make_process(812));
+    process->unit = "ssh.service";
+    add_holder(lease, process);
+    model::Lease v6 = make_lease(2, 40000, 5);
+    v6.local.address = {Family::ipv6, {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+    v6.protocol = Protocol::udp;
+    v6.id.socket.value = ~0ull;
+    commit(writer, {lease, v6});
+
+    Database database(directory / "portd.db", Database::Access::read);
+    expect_row(database, 1,
+               {{"protocol", "tcp"},
+                {"local_address", "192.0.2.255"},
+                {"local_port", "60609"},
+                {"peer_address", "10.171.9.0"},
+                {"peer_port", "443"},
+                {"role", "client"},
+                {"port_choice", "automatic"},
+                {"phase", "lingering"},
+                {"outcome", "timedOut"},
+                {"opened_earliest", "2023-11-14T22:13:21.500000Z"},
+                {"opened_latest", "2023-11-14T22:13:21.500000Z"},
+                {"opened_provenance", "observed"},
+                {"closed_earliest", "2023-11-14T22:13:22.000000Z"},
+                {"closed_latest", "2023-11-14T22:13:23.000001Z"},
+                {"closed_provenance", "sampled"},
+                {"freed_latest", ""},
+                {"freed_provenance", ""},
+                {"uid", "1000"},
+                {"opener_pid", "812"},
+                {"opener_command", "curl"},
+                {"opener_executable", "/usr/bin/curl"},
+                {"opener_unit", "ssh.service"},
+                {"opener_container", ""},
+                {"last_holder_pid", "812"},
+                {"last_holder_provenance", "sampled"},
+                {"bytes_sent", "12"},
+                {"bytes_received", ""},
+                {"cookie", "1"},
+                {"boot", first_boot.boot_id}});
+    expect_row(database, 2,
+               {{"protocol", "udp"},
+                {"local_address", "2001:0db8:0000:0000:0000:0000:0000:0001"},
+                {"peer_address", ""},
+                {"peer_port", ""},
+                {"opener_pid", ""},
+                {"opener_provenance", "unknown"},
+                {"cookie", "18446744073709551615"}});
+}
+
+TEST(HistoryView, HasOneRowALeaseAfterReopening) {
+    TemporaryDirectory directory;
+    for (std::int64_t run = 0; run < 2; ++run) {
+        Writer writer(directory.path(), first_boot);
+        model::Lease lease = make_lease(run + 1, 40000, 5);
+        add_holder(lease, make_process(1));
+        add_holder(lease, make_process(2));
+        commit(writer, {lease});
+        writer.close_cleanly();
+    }
+    Database database(directory / "portd.db", Database::Access::read);
+    EXPECT_EQ(database.integer("SELECT count(*) FROM history"), 2);
+}
+
+} // namespace
+} // namespace portd::store::test
