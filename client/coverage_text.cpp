@@ -27,16 +27,36 @@ std::string capitalized(std::string sentence) {
     return sentence;
 }
 
-std::string first_cause(const proto::Coverage &coverage, Charset charset) {
-    return coverage.gaps.empty() ? "" : " (" + describe_cause(coverage.gaps[0], charset) + ")";
+bool contains(const proto::CoverageInterval &interval, std::int64_t at_usec) {
+    return interval.since_usec <= at_usec && at_usec <= interval.until_usec;
+}
+
+bool contains(const proto::Gap &gap, std::int64_t at_usec) {
+    return gap.since_usec.value_or(at_usec) <= at_usec &&
+           at_usec <= gap.until_usec.value_or(at_usec);
+}
+
+// " (the daemon was not running)", of the gap that matters.
+std::string cause_of(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec,
+                     Charset charset) {
+    for (const proto::Gap &gap : coverage.gaps)
+        if (!at_usec || contains(gap, *at_usec))
+            return " (" + describe_cause(gap, charset) + ")";
+    return "";
 }
 
 } // namespace
 
-Watching judge(const proto::Coverage &coverage) {
-    if (coverage.complete || (!coverage.intervals.empty() && coverage.gaps.empty()))
+Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec) {
+    if (coverage.complete)
         return Watching::throughout;
-    return coverage.intervals.empty() ? Watching::never : Watching::partly;
+    const auto matters = [at_usec](const auto &stretch) {
+        return !at_usec || contains(stretch, *at_usec);
+    };
+    if (std::none_of(coverage.intervals.begin(), coverage.intervals.end(), matters))
+        return Watching::never;
+    const bool has_gap = std::any_of(coverage.gaps.begin(), coverage.gaps.end(), matters);
+    return has_gap ? Watching::partly : Watching::throughout;
 }
 
 std::string describe_cause(const proto::Gap &gap, Charset charset) {
@@ -81,6 +101,15 @@ std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset ch
     return remarks;
 }
 
+std::optional<std::string> snapshot_remark(const proto::Coverage &coverage) {
+    const auto &intervals = coverage.intervals;
+    if (std::none_of(intervals.begin(), intervals.end(), [](const proto::CoverageInterval &one) {
+            return one.source == CaptureTier::procfs;
+        }))
+        return std::nullopt;
+    return "It watched by procfs, which misses sockets that live between two snapshots.";
+}
+
 std::string describe_asked_time(const proto::HistoryRequest &request) {
     if (request.at_usec)
         return "at " + format_instant_in_zone(*request.at_usec);
@@ -94,7 +123,7 @@ std::string describe_empty(const proto::HistoryRequest &request, const proto::Le
     const proto::Coverage coverage = last.coverage.value_or(proto::Coverage{});
     const std::string nobody = nobody_held(request, last.withheld);
     const std::string asked_time = describe_asked_time(request);
-    switch (judge(coverage)) {
+    switch (judge(coverage, request.at_usec)) {
     case Watching::throughout: {
         const bool ever = asked_time.empty() && !coverage.intervals.empty();
         return capitalized(nobody) +
@@ -107,7 +136,7 @@ std::string describe_empty(const proto::HistoryRequest &request, const proto::Le
         break;
     }
     return "portd was not watching" + (asked_time.empty() ? "" : " " + asked_time) +
-           first_cause(coverage, charset) + "; it has " +
+           cause_of(coverage, request.at_usec, charset) + "; it has " +
            (records_since_usec ? "records since " + format_instant_in_zone(*records_since_usec)
                                : "no records") +
            ".";

@@ -15,7 +15,8 @@
 namespace portd::client {
 
 enum class Watching { throughout, partly, never };
-Watching judge(const proto::Coverage &coverage);
+// Of the covered interval; with an instant, of that instant alone, which the interval may surround.
+Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec = std::nullopt);
 
 // "the daemon was not running"; an unknown cause is shown as its word.
 std::string describe_cause(const proto::Gap &gap, Charset charset);
@@ -26,6 +27,10 @@ std::string describe_stretch(std::optional<std::int64_t> since_usec,
 
 // One sentence for each gap, at most eight and then how many more there are.
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset);
+
+// A sentence where part of that time was watched through the tables of /proc alone, which show
+// nothing of a socket that came and went between two looks; else nothing.
+std::optional<std::string> snapshot_remark(const proto::Coverage &coverage);
 
 inline constexpr const char *withheld_remark =
     "Leases of other users are not shown, or only in part; run as root or join group portd.";

@@ -53,7 +53,7 @@ bool Fold::count_under_listener(const proto::Lease &accepted) {
     if (listener->row)
         ++rows_[*listener->row].row.accepted;
     else
-        ++listener->late;
+        ++late_;
     return true;
 }
 
@@ -82,8 +82,11 @@ void Fold::add(proto::Lease lease) {
     if (folds && added.role == Role::accepted)
         unclaimed_[key].push_back(row);
     if (folds && added.role == Role::listener) {
-        listeners_[key].push_back(
-            {added.local_address, bounds_of(added.opened).earliest, ended_latest(added), row, 0});
+        auto &listeners = listeners_[key];
+        if (listeners.size() == most_listeners)
+            listeners.erase(listeners.begin());
+        listeners.push_back(
+            {added.local_address, bounds_of(added.opened).earliest, ended_latest(added), row});
         adopt_earlier_rows(key, row);
     }
 }
@@ -100,15 +103,6 @@ std::vector<FoldedLease> Fold::take() {
         for (Listener &listener : listeners)
             listener.row.reset();
     return taken;
-}
-
-std::vector<Fold::Late> Fold::late() const {
-    std::vector<Late> result;
-    for (const auto &[key, listeners] : listeners_)
-        for (const Listener &listener : listeners)
-            if (listener.late > 0)
-                result.push_back({listener.address, std::get<3>(key), listener.late});
-    return result;
 }
 
 } // namespace portd::client

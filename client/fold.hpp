@@ -39,13 +39,8 @@ class Fold {
     // The rows in the order in which their leases came.
     std::vector<FoldedLease> take();
 
-    struct Late {
-        std::string local_address;
-        std::int64_t local_port = 0;
-        std::size_t accepted = 0;
-    };
     // Connections whose listener was taken before they came.
-    std::vector<Late> late() const;
+    std::size_t late() const { return late_; }
 
   private:
     struct Pending {
@@ -57,10 +52,13 @@ class Fold {
         std::optional<std::int64_t> opened_earliest;
         std::optional<std::int64_t> ended_latest; // absent: open, or not known
         std::optional<std::size_t> row;           // absent: taken
-        std::size_t late = 0;
     };
     // Boot, namespace, protocol, port.
     using Key = std::tuple<std::string, std::int64_t, Protocol, std::int64_t>;
+
+    // Of one key, the listeners that came last are remembered: work and memory stay bounded on a
+    // port whose service is started again and again.
+    static constexpr std::size_t most_listeners = 64;
 
     static Key key_of(const proto::Lease &lease);
     static bool admits(const Listener &listener, const proto::Lease &accepted);
@@ -70,6 +68,7 @@ class Fold {
 
     Folding folding_;
     std::vector<Pending> rows_;
+    std::size_t late_ = 0;
     std::map<Key, std::vector<Listener>> listeners_;
     std::map<Key, std::vector<std::size_t>> unclaimed_; // rows of accepted connections
 };

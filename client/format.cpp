@@ -202,6 +202,11 @@ std::string format_span(std::int64_t usec) {
            (seconds ? "s" : "ms");
 }
 
+std::string format_rough_span(std::int64_t usec) {
+    const std::int64_t unit = usec >= us_per_second ? 100 * us_per_ms : us_per_ms;
+    return format_span(usec >= us_per_ms ? floor_to(usec, unit) : usec);
+}
+
 Bounds bounds_of(const proto::Moment &moment) {
     if (moment.usec)
         return {moment.usec, moment.usec};
@@ -253,7 +258,7 @@ std::string format_duration(Bounds opened, Bounds ended, Charset charset) {
         return *shortest == 0 ? "unknown" : at_least(charset) + format_span(*shortest);
     if (!shortest)
         return "unknown";
-    return "~" + format_span(*shortest + (*longest - *shortest) / 2);
+    return "~" + format_rough_span(*shortest + (*longest - *shortest) / 2);
 }
 
 std::string format_process(const proto::Process &process, Charset charset) {

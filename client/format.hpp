@@ -5,9 +5,12 @@
 // is shown so that what is shown contains the bounds:
 //
 //   03:12:05.120        that instant
-//   03:12:05.1 ±0.5s    between 0.5 s before and 0.5 s after; digits below the uncertainty are left
-//   out ≤03:12:05.120       then or earlier ≥03:12:05.120       then or later unknown nobody saw it
+//   03:12:05.1 ±0.5s    half a second before, to half a second after
+//   ≤03:12:05.120       then or earlier
+//   ≥03:12:05.120       then or later
+//   unknown             nobody saw it
 //
+// Digits below the uncertainty are left out.
 // Where the locale's character set is not UTF-8, ± ≤ ≥ are written +- <= >=.
 // Times are in the process's time zone (TZ, tzset(3)).
 #pragma once
@@ -35,21 +38,21 @@ bool on_same_day(std::int64_t a_usec, std::int64_t b_usec);
 
 // "850us", "12.5ms", "1.204s", "2min3s", "3h5min", "2d4h": the two largest units, the rest cut off.
 std::string format_span(std::int64_t usec);
+// The same without digits that an approximate span does not have: "1.2s", "12ms".
+std::string format_rough_span(std::int64_t usec);
 
 // Bounds of a moment: both equal if it was an instant, absent where unknown.
 struct Bounds {
     std::optional<std::int64_t> earliest;
     std::optional<std::int64_t> latest;
-
-    bool is_instant() const { return earliest && earliest == latest; }
 };
 Bounds bounds_of(const proto::Moment &moment);
 
 // The moment in the notation above; without its date where that is the day of `same_day_as_usec`.
 std::string format_moment(const proto::Moment &moment, Charset charset,
                           std::optional<std::int64_t> same_day_as_usec = std::nullopt);
-// Both bounds to the microsecond: "2026-11-22 03:12:05.120000", "[2026-… .. 2026-…]", "[..
-// 2026-…]".
+// Both bounds to the microsecond: "2026-11-22 03:12:05.120000", "[2026-… .. 2026-…]", or with one
+// bound "[.. 2026-…]".
 std::string format_bounds(const proto::Moment &moment);
 
 // Time between two moments: "1.204s"; "~1.2s" where both ends give bounds; "≤1.2s" and "≥1.2s"

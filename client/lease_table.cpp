@@ -62,7 +62,14 @@ std::string format_peer(const proto::Lease &lease, Charset charset) {
     return format_endpoint(*lease.peer_address, lease.peer_port.value_or(0), charset);
 }
 
+bool opening_is_withheld(const proto::Lease &lease) {
+    const Bounds opened = bounds_of(lease.opened);
+    return lease.incomplete && !opened.earliest && !opened.latest;
+}
+
 Cell opened_cell(const LeaseForm &form, const proto::Lease &lease) {
+    if (opening_is_withheld(lease))
+        return {"withheld", Style::caution};
     return {form.detail == Detail::wide ? format_bounds(lease.opened)
                                         : format_moment(lease.opened, form.charset)};
 }
@@ -81,6 +88,8 @@ Cell ended_cell(const LeaseForm &form, const proto::Lease &lease) {
 }
 
 Cell duration_cell(const LeaseForm &form, const proto::Lease &lease) {
+    if (opening_is_withheld(lease))
+        return {"withheld", Style::caution};
     const proto::Moment *end = ended(lease);
     const Bounds until = end ? bounds_of(*end) : Bounds{form.now_usec, form.now_usec};
     return {format_duration(bounds_of(lease.opened), until, form.charset)};
@@ -330,10 +339,10 @@ void LeasePrinter::print_held() {
 
 void LeasePrinter::finish() {
     print_held();
-    for (const Fold::Late &late : fold_.late())
+    if (fold_.late() > 0)
         session_.remark(
-            std::to_string(late.accepted) + " more connections were accepted by the listener on " +
-            format_endpoint(late.local_address, late.local_port, form_.charset) + " above.");
+            std::to_string(fold_.late()) +
+            " more accepted connections belong to listeners above; --accepted shows them.");
 }
 
 } // namespace portd::client

@@ -106,13 +106,15 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
     if (recording == Recording::unsaid)
         session.remark("portd did not say whether it records port " + std::to_string(*port) + ".");
 
-    const Watching watching = judge(*last.coverage);
+    const Watching watching = judge(*last.coverage, question.request.at_usec);
     const auto since =
         watching == Watching::never ? records_since(connection) : std::optional<std::int64_t>();
     const std::string sentence = describe_empty(question.request, last, since, session.charset());
     if (watching == Watching::never)
         return session.remark(sentence);
     session.output().line(sentence);
+    if (const auto remark = snapshot_remark(*last.coverage))
+        session.remark(*remark);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
 }
@@ -168,6 +170,7 @@ Times that portd did not see happen are shown with what it knows:
   ~1.5s             about so long; -o wide gives both bounds
   ~curl[812]        this process, by inference
   unknown           nobody saw it
+  withheld          portd knows, and may not tell you
 Where the locale is not UTF-8, ± ≤ ≥ are written +- <= >=.
 systemd[1]→sshd[812] was opened by the one, and held last by the other.
 

@@ -12,7 +12,7 @@ namespace {
 
 std::string ago(std::int64_t usec, const Session &session) {
     const std::int64_t span = session.now_usec() - usec;
-    return span >= 0 ? format_span(span) + " ago" : "in the future";
+    return span >= 0 ? format_rough_span(span) + " ago" : "in the future";
 }
 
 std::string since(std::int64_t usec, const Session &session) {
@@ -39,11 +39,14 @@ std::string describe_losses(const proto::Status &status, Charset charset) {
 void add_capture(const proto::Status &status, const Session &session, Fields &fields) {
     fields.add("Capture", std::string(portd::to_string(status.tier)));
     for (const std::string &reason : status.tier_reasons)
-        fields.more("not better: " + escape_text(reason, session.charset()));
+        fields.more(escape_text(reason, session.charset()));
     const std::string snapshot = status.last_snapshot_usec
                                      ? "the last " + ago(*status.last_snapshot_usec, session)
                                      : "none yet";
-    fields.add("Snapshots", "every " + format_span(status.interval_usec) + ", " + snapshot);
+    fields.add("Snapshots", "every " + format_span(status.interval_usec) + ", " +
+                                std::to_string(status.samples) + " since the start, " + snapshot);
+    fields.add("Unseen sockets", std::to_string(status.unseen_sockets) +
+                                     " known from their end alone since the start");
 }
 
 void add_gaps(const proto::Status &status, const Session &session, Fields &fields) {

@@ -16,6 +16,7 @@
 #include "system/log.hpp"
 #include "system/service.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -101,13 +102,18 @@ class CaptureLoop {
                                                                    : Promptness::prompt;
     }
 
+    // A sampled time lies between the start of one sample and the end of the next: the timer is
+    // early by what a sample takes, so that this is no more than the interval.
     void schedule_sample() {
-        sample_timer_.expires_after(interval_);
+        const auto period = std::max(interval_ - 2 * sample_took_, interval_ / 2);
+        sample_timer_.expires_at(std::max(sampled_at_ + period, steady_clock::now()));
         sample_timer_.async_wait([this](const boost::system::error_code &error) {
             if (error)
                 return;
             recorder_.read_events(promptness());
+            sampled_at_ = steady_clock::now();
             recorder_.sample();
+            sample_took_ = steady_clock::now() - sampled_at_;
             commit();
             schedule_sample();
         });
@@ -139,6 +145,8 @@ class CaptureLoop {
     asio::steady_timer commit_timer_;
     asio::signal_set signals_;
     std::list<Descriptor> watched_;
+    steady_clock::time_point sampled_at_ = steady_clock::now();
+    steady_clock::duration sample_took_{};
     bool commit_scheduled_ = false;
 };
 

@@ -105,7 +105,7 @@ struct Gap {
 struct Coverage {
     std::vector<CoverageInterval> intervals;
     std::vector<Gap> gaps;
-    bool complete = false; // watched without a gap, and nothing was withheld from the caller
+    bool complete = false; // watched without a gap, the port is recorded, nothing was withheld
 
     bool operator==(const Coverage &) const = default;
 };

@@ -208,7 +208,8 @@ void HolderIndex::search() {
             break;
         examine(pid, Reading::fresh);
     }
-    if (!unfound_.empty() && tick_ >= next_whole_search_)
+    if (!unfound_.empty() && (tick_ >= next_whole_search_ || !fruitless_at_ ||
+                              now_ - *fruitless_at_ >= settings_.longest_backoff))
         search_everybody();
     postpone_unfound();
 }
@@ -230,12 +231,8 @@ void HolderIndex::search_everybody() {
     constexpr std::uint32_t patience = 3;
     if (fruitless_searches_ < patience)
         return;
-    auto ticks = backoff_ticks(fruitless_searches_ - patience + 1);
-    if (previous_tick_at_ && now_ > *previous_tick_at_) {
-        const auto most = settings_.longest_backoff / (now_ - *previous_tick_at_);
-        ticks = std::min(ticks, static_cast<std::uint64_t>(std::max<std::int64_t>(most, 1)));
-    }
-    next_whole_search_ = tick_ + ticks;
+    next_whole_search_ = tick_ + backoff_ticks(fruitless_searches_ - patience + 1);
+    fruitless_at_ = now_;
 }
 
 void HolderIndex::postpone_unfound() {
@@ -302,6 +299,7 @@ void HolderIndex::sweep() {
         const auto spent = visit_cost + static_cast<double>(counters_.links_read - before);
         sweep_credit_ -= spent;
         round_spent_ += spent;
+        round_cost_ = std::max(round_cost_, round_spent_); // the guess was too low
     }
 }
 
@@ -363,17 +361,30 @@ void HolderIndex::examine(Pid pid, Reading reading) {
         fresh.read_at = now_;
         fresh.productive_at = now_;
         known = processes_.emplace(pid, std::move(fresh)).first;
-        if (!known->second.image->ancestors.empty())
-            parents_.push_back(known->second.image->ancestors.front().pid);
     }
     std::vector<SocketDescriptor> skipped;
     for (const auto descriptor : links.skipped)
         skipped.push_back(*std::ranges::lower_bound(known->second.descriptors, descriptor,
                                                     std::less{}, &SocketDescriptor::descriptor));
     note_holdings(pid, known->second, std::move(links.sockets), std::move(skipped));
+    if (!same)
+        suspect_parent(known->second);
     if (known->second.sockets.empty() &&
         now_ - known->second.productive_at > settings_.revisit_every)
         processes_.erase(known);
+}
+
+// A new holder may have inherited what it has.
+void HolderIndex::suspect_parent(const Known &heir) {
+    if (heir.image->ancestors.empty())
+        return;
+    const auto pid = heir.image->ancestors.front().pid;
+    const auto parent = processes_.find(pid);
+    const auto parent_has = [&](const auto &entry) {
+        return parent != processes_.end() && parent->second.sockets.contains(entry.first);
+    };
+    if (!std::ranges::all_of(heir.sockets, parent_has))
+        parents_.push_back(pid);
 }
 
 // The process has the sockets whose links were read, and those which were not read and are taken to

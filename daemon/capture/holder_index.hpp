@@ -7,8 +7,7 @@
 //
 //   1. the processes that were forked or have executed a program since they were last looked at;
 //   2. the known holders, the most recently successful first. Links that are known to be sockets
-//   which
-//      are still there, and are this process's alone, are not read again;
+//      which are still there, and are this process's alone, are not read again;
 //   3. all others, the newest first.
 //
 // The first search looks at everybody. An inode that a whole search did not find (the kernel's own
@@ -17,10 +16,10 @@
 //
 // Because a search stops early, and descriptors can be passed and closed at any time, a sweep goes
 // round all processes in the background, in a budget per tick that brings it round once in
-// `revisit_every`. A visit costs about 30 µs and 4 µs more for each descriptor: 20,000 descriptors
-// in 500 processes, revisited every 30 s, are 0.3 % of one CPU. The children of a holder inherit
-// its sockets and are looked at in the next tick; so is the parent of a process that turned out to
-// be a holder.
+// `revisit_every`. A visit costs about 30 µs and 3 µs more for each descriptor: 20,000 descriptors
+// in 500 processes, revisited every 30 s, are 0.3 % of one CPU. The descriptors of one process are
+// read in one go. The children of a holder inherit its sockets and are looked at in the next tick;
+// so is the parent of a process that turned out to be a holder.
 //
 // Nobody is charged with a socket that he may not have had: the process is read through one open
 // directory (see process_reader.hpp), its image is stamped before and after its descriptors are
@@ -37,7 +36,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <unordered_map>
@@ -153,6 +151,7 @@ class HolderIndex {
     SocketLinks walk(const OpenProcess &process, const Known *known);
     void note_holdings(Pid pid, Known &known, std::vector<SocketDescriptor> read,
                        std::vector<SocketDescriptor> skipped);
+    void suspect_parent(const Known &heir);
     void retire(Pid pid, const std::optional<model::When> &at);
     void let_go(Pid pid, Inode inode);
     void expect(Pid pid, Reason reason);
@@ -181,6 +180,7 @@ class HolderIndex {
 
     std::uint32_t fruitless_searches_ = 0; // of everybody, in a row
     std::uint64_t next_whole_search_ = 0;  // tick
+    std::optional<model::Instant> fruitless_at_;
 
     std::vector<Pid> sweep_queue_;
     double sweep_credit_ = 0; // in visits' cost, see visit_cost

@@ -231,13 +231,17 @@ std::optional<ProcessStat> ProcessReader::read_stat(const OpenProcess &process) 
     return stat;
 }
 
+// The link first: both belong to the program's memory, which an exec replaces before it closes
+// descriptors and sets the start of the code. So a stamp that is settled has no older descriptors,
+// and one whose halves are of two programs differs from the next.
 std::optional<ImageStamp> ProcessReader::read_stamp(const OpenProcess &process) const {
+    auto executable = read_link(process, "exe");
     const auto stat = read_stat(process);
     if (!stat)
         return std::nullopt;
     const bool dead = (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
     return ImageStamp{key_of(*stat), dead ? ImageStamp::Life::over : ImageStamp::Life::goes_on,
-                      stat->start_code, stat->start_stack, read_link(process, "exe")};
+                      stat->start_code, stat->start_stack, std::move(executable)};
 }
 
 std::optional<model::ProcessKey> ProcessReader::read_key(std::int32_t pid) const {

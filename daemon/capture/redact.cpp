@@ -49,7 +49,8 @@ std::string normalised(std::string_view name) {
     std::string text;
     for (std::size_t i = 0; i < name.size(); ++i) {
         const char c = name[i];
-        const bool word_begins = is_upper(c) && i > 0 && !is_upper(name[i - 1]);
+        const bool word_begins = is_upper(c) && i > 0 && !is_upper(name[i - 1]) &&
+                                 (is_letter(name[i - 1]) || is_digit(name[i - 1]));
         if (!is_letter(c) && !is_digit(c))
             text += '_';
         else if (word_begins)
@@ -407,8 +408,8 @@ void Redactor::url() {
     const auto authority = rest.substr(0, std::min(rest.find_first_of("/?#"), rest.size()));
     const auto colon = authority.rfind(':');
     const bool reaches = authority.size() == rest.size();
-    const bool odd_port =
-        colon != npos && !std::ranges::all_of(authority.substr(colon + 1), is_digit);
+    const auto port = colon == npos ? authority.substr(0, 0) : authority.substr(colon + 1);
+    const bool odd_port = colon != npos && (port.empty() || !std::ranges::all_of(port, is_digit));
     const auto at_sign = authority.rfind('@');
     std::size_t user_end = 0;
     if (reaches || (at_sign == npos && odd_port))

@@ -182,7 +182,10 @@ HolderNews add_holder(Lease &lease, const ProcessRef &process, Instant at) {
         known->gone_by.reset();
         news = true;
     }
-    known->last_seen = std::max(known->last_seen, at);
+    if (at > known->last_seen) {
+        known->last_seen = at;
+        news = news || lease.closed;
+    }
     if (at < known->first_seen) {
         known->first_seen = at;
         news = true;
@@ -212,9 +215,9 @@ bool remove_holder(Lease &lease, const ProcessKey &process, const When &at) {
     return found;
 }
 
-bool has_held(const Lease &lease, const ProcessKey &process) {
-    return std::ranges::any_of(lease.holders,
-                               [&](const Holder &h) { return h.process->key == process; });
+bool is_held_by(const Lease &lease, const ProcessKey &process) {
+    return std::ranges::any_of(
+        lease.holders, [&](const Holder &h) { return h.present && h.process->key == process; });
 }
 
 void attribute(Lease &lease) {
@@ -231,18 +234,28 @@ void end_lease(Lease &lease, const When &at) {
 }
 
 void order_times(Lease &lease) {
-    if (lease.closed) {
-        order_bounds(*lease.closed);
-        pull_down(lease.opened.latest, lease.closed->latest);
-        pull_up(lease.closed->earliest, lease.opened.earliest);
-        order_bounds(*lease.closed);
-    }
     order_bounds(lease.opened);
-    if (lease.freed && lease.closed) {
-        pull_up(lease.freed->latest, lease.closed->latest);
-        pull_up(lease.freed->earliest, lease.closed->earliest);
-        order_bounds(*lease.freed);
+    if (!lease.closed)
+        return;
+    auto &closed = *lease.closed;
+    order_bounds(closed);
+    pull_down(lease.opened.latest, closed.latest);
+    pull_up(closed.earliest, lease.opened.earliest);
+    order_bounds(closed);
+    if (lease.freed) {
+        auto &freed = *lease.freed;
+        pull_up(freed.latest, closed.latest);
+        pull_up(freed.earliest, lease.opened.earliest);
+        pull_up(freed.earliest, closed.earliest);
+        order_bounds(freed);
+        pull_down(closed.earliest, freed.earliest);
+        pull_down(closed.earliest, freed.latest);
+        pull_down(lease.opened.latest, freed.latest);
+        pull_down(lease.opened.earliest, freed.latest);
     }
+    pull_down(lease.opened.earliest, closed.earliest);
+    pull_down(lease.opened.earliest, closed.latest);
+    order_bounds(lease.opened);
 }
 
 } // namespace portd::model

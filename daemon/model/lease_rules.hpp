@@ -19,7 +19,8 @@ std::optional<Role> role_of(Protocol protocol, SocketState state);
 std::optional<PortChoice> port_choice_of(std::uint16_t port, const NamespacePorts &ports);
 
 enum class HolderNews {
-    none,    // known already, or impossible: it started, or was seen, after the lease had ended
+    none,    // known already (an open lease only notes that it was seen again), or impossible: it
+             // started, or was seen, after the lease had ended
     changed, // the holders, or when they were seen, changed
     no_room, // a holder too many (Lease::max_holders)
 };
@@ -31,7 +32,7 @@ HolderNews add_holder(Lease &lease, const ProcessRef &process, Instant at);
 // moment (after an exec). False if that changes nothing.
 bool remove_holder(Lease &lease, const ProcessKey &process, const When &at);
 
-bool has_held(const Lease &lease, const ProcessKey &process);
+bool is_held_by(const Lease &lease, const ProcessKey &process);
 
 // Recomputes opener and last holder. Sampling sees who has a socket, not who called socket(2), so:
 //   opener       the only holder when it was first looked at (sampled); of several, the one that is

@@ -15,7 +15,9 @@ TableState &Ledger::State::table_of(Protocol protocol, Family family,
 }
 
 Ledger::State::Entry *Ledger::State::find(const SocketKey &key) {
-    for (auto &[_, table] : tables_) {
+    for (auto &[name, table] : tables_) {
+        if (name.network_namespace != key.network_namespace)
+            continue;
         const auto renamed = table.renamed.find(key);
         const auto found =
             table.records.find(renamed == table.renamed.end() ? key : renamed->second);

@@ -5,27 +5,25 @@
 // by up to `reorder_window`, or never:
 //
 //  * A socket first seen by a scan was opened after the previous complete scan of its table began,
-//  and
-//    no later than it was seen. Without a previous scan the lower bound is unknown.
+//    and no later than it was seen. Without a previous scan the lower bound is unknown.
 //  * A socket that a complete scan no longer shows has let its port go between the start of the
-//  last
-//    scan that showed it and the end of this one. If a later scan shows it again with the same port
-//    (a scan can miss a row that moves while it reads), the lease goes on.
-//  * A destroy event is the exact end. If nobody ever saw the socket, the event alone makes a
-//  lease,
-//    with unknown holders: opened since the last scan, which did not show it.
-//  * A closed TCP connection may leave a TIME_WAIT entry, which is a different object with a
-//  different
-//    cookie. The first scan that begins after the end decides, by the tuple, whether the port
-//    lingers.
+//    last scan that showed it and the end of this one. If a later scan shows it again with the same
+//    port (a scan can miss a row that moves while it reads), the lease goes on.
+//  * A destroy event is the exact end, also when it comes after a scan has missed the socket. An
+//    event that is younger than that scan moves nothing: the socket was kept without its port.
+//  * If nobody ever saw the socket, the event alone makes a lease, with unknown holders: opened
+//    since the last scan that was over by then, which did not show it.
+//  * A closed TCP connection may leave a TIME_WAIT entry, which is a different object, with the same
+//    cookie or another. The first scan that begins after the end decides, by the tuple, whether the
+//    port lingers.
 //  * A connection is `accepted` if a listener holds its port, `client` if it was seen connecting,
-//  or if
-//    no unconnected socket was on its automatically choosable port while it came to be. Else the
-//    role is left unknown.
+//    or if no unconnected socket was on its automatically choosable port while it came to be. The
+//    latter is known only if that was since portd watches, and once the listeners have been read
+//    after it. Else the role is left unknown.
 //  * A port that the kernel would not choose by itself was chosen by the program. Otherwise nothing
-//  is
-//    said; an accepted connection has its listener's choice.
-//  * A socket that a scan shows under another local port has ended one lease and begun another.
+//    is said; an accepted connection has its listener's choice.
+//  * A socket that a scan or its destroy event shows under another local port has ended one lease
+//    and begun another.
 #pragma once
 
 #include "model/observation.hpp"
@@ -59,8 +57,9 @@ class Ledger {
     // Which ports the kernel chooses by itself, from now on.
     void set_namespace_ports(const NamespacePorts &ports);
 
-    // Takes over the open leases of an earlier run in the same boot; portd was last watching at
-    // `watched_until`. The next complete scan of each table tells which of them are still there.
+    // Takes over the open leases of an earlier run in the same boot. `watched_until` is when the
+    // last complete scan of that run began, of every table; all that it would record now it must
+    // have recorded then. The next complete scan of each table tells which leases are still there.
     void restore(std::vector<Lease> open_leases, Instant watched_until);
 
     void apply(const Observation &observation);

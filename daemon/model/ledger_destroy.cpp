@@ -3,6 +3,7 @@
 #include "model/lease_rules.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace portd::model {
 namespace {
@@ -91,6 +92,7 @@ void Ledger::State::destroy_moved(TableState &table, const SocketKey &key, Recor
     if (destroyed.local.port == 0)
         return;
     const SocketKey same_key = key;
+    remember_departures(same_key, record.lease);
     erase(table, same_key);
     auto &next = begin(table, same_key, destroyed.protocol, destroyed.local, destroyed.peer, moved,
                        destroyed.at.latest.value_or(*moved.earliest));
@@ -201,6 +203,12 @@ void Ledger::State::apply_to(TableState &table, const SocketDestroyed &destroyed
         auto &[key, record] = *found;
         if (record.standing == Standing::destroyed || record.standing == Standing::ended)
             return;
+        if (record.is_time_wait) {
+            if (std::exchange(record.time_wait_only, false))
+                decide_role_by_listeners(table, record.lease);
+            destroy_replaced(key, record, destroyed);
+            return;
+        }
         if (record.lease.local.port != destroyed.local.port)
             destroy_moved(table, key, record, destroyed);
         else if (record.standing == Standing::absent)

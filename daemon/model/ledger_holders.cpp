@@ -7,7 +7,7 @@
 namespace portd::model {
 namespace {
 
-constexpr std::size_t max_early_departures = 1024;
+constexpr std::size_t max_departures = 1024;
 
 bool is_omitted(const Record &record, const ProcessKey &process) {
     return std::ranges::binary_search(record.omitted, process);
@@ -40,7 +40,7 @@ void Ledger::State::apply(const HolderSeen &seen) {
             return;
         break;
     case HolderNews::changed:
-        for (const auto &gone : early_departures_)
+        for (const auto &gone : departures_)
             if (gone.key == seen.key && gone.process == seen.process->key)
                 remove_holder(record.lease, gone.process, gone.at);
         break;
@@ -57,15 +57,27 @@ void Ledger::State::apply(const HolderGone &gone) {
     if (remove_holder(record.lease, gone.process, gone.at)) {
         attribute(record.lease);
         mark(key, record);
-    } else if (!has_held(record.lease, gone.process) && !is_omitted(record, gone.process)) {
-        early_departures_.push_back(gone);
-        const auto is_old = [&](const HolderGone &early) {
-            return gone.at.latest && early.at.latest &&
-                   *gone.at.latest - *early.at.latest > reorder_window;
-        };
-        while (early_departures_.size() > max_early_departures || is_old(early_departures_.front()))
-            early_departures_.pop_front();
+    } else if (!is_held_by(record.lease, gone.process) && !is_omitted(record, gone.process)) {
+        remember_departure(gone);
     }
+}
+
+void Ledger::State::remember_departure(const HolderGone &gone) {
+    departures_.push_back(gone);
+    const auto is_old = [&](const HolderGone &earlier) {
+        return gone.at.latest && earlier.at.latest &&
+               *gone.at.latest - *earlier.at.latest > reorder_window;
+    };
+    while (departures_.size() > max_departures || is_old(departures_.front()))
+        departures_.pop_front();
+}
+
+// The socket goes on with another lease: who has let go of it will not have that.
+void Ledger::State::remember_departures(const SocketKey &key, const Lease &lease) {
+    for (const auto &holder : lease.holders)
+        if (!holder.present && holder.gone_by)
+            remember_departure(
+                {key, holder.process->key, When::sampled(holder.last_seen, holder.gone_by)});
 }
 
 } // namespace portd::model

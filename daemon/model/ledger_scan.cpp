@@ -8,7 +8,9 @@ namespace portd::model {
 
 namespace {
 
-// TIME_WAIT objects, and FIN_WAIT2 ones of the same kind, belong to no process and no socket.
+// TIME_WAIT objects, and FIN_WAIT2 ones of the same kind, belong to no process and no socket. They
+// have the cookie of the socket they replace if somebody had asked for it before (inet_twsk_alloc()
+// in the kernel's net/ipv4/inet_timewait_sock.c), and one of their own otherwise.
 bool may_be_time_wait(const SocketSeen &seen) {
     return seen.inode == 0 &&
            (seen.state == SocketState::time_wait || seen.state == SocketState::fin_wait2);
@@ -31,7 +33,7 @@ bool may_have_become(const Record &record, const SocketKey &old_key, const Socke
         return false; // the tuple is in use again
     if (seen.key.kind != old_key.kind)
         return true;
-    const bool is_time_wait = record.alias || record.time_wait_only;
+    const bool is_time_wait = record.alias || record.time_wait_only || record.is_time_wait;
     return may_be_time_wait(seen) && !is_time_wait;
 }
 
@@ -106,12 +108,13 @@ void Ledger::State::show(TableState &table, const SocketKey &key, Record &record
     }
     const bool shown_by_earlier_scan = record.scan != 0 && record.scan != table.scan;
     const Instant shown_before = record.last_shown;
-    record.last_shown = table.scan_began.value_or(seen.at);
+    record.last_shown = std::max(shown_before, table.scan_began.value_or(seen.at));
     if (record.scan != table.scan) {
         record.scan = table.scan;
         ++table.shown_in_scan;
     }
 
+    record.is_time_wait = record.is_time_wait || seen.state == SocketState::time_wait;
     const Phase phase = phase_of(seen);
     // Rows that no process has say uid 0, whoever's they were.
     if (seen.inode != 0 && lease.uid != seen.uid) {
@@ -162,7 +165,9 @@ void Ledger::State::apply(const SocketSeen &seen) {
     const auto found = table.records.find(seen.key);
     if (found != table.records.end()) {
         auto &record = found->second;
-        if (record.standing == Standing::destroyed || record.standing == Standing::ended)
+        const bool lingers = record.standing == Standing::destroyed && may_be_time_wait(seen);
+        if (!lingers &&
+            (record.standing == Standing::destroyed || record.standing == Standing::ended))
             return; // a late row of a socket that is gone
         const bool tuple_in_use_again = seen.key.kind == SocketKey::Kind::tuple &&
                                         record.lease.phase == Phase::lingering &&
@@ -171,9 +176,12 @@ void Ledger::State::apply(const SocketSeen &seen) {
             show(table, seen.key, record, seen);
             return;
         }
+        if (seen.at <= record.lease.id.first_observed)
+            return; // a late row of the lease before this one
         if (record.standing == Standing::shown)
             end(table, seen.key, record, When::sampled(record.last_shown, seen.at),
                 Standing::ended);
+        remember_departures(seen.key, record.lease);
         erase(table, seen.key);
     } else if (table.renamed.contains(seen.key)) {
         return; // a late row: its TIME_WAIT entry has been seen already

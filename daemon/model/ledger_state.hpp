@@ -80,13 +80,17 @@ class Ledger::State {
     void listen(TableState &table, const SocketKey &key, const Lease &lease);
     void stop_listening(TableState &table, const SocketKey &key, const Lease &lease);
 
+    void remember_departure(const HolderGone &gone);
+    void remember_departures(const SocketKey &key, const Lease &lease);
+
     void mark(const SocketKey &key, Record &record);
     std::int64_t next_serial() { return next_serial_++; }
 
     std::map<Table, TableState> tables_;
     std::vector<Change> changes_;
-    // Processes that let go of a socket before they were reported to have it, newest last.
-    std::deque<HolderGone> early_departures_;
+    // Processes that let go of a socket, of which the lease does not tell: they had not been
+    // reported to have it, or the socket has another lease by now. Newest last.
+    std::deque<HolderGone> departures_;
     std::int64_t next_serial_;
     std::size_t open_ = 0;
     Limits limits_;

@@ -28,6 +28,7 @@ struct Record {
     std::uint64_t scan = 0; // number of the last scan that showed it
     Standing standing = Standing::shown;
     std::optional<SocketKey> alias;  // its socket, where it goes by the key of a TIME_WAIT entry
+    bool is_time_wait = false;       // a TIME_WAIT entry has been seen under its key
     bool time_wait_only = false;     // first met as TIME_WAIT: the socket it came from is not known
     bool closed_by_end = false;      // the end of the lease was also the first word of its closing
     Phase last_phase = Phase::bound; // before the lease ended

@@ -39,10 +39,10 @@ struct ScanFinished {
 
 // What the kernel's tcp_info said when the socket was destroyed (include/uapi/linux/tcp.h).
 struct TcpSummary {
-    bool established = false;         // tcpi_delivered > 0: a handshake was completed
-    std::uint64_t bytes_sent = 0;     // payload, each byte once: tcpi_bytes_sent - tcpi_bytes_retrans
-    std::uint64_t bytes_received = 0; // tcpi_bytes_received
-    Duration idle{}; // since the last segment of either direction, at least
+    bool established = false;     // tcpi_delivered > 0: a handshake was completed
+    std::uint64_t bytes_sent = 0; // payload, each byte once: tcpi_bytes_sent - tcpi_bytes_retrans
+    std::uint64_t bytes_received = 0; // tcpi_bytes_received, which counts the peer's FIN as one
+    Duration idle{};                  // since the last segment of either direction, at least
 };
 
 // How much later than the truth an instant that counts as observed may be.

@@ -21,7 +21,7 @@ std::string_view trim(std::string_view text) {
 std::optional<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc{} || end != text.data() + text.size() || port == 0)
+    if (error != std::errc{} || end != text.data() + text.size())
         return std::nullopt;
     return port;
 }
@@ -53,7 +53,7 @@ std::optional<PortRange> parse_local_port_range(std::string_view text) {
         return std::nullopt;
     const auto low = parse_port(text.substr(0, gap));
     const auto high = parse_port(trim(text.substr(gap)));
-    if (!low || !high || *low > *high)
+    if (!low || !high || *low == 0 || *low > *high)
         return std::nullopt;
     return PortRange{*low, *high};
 }
@@ -85,10 +85,10 @@ std::variant<PortPolicy, PortSettingError> PortPolicy::parse(std::string_view se
         return policy;
     }
     const auto list = parse_port_list(setting);
-    if (!list || list->empty())
-        return PortSettingError{"'" + std::string(setting) +
-                                "' is not 'dynamic', 'all' or a list of ports and ranges between 1 "
-                                "and 65535 such as '53,8000-8099'"};
+    if (!list || list->empty() || any_contains(*list, 0))
+        return PortSettingError{std::string("'").append(setting).append(
+            "' is not 'dynamic', 'all' or a list of ports and ranges between 1 and 65535 such as "
+            "'53,8000-8099'")};
     policy.kind_ = Kind::list;
     policy.list_ = *list;
     return policy;

@@ -37,7 +37,8 @@ struct NamespacePorts {
 
 // "32768\t60999\n", as in ip_local_port_range. Nothing if the text is not that.
 std::optional<PortRange> parse_local_port_range(std::string_view text);
-// "80,1000-1010\n" or empty, as in ip_local_reserved_ports. Nothing if the text is not that.
+// "80,1000-1010\n" or empty, as in ip_local_reserved_ports, which may hold port 0 too. Nothing if
+// the text is not that.
 std::optional<std::vector<PortRange>> parse_port_list(std::string_view text);
 
 struct PortSettingError {

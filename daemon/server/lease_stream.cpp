@@ -50,7 +50,7 @@ void LeaseStream::append_last(std::string &out, model::History &history, std::in
     last.withheld = question_.withheld;
     last.coverage = question_.coverage_of ? coverage_of(*question_.coverage_of, history, now_us)
                                           : history.coverage(now_us, now_us);
-    last.coverage->complete = last.coverage->complete && !last.withheld;
+    last.coverage->complete = last.coverage->complete && question_.recorded && !last.withheld;
     out += framed(success(encode(last)));
     finished_ = true;
 }

@@ -21,6 +21,7 @@ struct LeaseQuestion {
     std::optional<std::int64_t> limit;
     OthersOpen others = OthersOpen::cut;
     bool withheld = false;               // there may be leases that the query leaves out
+    bool recorded = true;                // leases of the ports that were asked for are kept
     std::optional<Interval> coverage_of; // absent: of the instant of the last reply
 };
 

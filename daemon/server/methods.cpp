@@ -100,6 +100,11 @@ model::LeaseQuery query_of(const Wire &wire, const Caller &caller) {
     return query;
 }
 
+// A port of which no leases are kept may have been held unseen.
+bool is_recorded(const model::LeaseQuery &query, const Backend &backend) {
+    return !query.port || backend.daemon.records(*query.port);
+}
+
 // Whether only what the kernel shows to all decides which open leases are chosen (access.hpp).
 OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
     const bool of_past = query.until_us && *query.until_us < now_us;
@@ -124,6 +129,7 @@ Answer history(const Request &request) {
     question.limit = wire.limit;
     question.others = others_in(question.query, request.now_us);
     question.withheld = request.caller.sight == Sight::own;
+    question.recorded = is_recorded(question.query, request.backend);
     return LeaseStream(std::move(question), request.caller);
 }
 
@@ -140,6 +146,7 @@ Answer list(const Request &request) {
     question.others = others_in(question.query, request.now_us);
     question.withheld =
         request.caller.sight == Sight::own && question.others == OthersOpen::withheld;
+    question.recorded = is_recorded(question.query, request.backend);
     return LeaseStream(std::move(question), request.caller);
 }
 
@@ -181,7 +188,8 @@ proto::WhoReply who_holds(std::uint16_t port, const Request &request) {
         reply.withheld = request.caller.sight == Sight::own;
     }
     reply.coverage = request.backend.history.coverage(request.now_us, request.now_us);
-    reply.coverage.complete = reply.coverage.complete && !reply.withheld;
+    reply.coverage.complete =
+        reply.coverage.complete && !reply.withheld && is_recorded(query, request.backend);
     return reply;
 }
 

@@ -237,6 +237,17 @@ struct Writer::State {
     std::unique_ptr<Session> session; // none once closed
 
     State(const std::filesystem::path &path, const BootInfo &boot);
+
+    // Leaves word of damage that is met for the next run, which sets the file aside.
+    template <typename Act>
+    auto noting_damage(Act act) {
+        try {
+            return act();
+        } catch (const DamagedStore &damage) {
+            directory.record(StateDirectory::PreviousRun::End::damaged, damage.what());
+            throw;
+        }
+    }
 };
 
 Writer::State::State(const std::filesystem::path &path, const BootInfo &boot)
@@ -278,7 +289,7 @@ std::int64_t Writer::next_serial() const {
 }
 
 std::vector<model::Lease> Writer::open_leases() const {
-    return session().open_leases();
+    return state_->noting_damage([this] { return session().open_leases(); });
 }
 
 std::optional<model::Instant> Writer::watched_until() const {
@@ -295,12 +306,7 @@ std::optional<std::int64_t> Writer::watched_until_wall_us() const {
 void Writer::commit(const Batch &batch) {
     if (batch.leases.empty() && !batch.watched && batch.gaps.empty())
         return;
-    try {
-        session().commit(batch);
-    } catch (const DamagedStore &damage) {
-        state_->directory.record(StateDirectory::PreviousRun::End::damaged, damage.what());
-        throw;
-    }
+    state_->noting_damage([&] { session().commit(batch); });
 }
 
 std::int64_t Writer::stored_leases() const {
@@ -313,7 +319,7 @@ std::int64_t Writer::stored_bytes() const {
 }
 
 void Writer::close_cleanly() {
-    session().checkpoint();
+    state_->noting_damage([this] { session().checkpoint(); });
     state_->session.reset();
     state_->directory.record(StateDirectory::PreviousRun::End::clean);
 }

@@ -8,8 +8,9 @@
 // A commit has reached the kernel when it returns: it survives the death of the process. What of it
 // survives a power failure is up to the last checkpoint (synchronous=NORMAL); the file stays sound.
 //
-// Used by one thread at a time. Faults: DamagedStore and StateDirectoryInUse (store/fault.hpp),
-// std::runtime_error, std::system_error; each names the file.
+// Used by one thread at a time. After a DamagedStore from any function, the next Writer sets the
+// file aside. Faults: DamagedStore and StateDirectoryInUse (store/fault.hpp), std::runtime_error,
+// std::system_error; each names the file.
 #pragma once
 
 #include "model/lease.hpp"

@@ -92,14 +92,20 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
+    def close(self):
+        """Stops it and removes its files; the exit status."""
+        status = self.stop()
+        if self._own:
+            self._own.cleanup()
+        return status
+
     def __enter__(self):
         return self.start()
 
     def __exit__(self, *_):
-        status = self.stop()
+        self.stop()
         log = self.log()
-        if self._own:
-            self._own.cleanup()
+        status = self.close()
         if "Sanitizer" in log or (status is not None and status not in (0, -signal.SIGKILL)):
             raise AssertionError(f"portd ended with {status}:\n{log[-8000:]}")
 
@@ -158,12 +164,15 @@ def varlink(path, *messages, timeout=20):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)
         connection.connect(str(path))
-        for message in messages:
-            connection.sendall(message)
-        connection.shutdown(socket.SHUT_WR)
         received = b""
-        while chunk := connection.recv(65536):
-            received += chunk
+        # A server that hangs up over a message has not read the rest of it.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for message in messages:
+                connection.sendall(message)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := connection.recv(65536):
+                received += chunk
     return [json.loads(part) for part in received.split(b"\0") if part]
 
 

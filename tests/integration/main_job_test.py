@@ -15,8 +15,8 @@ SLACK_US = 150_000
 @need_root
 class MainJob(unittest.TestCase):
     def test_a_server_that_is_gone_is_named(self):
+        port = free_port()
         with Daemon(interval="200ms") as portd:
-            port = free_port()
             before = now_us()
             time.sleep(0.5)
             started = now_us()
@@ -44,15 +44,13 @@ class MainJob(unittest.TestCase):
             self.assertIn("not watching", told.stdout + told.stderr)
 
     def check(self, portd, port, pid, started, while_held, stopping, stopped, before):
-        leases = [l for l in portd.leases("history", port) if l["role"] == "listener"]
-        self.assertEqual(len(leases), 1)
-        lease = leases[0]
+        lease, = portd.leases("history", port)
+        self.assertEqual(lease["role"], "listener")
         self.assertEqual(lease["opener"]["pid"], pid)
         self.assertEqual(lease["lastHolder"]["pid"], pid)
         self.assertIn("python3", lease["opener"]["executable"])
         self.assertEqual(lease["opener"]["user"], "root")
         self.assertEqual(lease["uid"], 0)
-        self.assertEqual(lease["portChoice"], "explicit") if port > 60999 else None
 
         earliest, latest = bounds(lease["opened"])
         self.assertLessEqual(started - SLACK_US, latest)
@@ -126,7 +124,8 @@ class MainJob(unittest.TestCase):
             self.assertEqual((lease["peerAddress"], lease["peerPort"]), ("127.0.0.1", listener_port))
             wait_until(lambda: portd.leases("history", client_port)[0].get("bytesSent") == 1000)
             lease = portd.leases("history", client_port)[0]
-            self.assertEqual(lease["bytesReceived"], 500)
+            # The kernel may count the peer's FIN.
+            self.assertIn(lease["bytesReceived"], (500, 501))
             accepted_leases = [l for l in portd.leases("history", listener_port)
                                if l.get("role") == "accepted"]
             self.assertEqual(len(accepted_leases), 1)
@@ -177,7 +176,7 @@ class MainJob(unittest.TestCase):
         with Daemon() as portd, socket.create_server(("127.0.0.1", low)):
             portd.wait_samples()
             self.assertEqual(portd.leases("history", low), [])
-            self.assertIn("recorded", portd.ctl("explain", low).stdout)
+            self.assertIn("leaves it out", portd.ctl("explain", low).stdout)
         with Daemon("--ports", "all") as portd, socket.create_server(("127.0.0.1", low)):
             lease = wait_until(lambda: portd.leases("history", low))[0]
             self.assertEqual(lease["portChoice"], "explicit")

@@ -242,15 +242,17 @@ TEST_F(RealProcessEvents, BelieveNobodyButTheKernel) {
     EXPECT_TRUE(events_of(static_cast<std::int32_t>(invented)).empty());
 }
 
+[[gnu::noinline]] void live_and_die() {
+    const auto pid = ::vfork();
+    if (pid == 0)
+        ::_exit(0);
+    testing::require(pid > 0 && ::waitpid(pid, nullptr, 0) == pid, "vfork");
+}
+
 // The receive buffer holds some ten thousand messages.
 TEST_F(RealProcessEvents, SayWhenSomeWereLost) {
-    for (int i = 0; i < 40'000; ++i) {
-        const auto pid = ::vfork();
-        if (pid == 0)
-            ::_exit(0);
-        ASSERT_GT(pid, 0);
-        ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
-    }
+    for (int i = 0; i < 40'000; ++i)
+        live_and_die();
     EXPECT_GT(read().losses, 0U);
     Child after([] {});
     read_until(after.pid(), 2);

@@ -403,6 +403,10 @@ TEST_F(CommandLine, AnEmptyAnswerSaysWhatItMeans) {
                           "UTC; portd was watching.\n");
     EXPECT_THAT(others.err, HasSubstr("run as root or join group portd"));
 
+    Records snapshots = nothing();
+    snapshots.coverage.intervals[0].source = CaptureTier::procfs;
+    EXPECT_THAT(ask(snapshots, at).err, HasSubstr("misses sockets that live between two"));
+
     Records left_out = nothing();
     left_out.explanation.recorded = false;
     const Outcome unrecorded = ask(left_out, at);
@@ -427,6 +431,27 @@ TEST_F(CommandLine, NotWatchingIsNotNobody) {
     EXPECT_EQ(outcome.err,
               "portd was not watching at 2026-11-22 03:12:05 UTC (the daemon was not running); it "
               "has records since 2026-11-22 02:12:05 UTC.\n");
+}
+
+// The window around --at is wider than the instant: what is said is said of the instant.
+TEST_F(CommandLine, GapsBesideTheInstantAreRemarks) {
+    Records records = nothing();
+    records.coverage.complete = false;
+    records.coverage.intervals = {{t0 - second, t0 + 2 * second, CaptureTier::sock_diag}};
+    records.coverage.gaps = {{t0 - 2 * second, t0 - second, "notRunning", std::nullopt}};
+    const auto ask = [](const Records &answer) {
+        const FakeDaemon daemon(answers_from(answer));
+        return run({"history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()});
+    };
+    EXPECT_THAT(ask(records).out, StartsWith("Nobody held port 60609 at"));
+    EXPECT_THAT(ask(records).err, HasSubstr("portd was not watching from 2026-11-22 03:12:03 UTC"));
+
+    records.coverage.intervals = {{t0 + second, t0 + 2 * second, CaptureTier::sock_diag}};
+    records.coverage.gaps = {{t0 - 2 * second, t0 + second, "scanFailed", std::nullopt}};
+    EXPECT_EQ(ask(records).out, "");
+    EXPECT_THAT(ask(records).err,
+                HasSubstr("portd was not watching at 2026-11-22 03:12:05 UTC (the "
+                          "kernel's socket tables could not be read)"));
 }
 
 TEST_F(CommandLine, AtSaysHowEachLeaseStood) {
@@ -566,10 +591,11 @@ TEST_F(CommandLine, Status) {
     Records records;
     records.status.version = "0.1.0";
     records.status.tier = CaptureTier::sock_diag;
-    records.status.tier_reasons = {"ebpf: refused"};
+    records.status.tier_reasons = {"not ebpf: refused"};
     records.status.started_usec = t0;
     records.status.watching_since_usec = t0;
     records.status.interval_usec = second;
+    records.status.samples = 77;
     records.status.ports = "dynamic";
     records.status.range_low = 32768;
     records.status.range_high = 60999;
@@ -583,9 +609,9 @@ TEST_F(CommandLine, Status) {
     EXPECT_EQ(outcome.status, 0);
     for (const char *expected :
          {"portd: 0.1.0", "watching without interruption since 2026-11-22 03:12:05 UTC",
-          "Capture: sock_diag", "not better: ebpf: refused",
-          "dynamic (ip_local_port_range 32768-60999)", "12 open, 3456 stored in 1.9 MiB",
-          "Lost events: 3 overflow\n", "the daemon was not running"})
+          "Capture: sock_diag", "not ebpf: refused", "dynamic (ip_local_port_range 32768-60999)",
+          "12 open, 3456 stored in 1.9 MiB", "Lost events: 3 overflow\n",
+          "the daemon was not running"})
         EXPECT_THAT(outcome.out, HasSubstr(expected));
     EXPECT_EQ(json::parse(run({"--json", "status", "--socket", daemon.path()}).out),
               proto::encode(records.status));

@@ -47,7 +47,8 @@ std::vector<const char *> with_program(const std::vector<std::string> &arguments
 } // namespace
 
 ScratchDirectory::ScratchDirectory() {
-    std::string pattern = std::filesystem::temp_directory_path() / "portd-ctl-test-XXXXXX";
+    std::string pattern = std::filesystem::temp_directory_path() / "portd-ctl-test-";
+    pattern.append(6, 'X'); // mkdtemp(3)
     if (!::mkdtemp(pattern.data()))
         fail("mkdtemp");
     path_ = pattern;

@@ -167,6 +167,13 @@ TEST_F(FormatTest, Durations) {
     EXPECT_EQ(format_duration(exact(t0 + second), exact(t0), Charset::utf8), "0us");
 }
 
+TEST_F(FormatTest, RoughSpans) {
+    EXPECT_EQ(format_rough_span(850), "850us");
+    EXPECT_EQ(format_rough_span(12'720), "12ms");
+    EXPECT_EQ(format_rough_span(2'727'123), "2.7s");
+    EXPECT_EQ(format_rough_span(123 * second), "2min3s");
+}
+
 TEST_F(FormatTest, Processes) {
     proto::Process process = test::process(8123, "curl");
     EXPECT_EQ(format_process(process, Charset::utf8), "curl[8123]");

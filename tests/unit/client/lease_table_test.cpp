@@ -92,6 +92,20 @@ TEST(LeaseTableTest, HoldersNameTheOpenerAndTheLast) {
     EXPECT_EQ(format_holders(lease, Charset::ascii), "withheld");
 }
 
+TEST(LeaseTableTest, WhatIsWithheldIsNotCalledUnknown) {
+    proto::Lease lease = test::connection_lease();
+    lease.incomplete = true;
+    lease.opened = {};
+    lease.opener = lease.last_holder = {};
+    lease.holders.clear();
+    for (const Detail detail : {Detail::brief, Detail::wide})
+        for (const Cell &cell :
+             lease_row({Listing::live, detail, Charset::ascii, t0, {}}, {lease, 0}))
+            EXPECT_NE(cell.text, "unknown");
+    lease.incomplete = false;
+    EXPECT_EQ(lease_row({}, {lease, 0})[0].text, "unknown");
+}
+
 TEST(LeaseTableTest, RowsHaveACellForEachColumn) {
     for (const Listing listing : {Listing::history, Listing::live})
         for (const Detail detail : {Detail::brief, Detail::wide})

@@ -1,4 +1,4 @@
-#include "systemd_time.hpp"
+#include "client/systemd_time.hpp"
 
 #include <sys/wait.h>
 #include <time.h>

@@ -87,8 +87,8 @@ TEST_P(UnseenSocket, MakesALeaseWithUnknownHolderAndExactEnd) {
 
     script.scan(table_of(param.row), ms(2000), {});
     const bool may_linger = param.tcp && param.tcp->established;
-    EXPECT_EQ(script.lease().freed, may_linger ? When::sampled(ms(1500), ms(2010))
-                                               : When::observed(ms(1500)));
+    EXPECT_EQ(script.lease().freed,
+              may_linger ? When::sampled(ms(1500), ms(2010)) : When::observed(ms(1500)));
     EXPECT_EQ(script.ledger.open_leases(), 0U);
 }
 

@@ -273,6 +273,15 @@ TEST(SaidTwice, RowOfAnEarlierScanIsNoRowOfThisOne) {
     EXPECT_EQ(script.lease().freed, When::sampled(ms(1000), ms(2010)));
 }
 
+TEST(SaidTwice, RowOfTheLeaseBeforeThisOneIsNoNewLease) {
+    Script script;
+    script.scan(ms(1000), {datagram(1, local)});
+    const auto moved = datagram(1, endpoint("192.0.2.1", 40001));
+    script.scan(ms(2000), {datagram(1, local), moved, datagram(1, local)});
+    EXPECT_EQ(script.leases().size(), 2U);
+    EXPECT_EQ(script.ledger.open_leases(), 1U);
+}
+
 TEST(Inode, ReusedTupleWithoutCookieIsAnotherLease) {
     Script script;
     auto row = time_wait(0, local, peer);

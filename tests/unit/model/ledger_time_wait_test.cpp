@@ -215,5 +215,44 @@ TEST(TimeWait, OfAnOrphanIsClosedWhenTheOrphanWas) {
     EXPECT_EQ(late.lease().closed, When::sampled(ms(1000), ms(2005)));
 }
 
+// As newer kernels do if somebody has asked for the cookie before.
+TEST(TimeWait, WithTheCookieOfItsSocketIsTheSameLease) {
+    const auto lingering_on = time_wait(1, local, peer);
+    enum class Event { before, after, after_the_end, never };
+    for (const auto event : {Event::before, Event::after, Event::after_the_end, Event::never}) {
+        Script script;
+        script.scan(ms(1000), {client});
+        if (event == Event::before)
+            script.apply(destroyed(client, ms(1700), completed));
+        script.scan(ms(2000), {lingering_on});
+        if (event == Event::after)
+            script.apply(destroyed(client, ms(1700), completed));
+        EXPECT_EQ(script.lease().phase, Phase::lingering);
+        script.scan(ms(3000));
+        if (event == Event::after_the_end)
+            script.apply(destroyed(client, ms(1700), completed));
+        EXPECT_EQ(script.lease().closed, event == Event::never ? When::sampled(ms(1000), ms(2005))
+                                                               : When::observed(ms(1700)));
+        EXPECT_EQ(script.lease().freed, When::sampled(ms(2000), ms(3010)));
+        EXPECT_EQ(script.lease().bytes_sent.has_value(), event != Event::never);
+        EXPECT_EQ(script.ledger.open_leases(), 0U);
+        EXPECT_EQ(script.ledger.unseen_sockets(), 0U);
+    }
+}
+
+TEST(TimeWait, MissedByAScanGoesOn) {
+    for (const auto &row : {lingering, time_wait(1, local, peer)}) {
+        Script script;
+        script.scan(ms(1000), {client});
+        script.scan(ms(2000), {row});
+        script.scan(ms(3000));
+        script.scan(ms(4000), {row});
+        EXPECT_EQ(script.lease().closed, When::sampled(ms(1000), ms(2005)));
+        EXPECT_EQ(script.ledger.open_leases(), 1U);
+        script.scan(ms(5000));
+        EXPECT_EQ(script.lease().freed, When::sampled(ms(4000), ms(5010)));
+    }
+}
+
 } // namespace
 } // namespace portd::model

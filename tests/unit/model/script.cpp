@@ -39,8 +39,8 @@ void PrintTo(const SocketKey &key, std::ostream *out) {
 void PrintTo(const Lease &lease, std::ostream *out) {
     *out << "lease " << lease.serial << " of ";
     PrintTo(lease.id.socket, out);
-    *out << " first observed " << to_us(lease.id.first_observed) << "us: "
-         << to_string(lease.protocol) << " " << lease.local.address.to_string() << " "
+    *out << " first observed " << to_us(lease.id.first_observed)
+         << "us: " << to_string(lease.protocol) << " " << lease.local.address.to_string() << " "
          << lease.local.port << " -> " << lease.peer.address.to_string() << " " << lease.peer.port
          << ", " << (lease.role ? to_string(*lease.role) : "no role") << ", "
          << to_string(lease.phase) << ", opened ";
@@ -56,6 +56,10 @@ void PrintTo(const Lease &lease, std::ostream *out) {
              << "us" << (holder.present ? "" : ", gone") << ")";
 }
 
+void showValue(const When &when, std::ostream &out) {
+    PrintTo(when, &out);
+}
+
 } // namespace portd::model
 
 namespace portd::model::script {
@@ -63,8 +67,7 @@ namespace portd::model::script {
 Endpoint endpoint(const std::string &address, std::uint16_t port) {
     Endpoint result;
     result.port = port;
-    result.address.family =
-        address.find(':') == std::string::npos ? Family::ipv4 : Family::ipv6;
+    result.address.family = address.find(':') == std::string::npos ? Family::ipv4 : Family::ipv6;
     const int family = result.address.family == Family::ipv4 ? AF_INET : AF_INET6;
     if (inet_pton(family, address.c_str(), result.address.bytes.data()) != 1)
         ADD_FAILURE() << address << " is no address";

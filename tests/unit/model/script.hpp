@@ -16,6 +16,7 @@ namespace portd::model {
 void PrintTo(const When &when, std::ostream *out);
 void PrintTo(const SocketKey &key, std::ostream *out);
 void PrintTo(const Lease &lease, std::ostream *out);
+void showValue(const When &when, std::ostream &out); // for RapidCheck
 
 } // namespace portd::model
 

@@ -244,6 +244,19 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         EXPECT_EQ(ports().types.at(name).words, words) << name;
 }
 
+// systemd's varlinkctl of versions 255 and 256 cannot read them.
+TEST(Interface, HasNoCommentsInsideOfDefinitions) {
+    int depth = 0;
+    bool in_comment = false;
+    for (const char c : ports_interface) {
+        in_comment = c == '#' || (in_comment && c != '\n');
+        EXPECT_FALSE(c == '#' && depth > 0);
+        if (!in_comment)
+            depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+    }
+    EXPECT_EQ(depth, 0);
+}
+
 TEST(Interface, DeclaresEveryErrorAndMethod) {
     const Interface service = Parser(service_interface).parse();
     const auto declared = [&](std::string_view name, const auto &names) {

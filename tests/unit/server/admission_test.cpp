@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <iterator>
+#include <algorithm>
 #include <list>
 #include <map>
 #include <string>

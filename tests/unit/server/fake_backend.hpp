@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -70,6 +71,8 @@ class FakeHistory : public model::History {
     std::atomic<bool> broken = false;
     std::atomic<std::size_t> broken_from_page = SIZE_MAX;
 
+    std::function<void()> on_page = [] {};
+
     std::atomic<std::size_t> pages = 0;
     std::atomic<std::size_t> largest_limit = 0;
     std::optional<std::int64_t> coverage_since;
@@ -80,6 +83,7 @@ class FakeHistory : public model::History {
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
                           std::size_t limit) override {
         check();
+        on_page();
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);

@@ -263,6 +263,15 @@ TEST_F(MethodsTest, NothingWatchedIsNeverComplete) {
     EXPECT_FALSE(ask_who(50001).coverage.complete);
 }
 
+TEST_F(MethodsTest, PortThatIsNotRecordedIsNeverComplete) {
+    EXPECT_EQ(summary(proto::methods::history, {{"port", 32767}}), "incomplete");
+    EXPECT_EQ(summary(proto::methods::history, {{"port", 32768}}), "complete");
+    EXPECT_EQ(summary(proto::methods::list, {{"port", 32767}}), "incomplete");
+    EXPECT_EQ(summary(proto::methods::list, {{"port", 32768}}), "complete");
+    EXPECT_FALSE(ask_who(32767).coverage.complete);
+    EXPECT_TRUE(ask_who(32768).coverage.complete);
+}
+
 TEST_F(MethodsTest, StreamsTakeAPageAtATime) {
     history_.leases.clear();
     for (int i = 0; i < 2000; ++i)

@@ -31,7 +31,8 @@ std::vector<std::string> services_in_file(std::uint16_t port) {
 TEST(Services, AreThoseOfTheDatabase) {
     if (!std::filesystem::exists("/etc/services"))
         GTEST_SKIP() << "no /etc/services on this system";
-    for (const std::uint16_t port : {22, 53, 67, 80, 443, 514, 60609})
+    constexpr std::uint16_t ports[] = {22, 53, 67, 80, 443, 514, 60609};
+    for (const std::uint16_t port : ports)
         EXPECT_EQ(services_of(port), services_in_file(port)) << port;
 }
 

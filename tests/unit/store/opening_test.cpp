@@ -306,6 +306,38 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     commit(writer, {make_lease(1, 40000, 10)});
 }
 
+TEST(Opening, ARowThatNoPortdWroteIsDamage) {
+    for (const std::string column :
+         {"phase = 77", "protocol = -1", "local_port = 65536", "local_address = x'00'",
+          "opener = 5", "uid = -1", "boot = 99", "freed_provenance = 9", "key_kind = 3"}) {
+        TemporaryDirectory directory;
+        fill(directory.path());
+        {
+            Database database(directory / "portd.db", Database::Access::write);
+            database.execute("UPDATE lease SET " + column + " WHERE serial = 100");
+        }
+        Reader reader(directory.path());
+        EXPECT_THROW(all_pages(reader, {}), DamagedStore) << column;
+    }
+}
+
+TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAsideAtTheNextStart) {
+    TemporaryDirectory directory;
+    fill(directory.path());
+    {
+        Database database(directory / "portd.db", Database::Access::write);
+        database.execute("UPDATE lease SET phase = 77 WHERE serial = 100");
+    }
+    {
+        const Writer writer(directory.path(), first_boot);
+        EXPECT_THROW(writer.open_leases(), DamagedStore);
+    }
+    const Writer writer(directory.path(), first_boot);
+    ASSERT_TRUE(writer.set_aside());
+    EXPECT_THAT(writer.set_aside()->reason, HasSubstr("lease 100"));
+    EXPECT_TRUE(writer.open_leases().empty());
+}
+
 TEST(Opening, OnlyAnEndTogetherWithTheMachineMakesTheWholeFileSuspect) {
     struct Case {
         std::string how_it_ended;

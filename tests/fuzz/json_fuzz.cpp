@@ -1,0 +1,82 @@
+// A call that is understood is formatted and understood again as the same, and so is each request
+// and reply in its parameters.
+#include "proto/codec.hpp"
+#include "proto/framing.hpp"
+#include "proto/varlink.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <variant>
+
+namespace {
+
+using namespace portd::proto;
+using nlohmann::json;
+
+void require(bool holds) {
+    if (!holds)
+        std::abort();
+}
+
+template <typename T>
+void decode_encode_decode(const json &parameters) {
+    const auto decoded = decode<T>(parameters);
+    if (const auto *invalid = std::get_if<InvalidField>(&decoded)) {
+        require(!invalid->parameter.empty() || parameters.contains(""));
+        require(!invalid->reason.empty());
+        return;
+    }
+    const auto again = decode<T>(json::parse(encode(std::get<T>(decoded)).dump()));
+    require(std::holds_alternative<T>(again));
+    require(std::get<T>(again) == std::get<T>(decoded));
+}
+
+void check_call(std::string_view text) {
+    const auto parsed = parse_call(text);
+    if (const auto *malformed = std::get_if<Malformed>(&parsed))
+        return require(!malformed->message.empty());
+    const Call &call = std::get<Call>(parsed);
+    require(!call.method.empty());
+    require(call.parameters->is_object());
+
+    const auto again = parse_call(format_call(call));
+    const Call &same = std::get<Call>(again);
+    require(same.method == call.method && same.more == call.more && same.oneway == call.oneway &&
+            same.upgrade == call.upgrade && *same.parameters == *call.parameters);
+
+    decode_encode_decode<HistoryRequest>(*call.parameters);
+    decode_encode_decode<ListRequest>(*call.parameters);
+    decode_encode_decode<PortRequest>(*call.parameters);
+}
+
+void check_reply(std::string_view text) {
+    const auto parsed = parse_reply(text);
+    if (const auto *malformed = std::get_if<Malformed>(&parsed))
+        return require(!malformed->message.empty());
+    const Reply &reply = std::get<Reply>(parsed);
+
+    const auto again = parse_reply(format_reply(reply));
+    const Reply &same = std::get<Reply>(again);
+    require(same.error == reply.error && same.continues == reply.continues &&
+            *same.parameters == *reply.parameters);
+
+    decode_encode_decode<LeaseReply>(*reply.parameters);
+    decode_encode_decode<WhoReply>(*reply.parameters);
+    decode_encode_decode<Explanation>(*reply.parameters);
+    decode_encode_decode<Status>(*reply.parameters);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char *>(data), size);
+    // What the reader of messages does not let through.
+    if (nesting_depth(text) > MessageLimits{}.depth)
+        return 0;
+    check_call(text);
+    check_reply(text);
+    return 0;
+}
