@@ -20,6 +20,8 @@ using namespace std::chrono_literals;
 // Builds datagrams as the kernel does.
 class Datagram {
   public:
+    Datagram() { bytes_.reserve(4096); }
+
     Datagram &header(std::uint16_t type, std::size_t payload, std::uint16_t flags = 0) {
         nlmsghdr header{};
         header.nlmsg_len = static_cast<std::uint32_t>(sizeof header + payload);

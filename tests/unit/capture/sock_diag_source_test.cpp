@@ -155,7 +155,9 @@ TEST_F(SockDiag, ADestroyedConnectionTellsItsTuplePayloadAndInstant) {
     ASSERT_TRUE(destroyed->tcp);
     EXPECT_TRUE(destroyed->tcp->established);
     EXPECT_EQ(destroyed->tcp->bytes_sent, 5u);
-    EXPECT_EQ(destroyed->tcp->bytes_received, 2u);
+    // The kernel counts the end of the peer's stream as one, if it came in time.
+    EXPECT_GE(destroyed->tcp->bytes_received, 2u);
+    EXPECT_LE(destroyed->tcp->bytes_received, 3u);
     EXPECT_EQ(destroyed->at.provenance, Provenance::observed);
     EXPECT_GE(*destroyed->at.latest, before);
     EXPECT_LE(*destroyed->at.latest, clock_.now());
@@ -192,12 +194,13 @@ TEST_F(SockDiag, PortsThatAreNotRecordedNeverLeaveTheSource) {
 }
 
 TEST_F(SockDiag, AFullQueueIsALossWithItsBounds) {
-    // Events are dropped once the queue of 16 MiB is full: 40,000 sockets are more than it holds.
-    for (int i = 0; i < 40'000; ++i) {
+    constexpr std::size_t sockets = 3000; // more than a queue of 64 KiB holds
+    constexpr int queue_bytes = 64 * 1024;
+    for (const int fd : source_->descriptors())
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue_bytes, sizeof queue_bytes);
+    for (std::size_t i = 0; i < sockets; ++i) {
         Socket datagram(SOCK_DGRAM);
-        sockaddr_in any{};
-        any.sin_family = AF_INET;
-        ASSERT_EQ(bind(datagram.get(), reinterpret_cast<sockaddr *>(&any), sizeof any), 0);
+        datagram.bind_loopback();
     }
     std::this_thread::sleep_for(200ms);
     std::size_t destroyed = 0;
@@ -208,7 +211,7 @@ TEST_F(SockDiag, AFullQueueIsALossWithItsBounds) {
     ASSERT_FALSE(losses.empty());
     EXPECT_EQ(losses.front().cause, "overflow");
     EXPECT_LT(losses.front().since, losses.front().until);
-    EXPECT_LT(destroyed, 40'000u);
+    EXPECT_LT(destroyed, sockets);
     EXPECT_TRUE(source_->take_losses().empty());
 }
 
