@@ -1,4 +1,4 @@
-#include "systemd_time.hpp"
+#include "client/systemd_time.hpp"
 
 #include <time.h>
 

@@ -48,15 +48,16 @@ void pass_a_second(Script &script, std::int64_t second) {
         return endpoint("192.0.2.1", static_cast<std::uint16_t>(40000 + i));
     };
     const auto first = static_cast<std::uint64_t>(second) * 1000;
+    const auto server = endpoint("198.51.100.7", static_cast<std::uint16_t>(second));
     std::vector<Row> seen;
     for (std::uint64_t i = 0; i < of_each; ++i)
-        seen.push_back(connection(first + i, address(i), peer));
+        seen.push_back(connection(first + i, address(i), server));
     script.scan(ms(second * 1000), seen);
     script.scan(udp4, ms(second * 1000 + 20), {});
     for (std::uint64_t i = 0; i < of_each; ++i) {
         const auto at = ms(second * 1000 + 100) + std::chrono::microseconds(i);
         script.apply(HolderGone{seen[i].key, {1, ms(0)}, When::observed(at)});
-        script.apply(destroyed(connection(first + 200 + i, address(i), peer), at, completed));
+        script.apply(destroyed(connection(first + 200 + i, address(i), server), at, completed));
         script.apply(destroyed(datagram(first + 400 + i, address(i)), at));
     }
     script.ledger.take_changes();

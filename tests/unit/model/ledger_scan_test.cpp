@@ -113,6 +113,20 @@ TEST(Reappearance, GoesOnWithoutCookieToo) {
     EXPECT_TRUE(script.lease().is_open());
 }
 
+TEST(Reappearance, WithoutCookieAfterTwoScansMissedItIsAnotherLease) {
+    Script script;
+    auto row = client;
+    row.key = inode(77);
+    script.scan(ms(1000), {row});
+    script.scan(ms(5000));
+    script.scan(ms(9000));
+    script.scan(ms(13'000), {row});
+    const auto leases = script.leases();
+    ASSERT_EQ(leases.size(), 2U);
+    EXPECT_EQ(leases[0].freed, When::sampled(ms(1000), ms(5010)));
+    EXPECT_EQ(leases[1].opened, When::sampled(ms(9000), ms(13'005)));
+}
+
 TEST(Reappearance, OnAnotherPortIsAnotherLease) {
     Script script;
     script.scan(ms(1000), {datagram(1, local)});
