@@ -68,6 +68,8 @@ std::string describe_cause(const proto::Gap &gap, Charset charset) {
         return "events came faster than they could be taken" + lost;
     if (gap.cause == "scanFailed")
         return "the kernel's socket tables could not be read" + lost;
+    if (gap.cause == "storeFailed")
+        return "what was seen could not be stored" + lost;
     return escape_text(gap.cause, charset) + lost;
 }
 
@@ -90,7 +92,7 @@ std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset ch
     const std::size_t shown = std::min(coverage.gaps.size(), most_gap_remarks);
     for (std::size_t i = 0; i < shown; ++i) {
         const proto::Gap &gap = coverage.gaps[i];
-        const bool lost_only = gap.cause == "overflow";
+        const bool lost_only = gap.cause == "overflow" || gap.cause == "storeFailed";
         remarks.push_back((lost_only ? "portd missed events " : "portd was not watching ") +
                           describe_stretch(gap.since_usec, gap.until_usec) + ": " +
                           describe_cause(gap, charset) + ".");

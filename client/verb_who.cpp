@@ -67,6 +67,10 @@ ExitStatus run(const Typed &typed, Session &session) {
     printer.finish();
     for (const std::string &remark : gap_remarks(who.coverage, session.charset()))
         session.remark(remark);
+    if (who.truncated)
+        session.remark(
+            "More leases hold this port than fit one answer: see portd-ctl list --port " +
+            std::to_string(port) + ".");
     if (who.withheld)
         session.remark(withheld_remark);
     return status;

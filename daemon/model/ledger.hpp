@@ -13,9 +13,9 @@
 //    event that is younger than that scan moves nothing: the socket was kept without its port.
 //  * If nobody ever saw the socket, the event alone makes a lease, with unknown holders: opened
 //    since the last scan that was over by then, which did not show it.
-//  * A closed TCP connection may leave a TIME_WAIT entry, which is a different object, with the same
-//    cookie or another. The first scan that begins after the end decides, by the tuple, whether the
-//    port lingers.
+//  * A closed TCP connection may leave a TIME_WAIT entry: another object, with the same cookie or
+//    another. The first scan that begins after the end decides, by the tuple, whether the port
+//    lingers.
 //  * A connection is `accepted` if a listener holds its port, `client` if it was seen connecting,
 //    or if no unconnected socket was on its automatically choosable port while it came to be. The
 //    latter is known only if that was since portd watches, and once the listeners have been read

@@ -142,7 +142,10 @@ proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::in
         gaps.push_back(std::move(gap));
     }
     answer.gaps = join(std::move(gaps));
-    answer.complete = answer.gaps.empty();
+    const bool samples_only = std::ranges::any_of(answer.intervals, [](const auto &interval) {
+        return interval.source == CaptureTier::procfs;
+    });
+    answer.complete = answer.gaps.empty() && !samples_only;
     return answer;
 }
 

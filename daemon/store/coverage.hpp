@@ -45,7 +45,9 @@ struct CoverageRecords {
 //  * If `until` is after the last interval, that interval belongs to the present run, and no more
 //  than
 //    the lag lies between, then the answer is as of the end of that interval.
-//  * Complete: covered from end to end, and no gap.
+//  * Complete: covered from end to end, no gap, and nowhere by procfs alone, which misses what
+//  lives between
+//    two samples.
 proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,
                                   std::int64_t until_us);
 

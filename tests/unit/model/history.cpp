@@ -265,10 +265,10 @@ class Kernel {
     void repeat_some() {
         const auto original = news_.size();
         for (const auto &repeat : plan_.repeats) {
-            auto again = news_[static_cast<std::size_t>(repeat.which) % original];
+            news_.push_back(news_[static_cast<std::size_t>(repeat.which) % original]);
+            auto &again = news_.back();
             const Instant too_late = again.true_at + Ledger::reorder_window;
             again.comes_at = std::min(again.comes_at + milliseconds(repeat.delay_ms), too_late);
-            news_.push_back(std::move(again));
         }
     }
 

@@ -90,6 +90,20 @@ TEST(Opener, IsNotAYoungerProcessThatHasThePidOfAnAncestor) {
     EXPECT_EQ(script.lease().opener, nobody);
 }
 
+TEST(Holders, AreNewsWhenTheyComeAndWhenTheyGo) {
+    OpenSocket script;
+    const auto holder = process(10, ms(500));
+    script.ledger.take_changes();
+    script.seen(key, holder, ms(2020));
+    EXPECT_EQ(script.ledger.take_changes().size(), 1U);
+    script.seen(key, holder, ms(3020));
+    EXPECT_TRUE(script.ledger.take_changes().empty());
+    script.gone(key, holder, When::observed(ms(3500)));
+    EXPECT_EQ(script.ledger.take_changes().size(), 1U);
+    script.gone(key, holder, When::observed(ms(3500)));
+    EXPECT_TRUE(script.ledger.take_changes().empty());
+}
+
 TEST(Holders, WithAReusedPidAreTwo) {
     OpenSocket script;
     script.seen(key, process(10, ms(500)), ms(2020));

@@ -18,6 +18,7 @@ using testing::IsEmpty;
 
 constexpr auto sock_diag = CaptureTier::sock_diag;
 constexpr auto ebpf = CaptureTier::ebpf;
+constexpr auto procfs = CaptureTier::procfs;
 const std::string overflow = "overflow";
 const std::string not_watching{not_running};
 
@@ -101,6 +102,13 @@ TEST(Coverage, AnEndInCommonIsNoOverlap) {
     const auto watched =
         records({{10, 20, sock_diag}}, {{0, 10, overflow, 1}, {20, 30, overflow, 1}});
     EXPECT_TRUE(assemble_coverage(watched, 10, 20).complete);
+}
+
+TEST(Coverage, SamplingAloneIsNeverComplete) {
+    EXPECT_FALSE(assemble_coverage(records({{0, 100, procfs}}, {}), 10, 20).complete);
+    const auto both = records({{0, 50, procfs}, {50, 100, sock_diag}}, {});
+    EXPECT_FALSE(assemble_coverage(both, 40, 60).complete);
+    EXPECT_TRUE(assemble_coverage(both, 60, 70).complete);
 }
 
 TEST(Coverage, OfAnInstant) {
