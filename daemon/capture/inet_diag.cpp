@@ -119,7 +119,8 @@ void decode_diag(Bytes datagram, DiagBatch &batch) {
             const int status = read<int>(payload).value_or(-EPROTO);
             batch.error = status < 0 && status > -4096 ? -status : EPROTO;
             batch.done = true;
-        } else if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY) {
+        } else if (header->nlmsg_type == SOCK_DIAG_BY_FAMILY ||
+                   header->nlmsg_type == TCPDIAG_GETSOCK) {
             if (auto socket = decode_socket(payload))
                 batch.sockets.push_back(*socket);
             else

@@ -67,41 +67,75 @@ std::size_t receive(int fd, std::vector<std::byte> &buffer, int flags) {
     }
 }
 
-std::string table_name(Protocol protocol, Family family) {
-    return std::string(to_string(protocol)) + " over " + std::string(to_string(family));
+template <typename Request>
+struct Message {
+    nlmsghdr header;
+    Request request;
+};
+
+template <typename Request>
+bool ask(int fd, std::uint16_t type, std::uint32_t sequence, const Request &request) {
+    Message<Request> message{};
+    message.header.nlmsg_len = sizeof message;
+    message.header.nlmsg_type = type;
+    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.header.nlmsg_seq = sequence;
+    message.request = request;
+    return ::send(fd, &message, sizeof message, 0) == static_cast<ssize_t>(sizeof message);
+}
+
+constexpr std::uint32_t every_state = ~std::uint32_t{0};
+
+// The request of before sock_diag: it alone takes both families in one pass through the hash table
+// of connections, whose size, not its use, is the cost of a dump (inet_diag_dump_compat() in
+// net/ipv4/inet_diag.c).
+bool ask_for_tcp(int fd, std::uint32_t sequence) {
+    inet_diag_req request{};
+    request.idiag_family = AF_INET; // any: it is not looked at
+    request.idiag_states = every_state;
+    return ask(fd, TCPDIAG_GETSOCK, sequence, request);
+}
+
+bool ask_for_udp(int fd, std::uint32_t sequence, int family) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = static_cast<std::uint8_t>(family);
+    request.sdiag_protocol = IPPROTO_UDP;
+    request.idiag_states = every_state;
+    return ask(fd, SOCK_DIAG_BY_FAMILY, sequence, request);
+}
+
+std::string failure(Protocol protocol, int error) {
+    return "reading the table of " + std::string(to_string(protocol)) +
+           " sockets failed: " + std::strerror(error);
 }
 
 } // namespace
 
 DiagDump::DiagDump() : socket_(open_dump_socket()), buffer_(buffer_bytes) {}
 
-std::string DiagDump::read(Protocol protocol, Family family,
-                           const std::function<void(const std::vector<DiagSocket> &)> &on_batch) {
-    struct {
-        nlmsghdr header;
-        inet_diag_req_v2 request;
-    } message{};
-    message.header.nlmsg_len = sizeof message;
-    message.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-    message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message.header.nlmsg_seq = ++sequence_;
-    message.request.sdiag_family = family == Family::ipv4 ? AF_INET : AF_INET6;
-    message.request.sdiag_protocol = protocol == Protocol::tcp ? IPPROTO_TCP : IPPROTO_UDP;
-    message.request.idiag_states = ~std::uint32_t{0};
+std::string DiagDump::read(Protocol protocol, const OnBatch &on_batch) {
+    if (protocol == Protocol::tcp) {
+        if (!ask_for_tcp(socket_.get(), ++sequence_))
+            return failure(protocol, errno);
+        return receive_all(protocol, on_batch);
+    }
+    for (const int family : {AF_INET, AF_INET6}) {
+        if (!ask_for_udp(socket_.get(), ++sequence_, family))
+            return failure(protocol, errno);
+        if (auto what = receive_all(protocol, on_batch); !what.empty())
+            return what;
+    }
+    return "";
+}
 
-    const auto failure = [&](int error) {
-        return "reading the table of " + table_name(protocol, family) +
-               " failed: " + std::strerror(error);
-    };
-    if (::send(socket_.get(), &message, sizeof message, 0) < 0)
-        return failure(errno);
+std::string DiagDump::receive_all(Protocol protocol, const OnBatch &on_batch) {
     bool interrupted = false;
     for (;;) {
         const std::size_t length = receive(socket_.get(), buffer_, 0);
         if (length == 0) {
             const int error = errno;
             socket_ = open_dump_socket(); // what is left of the dump must not answer the next one
-            return failure(error);
+            return failure(protocol, error);
         }
         decode_diag(std::span(buffer_).first(length), batch_);
         interrupted = interrupted || batch_.interrupted || batch_.malformed > 0;
@@ -109,10 +143,10 @@ std::string DiagDump::read(Protocol protocol, Family family,
             socket.protocol = protocol;
         on_batch(batch_.sockets);
         if (batch_.error)
-            return failure(batch_.error);
+            return failure(protocol, batch_.error);
         if (batch_.done)
-            return interrupted ? "the table of " + table_name(protocol, family) +
-                                     " changed in a way that made the reading of it incomplete"
+            return interrupted ? "the table of " + std::string(to_string(protocol)) +
+                                     " sockets changed so that the reading of it was incomplete"
                                : "";
     }
 }

@@ -11,17 +11,21 @@
 
 namespace portd::capture {
 
-// Dumps one socket table after the other.
+// Dumps the socket tables, of both families at once.
 class DiagDump {
   public:
+    using OnBatch = std::function<void(const std::vector<DiagSocket> &)>;
+
     DiagDump();
 
-    // Reads the whole table in batches of up to 32 KiB; `on_batch` is called for each as it
-    // arrives. Returns what went wrong, empty if the table was read to its end.
-    std::string read(Protocol protocol, Family family,
-                     const std::function<void(const std::vector<DiagSocket> &)> &on_batch);
+    // Reads all sockets in batches of up to 32 KiB; `on_batch` is called for each as it arrives. Of
+    // TCP, listeners come before connections. Returns what went wrong, empty if all was read to the
+    // end.
+    std::string read(Protocol protocol, const OnBatch &on_batch);
 
   private:
+    std::string receive_all(Protocol protocol, const OnBatch &on_batch);
+
     system::Fd socket_;
     std::vector<std::byte> buffer_;
     DiagBatch batch_;

@@ -2,13 +2,11 @@
 
 #include "capture/namespace_ports.hpp"
 
+#include <array>
 #include <utility>
 
 namespace portd::capture {
 namespace {
-
-// An instant that is known as well as this counts as observed.
-constexpr auto observed_precision = std::chrono::milliseconds(1);
 
 model::SocketKey key_of(const DiagSocket &socket, std::uint32_t network_namespace) {
     return {socket.cookie, network_namespace, model::SocketKey::Kind::cookie};
@@ -55,7 +53,7 @@ void SockDiagSource::report(const DiagSocket &socket, Promptness promptness,
         return;
     const model::Instant now = clock_.now();
     const bool observed =
-        promptness == Promptness::prompt || now - last_empty_at_ <= observed_precision;
+        promptness == Promptness::prompt || now - last_empty_at_ <= model::observed_precision;
     sink(model::SocketDestroyed{
         .key = key_of(socket, network_namespace_),
         .protocol = socket.protocol,
@@ -66,10 +64,11 @@ void SockDiagSource::report(const DiagSocket &socket, Promptness promptness,
     });
 }
 
-std::string SockDiagSource::scan(Protocol protocol, Family family, const Sink &sink) {
-    const model::Table table{protocol, family, network_namespace_};
-    sink(model::ScanStarted{table, clock_.now()});
-    auto failure = dump_.read(protocol, family, [&](const std::vector<DiagSocket> &sockets) {
+std::string SockDiagSource::scan(Protocol protocol, const Sink &sink) {
+    constexpr std::array families{Family::ipv4, Family::ipv6};
+    for (const auto family : families)
+        sink(model::ScanStarted{{protocol, family, network_namespace_}, clock_.now()});
+    auto failure = dump_.read(protocol, [&](const std::vector<DiagSocket> &sockets) {
         const model::Instant now = clock_.now();
         for (const auto &socket : sockets) {
             if (socket.local.port == 0 || !records_(socket.local.port))
@@ -81,22 +80,22 @@ std::string SockDiagSource::scan(Protocol protocol, Family family, const Sink &s
                 attribution_.present(socket.inode, key);
         }
         // A long dump must not make destroy events late.
-        if (now - last_empty_at_ > observed_precision / 2)
+        if (now - last_empty_at_ > model::observed_precision / 2)
             read_destroyed(Promptness::after_work, sink);
     });
-    sink(model::ScanFinished{table, clock_.now(), failure.empty()});
+    for (const auto family : families)
+        sink(model::ScanFinished{
+            {protocol, family, network_namespace_}, clock_.now(), failure.empty()});
     return failure;
 }
 
 Sample SockDiagSource::sample(const Sink &sink) {
     Sample sample{.began = clock_.now(), .ended = {}, .failure = {}};
     for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
-        for (const auto family : {Family::ipv4, Family::ipv6}) {
-            auto failure = scan(protocol, family, sink);
-            if (sample.failure.empty())
-                sample.failure = std::move(failure);
-            read_destroyed(Promptness::after_work, sink);
-        }
+        auto failure = scan(protocol, sink);
+        if (sample.failure.empty())
+            sample.failure = std::move(failure);
+        read_destroyed(Promptness::after_work, sink);
     }
     attribution_.resolve(clock_.now(), sink);
     read_destroyed(Promptness::after_work, sink);

@@ -25,7 +25,7 @@ class SockDiagSource : public Source {
   private:
     void read_destroyed(Promptness promptness, const Sink &sink);
     void report(const DiagSocket &socket, Promptness promptness, const Sink &sink) const;
-    std::string scan(Protocol protocol, Family family, const Sink &sink);
+    std::string scan(Protocol protocol, const Sink &sink);
 
     PortFilter records_;
     Attribution attribution_;

@@ -186,9 +186,15 @@ void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_unti
         ++open_;
         if (placed.lease.phase == Phase::listening)
             listen(table, key, placed.lease);
-        if (!table.complete)
-            table.complete = ScanSpan{watched_until, watched_until};
     }
+}
+
+void Ledger::State::set_ports(const NamespacePorts &now) {
+    if (ports == now)
+        return;
+    ports = now;
+    for (auto &[_, table] : tables_)
+        table.complete = table.complete_then = std::nullopt;
 }
 
 std::vector<Lease> Ledger::State::take_changes() {
@@ -213,7 +219,7 @@ Ledger::Ledger(std::int64_t first_serial, Limits limits)
 Ledger::~Ledger() = default;
 
 void Ledger::set_namespace_ports(const NamespacePorts &ports) {
-    state_->ports = ports;
+    state_->set_ports(ports);
 }
 void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
     state_->restore(std::move(open_leases), watched_until);

@@ -54,12 +54,14 @@ class Ledger {
     Ledger(std::int64_t first_serial, Limits limits);
     ~Ledger();
 
-    // Which ports the kernel chooses by itself, from now on.
+    // Which ports the kernel chooses by itself, from now on. More ports may be recorded than
+    // before: that earlier scans did not show a socket then says nothing of when it was opened.
     void set_namespace_ports(const NamespacePorts &ports);
 
     // Takes over the open leases of an earlier run in the same boot. `watched_until` is when the
-    // last complete scan of that run began, of every table; all that it would record now it must
-    // have recorded then. The next complete scan of each table tells which leases are still there.
+    // last complete scan of that run began, of every table. The next complete scan of each table
+    // tells which leases are still there. What is new then has no lower bound of its opening,
+    // because that run may have recorded fewer ports.
     void restore(std::vector<Lease> open_leases, Instant watched_until);
 
     void apply(const Observation &observation);

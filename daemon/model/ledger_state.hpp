@@ -24,6 +24,7 @@ class Ledger::State {
     void apply(const HolderGone &gone);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
+    void set_ports(const NamespacePorts &now);
     std::vector<Lease> take_changes();
     std::size_t open_leases() const { return open_; }
 

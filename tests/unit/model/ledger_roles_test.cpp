@@ -184,6 +184,21 @@ TEST(Role, FamiliesAndNamespacesDoNotMix) {
     EXPECT_EQ(script.lease(cookie(4)).role, Role::accepted);
 }
 
+TEST(NamespacePorts, AChangeLeavesTheOpeningOfWhatItBringsUnknown) {
+    Script script;
+    script.scan(ms(1000), {});
+    NamespacePorts wider;
+    wider.local_range = {1024, 65535};
+    script.ledger.set_namespace_ports(wider);
+    const auto old = listener(1, endpoint("192.0.2.1", 2000));
+    script.scan(ms(2000), {old});
+    EXPECT_EQ(script.lease(old.key).opened.earliest, std::nullopt);
+    script.ledger.set_namespace_ports(wider);
+    const auto fresh = listener(2, endpoint("192.0.2.1", 2001));
+    script.scan(ms(3000), {old, fresh});
+    EXPECT_EQ(script.lease(fresh.key).opened.earliest, ms(2000));
+}
+
 TEST(PortChoice, IsExplicitWhereTheKernelWouldNotHaveChosen) {
     Script script;
     NamespacePorts ports;
