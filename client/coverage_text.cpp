@@ -104,12 +104,17 @@ std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset ch
 }
 
 std::optional<std::string> snapshot_remark(const proto::Coverage &coverage) {
-    const auto &intervals = coverage.intervals;
-    if (std::none_of(intervals.begin(), intervals.end(), [](const proto::CoverageInterval &one) {
-            return one.source == CaptureTier::procfs;
-        }))
-        return std::nullopt;
-    return "It watched by procfs, which misses sockets that live between two snapshots.";
+    const auto watched_by = [&](CaptureTier tier) {
+        return std::ranges::any_of(
+            coverage.intervals, [tier](const auto &interval) { return interval.source == tier; });
+    };
+    if (watched_by(CaptureTier::procfs))
+        return "It watched by procfs, which misses sockets that live between two snapshots.";
+    if (watched_by(CaptureTier::sock_diag))
+        return "It watched by sock_diag, which misses a port that a socket takes and leaves "
+               "between "
+               "two snapshots without being closed.";
+    return std::nullopt;
 }
 
 std::string describe_asked_time(const proto::HistoryRequest &request) {

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 #include <array>
 #include <vector>
 
@@ -35,9 +37,8 @@ void check_times(const Typed &typed, const proto::HistoryRequest &request, Optio
                       format_instant_in_zone(*request.since_usec) + ") is after --until " +
                       in_quotes(*typed.until) + " (" + format_instant_in_zone(*request.until_usec) +
                       "); exchange them");
-    const std::int64_t within = request.within_usec.value_or(0);
-    if (request.at_usec && within > *request.at_usec)
-        reader.refuse("--within " + in_quotes(typed.within.value_or("2s")) +
+    if (request.at_usec && request.within_usec.value_or(0) > *request.at_usec)
+        reader.refuse("--within " + in_quotes(typed.within.value_or("")) +
                       " reaches back before 1970; give a shorter span");
 }
 
@@ -53,7 +54,7 @@ Question read(const Typed &typed, OptionReader &reader) {
     request.pid = reader.positive("--pid", typed.pid);
     request.limit = reader.positive("--limit", typed.limit);
     if (request.at_usec && !request.within_usec)
-        request.within_usec = default_within_us;
+        request.within_usec = std::min(default_within_us, *request.at_usec);
     check_times(typed, request, reader);
 
     question.detail = reader.detail(typed.output);

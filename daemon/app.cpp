@@ -186,8 +186,6 @@ class ServerThread {
 void log_start(const Settings &settings, const capture::Opened &opened) {
     for (const auto &reason : opened.reasons)
         spdlog::info("{}", reason);
-    for (const auto &limitation : opened.source->limitations())
-        spdlog::warn("{}", limitation);
     spdlog::info("capturing with {} every {} ms, ports {}, history in {}",
                  to_string(opened.source->tier()),
                  std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),

@@ -47,6 +47,11 @@ void Recorder::sample() {
     }
     ++samples_;
     account(source_.sample(sink_));
+    if (auto limitations = source_.limitations(); limitations != limitations_) {
+        limitations_ = std::move(limitations);
+        for (const auto &limitation : limitations_)
+            spdlog::warn("{}", limitation);
+    }
     has_news_ = true;
 }
 
@@ -128,10 +133,9 @@ void Recorder::publish() {
     status.version = PORTD_VERSION;
     status.tier = source_.tier();
     status.tier_reasons = tier_reasons_;
-    for (const auto &limitation : source_.limitations())
-        status.tier_reasons.push_back(limitation);
+    status.tier_reasons.insert(status.tier_reasons.end(), limitations_.begin(), limitations_.end());
     status.started_usec = writer_.wall_us(started_);
-    if (watching_since_) {
+    if (watching_since_ && commit_failure_.empty()) {
         status.watching_since_usec = writer_.wall_us(*watching_since_);
         status.last_snapshot_usec = writer_.wall_us(*watched_until_);
     }

@@ -50,6 +50,7 @@ class Recorder {
     std::optional<model::Instant> watching_since_;
     std::optional<model::Instant> watched_until_; // beginning of the last complete sample
     std::string failure_;                         // of the last sample
+    std::vector<std::string> limitations_;        // of the source, as last said
     std::vector<model::Lease> pending_;           // changed, not committed
     std::vector<proto::Gap> gaps_;                // not committed
     std::map<std::string, std::int64_t> losses_;

@@ -18,10 +18,13 @@ Attribution::Attribution(ArgumentPolicy arguments, std::string proc_root)
 }
 
 std::vector<std::string> Attribution::limitations() const {
-    if (no_events_reason_.empty())
-        return {};
-    return {"no process events (" + no_events_reason_ +
-            "): new processes are found by listing /proc, which costs more"};
+    std::vector<std::string> limitations;
+    if (!no_events_reason_.empty())
+        limitations.push_back("no process events (" + no_events_reason_ +
+                              "): new processes are found by listing /proc, which costs more");
+    if (!search_fault_.empty())
+        limitations.push_back("holders of new sockets stay unknown: " + search_fault_);
+    return limitations;
 }
 
 std::vector<int> Attribution::descriptors() const {
@@ -51,7 +54,13 @@ void Attribution::present(std::uint32_t inode, const model::SocketKey &key) {
 }
 
 void Attribution::resolve(model::Instant now, const Sink &sink) {
-    const auto changes = index_->resolve(inodes_, now);
+    std::vector<HolderIndex::Change> changes;
+    try {
+        changes = index_->resolve(inodes_, now);
+        search_fault_.clear();
+    } catch (const std::system_error &error) {
+        search_fault_ = error.what();
+    }
     if (!changes.empty()) {
         std::unordered_map<std::uint32_t, model::SocketKey> key_of;
         for (std::size_t i = 0; i < previous_inodes_.size(); ++i)

@@ -25,13 +25,15 @@ class Attribution {
     void read_process_events();
     // During a sample: a recorded socket that some process has.
     void present(std::uint32_t inode, const model::SocketKey &key);
-    // After a sample: who has them. Emits what changed since the last one.
+    // After a sample: who has them. Emits what changed since the last one. If /proc cannot be read,
+    // this is a limitation until it can.
     void resolve(model::Instant now, const Sink &sink);
 
   private:
     std::unique_ptr<ProcessReader> reader_; // where the index can keep a reference to it
     std::unique_ptr<ProcessEvents> events_; // null: not available
     std::string no_events_reason_;
+    std::string search_fault_; // of the last sample
     std::unique_ptr<HolderIndex> index_;
     std::vector<std::uint32_t> inodes_;
     std::vector<model::SocketKey> keys_; // of inodes_, in the same order

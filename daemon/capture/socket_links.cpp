@@ -78,8 +78,10 @@ SocketLinks read_socket_links(const OpenProcess &process,
         return links;
     }
     const Directory directory(::fdopendir(opened.get()));
-    if (!directory)
-        throw std::system_error(errno, std::generic_category(), "fdopendir");
+    if (!directory) {
+        links.outcome = outcome_of(errno, process.pid()); // it looks at the directory, too
+        return links;
+    }
     const int fd = opened.release();
     for (;;) {
         errno = 0;

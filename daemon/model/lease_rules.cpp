@@ -74,8 +74,13 @@ Attribution find_opener(const Lease &lease) {
     }
     if (candidates.empty())
         return {};
-    if (candidates.size() == 1)
-        return {candidates.front(), Provenance::sampled};
+    if (candidates.size() == 1) {
+        const auto &only = lease.holders[candidates.front()].process->key;
+        const bool cannot_have_inherited =
+            lease.opened.earliest && only.started_at <= *lease.opened.earliest;
+        return {candidates.front(),
+                cannot_have_inherited ? Provenance::sampled : Provenance::inferred};
+    }
     const auto opener = common_ancestor(lease, candidates);
     return {opener, opener ? Provenance::inferred : Provenance::unknown};
 }

@@ -35,8 +35,10 @@ bool remove_holder(Lease &lease, const ProcessKey &process, const When &at);
 bool is_held_by(const Lease &lease, const ProcessKey &process);
 
 // Recomputes opener and last holder. Sampling sees who has a socket, not who called socket(2), so:
-//   opener       the only holder when it was first looked at (sampled); of several, the one that is
-//                an ancestor of all the others (inferred); otherwise unknown
+//   opener       the only holder when it was first looked at: sampled if it ran before the socket
+//   was
+//                opened, inferred if it may have inherited the socket from a process that began it;
+//                of several, the one that is an ancestor of all the others (inferred); else unknown
 //   last holder  once the lease is closed: the only one that still had it, or the one that had it
 //                when all others had let go for certain (sampled); otherwise unknown
 void attribute(Lease &lease);

@@ -390,6 +390,8 @@ TEST_F(CommandLine, AnEmptyAnswerSaysWhatItMeans) {
     EXPECT_EQ(gaps.out, "As far as portd was watching, nobody held port 60609 at 2026-11-22 "
                         "03:12:05 UTC.\n");
     EXPECT_EQ(gaps.err,
+              "It watched by sock_diag, which misses a port that a socket takes and leaves between "
+              "two snapshots without being closed.\n"
               "portd was not watching from 2026-11-22 03:12:04 UTC to 2026-11-22 03:12:05 UTC: the "
               "daemon was not running.\n"
               "portd missed events since 2026-11-22 03:12:06 UTC: events came faster than they "

@@ -134,6 +134,21 @@ TEST(EndLease, KeepsAClosingThatWasKnown) {
     EXPECT_EQ(lease.phase, Phase::freed);
 }
 
+TEST(Attribute, WhoeverBeganSinceTheLastScanMayHaveInherited) {
+    const auto opener_if_started_at = [](Instant started) {
+        Process process;
+        process.key = {7, started};
+        Lease lease;
+        lease.opened = When::sampled(ms(1000), ms(2000));
+        add_holder(lease, std::make_shared<const Process>(process), ms(2000));
+        attribute(lease);
+        return lease.opener;
+    };
+    EXPECT_EQ(opener_if_started_at(ms(1000)), (Attribution{0, Provenance::sampled}));
+    EXPECT_EQ(opener_if_started_at(ms(1010)), (Attribution{0, Provenance::inferred}));
+    EXPECT_EQ(opener_if_started_at(ms(2010)), Attribution{});
+}
+
 } // namespace
 } // namespace portd::model
 
