@@ -112,8 +112,7 @@ std::optional<std::string> snapshot_remark(const proto::Coverage &coverage) {
         return "It watched by procfs, which misses sockets that live between two snapshots.";
     if (watched_by(CaptureTier::sock_diag))
         return "It watched by sock_diag, which misses a port that a socket takes and leaves "
-               "between "
-               "two snapshots without being closed.";
+               "between two snapshots without being closed.";
     return std::nullopt;
 }
 

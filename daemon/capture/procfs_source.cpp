@@ -114,7 +114,7 @@ std::string ProcfsSource::scan(Protocol protocol, Family family, const Sink &sin
 }
 
 Sample ProcfsSource::sample(const Sink &sink) {
-    Sample sample{.began = clock_.now(), .ended = {}, .failure = {}};
+    Sample sample{.began = clock_.now(), .failure = {}};
     for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
         for (const auto family : {Family::ipv4, Family::ipv6}) {
             auto failure = scan(protocol, family, sink);
@@ -123,7 +123,6 @@ Sample ProcfsSource::sample(const Sink &sink) {
         }
     }
     attribution_.resolve(clock_.now(), sink);
-    sample.ended = clock_.now();
     return sample;
 }
 

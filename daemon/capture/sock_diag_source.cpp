@@ -90,7 +90,7 @@ std::string SockDiagSource::scan(Protocol protocol, const Sink &sink) {
 }
 
 Sample SockDiagSource::sample(const Sink &sink) {
-    Sample sample{.began = clock_.now(), .ended = {}, .failure = {}};
+    Sample sample{.began = clock_.now(), .failure = {}};
     for (const auto protocol : {Protocol::tcp, Protocol::udp}) {
         auto failure = scan(protocol, sink);
         if (sample.failure.empty())
@@ -99,7 +99,6 @@ Sample SockDiagSource::sample(const Sink &sink) {
     }
     attribution_.resolve(clock_.now(), sink);
     read_destroyed(Promptness::after_work, sink);
-    sample.ended = clock_.now();
     return sample;
 }
 

@@ -33,7 +33,6 @@ struct Loss {
 
 struct Sample {
     model::Instant began{};
-    model::Instant ended{};
     std::string failure; // empty: every table was read to its end
 };
 

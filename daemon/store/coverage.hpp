@@ -46,8 +46,7 @@ struct CoverageRecords {
 //  than
 //    the lag lies between, then the answer is as of the end of that interval.
 //  * Complete: covered from end to end, no gap, and nowhere by procfs alone, which misses what
-//  lives between
-//    two samples.
+//    lives between two samples.
 proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,
                                   std::int64_t until_us);
 
