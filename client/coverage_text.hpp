@@ -28,7 +28,8 @@ std::string describe_stretch(std::optional<std::int64_t> since_usec,
 // One sentence for each gap, at most eight and then how many more there are.
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset);
 
-// What the source of that time cannot see, where it is one that looks from time to time; else nothing.
+// What the source of that time cannot see, where it is one that looks from time to time; else
+// nothing.
 std::optional<std::string> snapshot_remark(const proto::Coverage &coverage);
 
 inline constexpr const char *withheld_remark =

@@ -35,13 +35,15 @@ template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,
-                             const std::function<void(proto::Lease)> &on_lease) {
+                             const std::function<void(Entry)> &on_entry) {
     connection.call(method, request, Replies::many);
     for (;;) {
         const proto::Reply reply = connection.next();
         auto content = decoded<proto::LeaseReply>(*reply.parameters);
         if (content.lease)
-            on_lease(std::move(*std::exchange(content.lease, std::nullopt)));
+            on_entry(std::move(*std::exchange(content.lease, std::nullopt)));
+        if (content.bind_failure)
+            on_entry(std::move(*std::exchange(content.bind_failure, std::nullopt)));
         if (reply.continues)
             continue;
         if (!content.coverage)
@@ -50,29 +52,31 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
     }
 }
 
-Leases print_leases_json(Connection &connection, std::string_view method, const json &request,
-                         Order order, Session &session) {
+Entries print_leases_json(Connection &connection, std::string_view method, const json &request,
+                          Order order, Session &session) {
     connection.call(method, request, Replies::many);
     std::vector<json> held;
-    Leases leases = Leases::none;
+    Entries entries = Entries::none;
     for (;;) {
         const proto::Reply reply = connection.next();
         if (!reply.continues) {
-            for (auto lease = held.rbegin(); lease != held.rend(); ++lease)
-                session.json_line(*lease);
+            for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
+                session.json_line(*entry);
             if (!reply.parameters->contains("coverage"))
                 no_coverage();
             session.json_line(*reply.parameters);
-            return leases;
+            return entries;
         }
-        const auto lease = reply.parameters->find("lease");
-        if (lease == reply.parameters->end())
+        auto entry = reply.parameters->find("lease");
+        if (entry == reply.parameters->end())
+            entry = reply.parameters->find("bindFailure");
+        if (entry == reply.parameters->end())
             continue;
-        leases = Leases::some;
+        entries = Entries::some;
         if (order == Order::reversed)
-            held.push_back(*lease);
+            held.push_back(*entry);
         else
-            session.json_line(*lease);
+            session.json_line(*entry);
     }
 }
 
@@ -81,11 +85,19 @@ json ask_once(Connection &connection, std::string_view method, const json &reque
     return *connection.next().parameters;
 }
 
+std::optional<std::int64_t> ask_own_namespace(Connection &connection) {
+    const json status = ask_once(connection, proto::methods::status, json::object());
+    const auto inode = status.find("networkNamespace");
+    if (inode == status.end() || !inode->is_number_integer())
+        return std::nullopt;
+    return inode->get<std::int64_t>();
+}
+
 std::optional<std::int64_t> records_since(Connection &connection) {
     proto::HistoryRequest request;
     request.limit = 1;
     const auto last = ask_leases(connection, proto::methods::history, proto::encode(request),
-                                 [](const proto::Lease &) {});
+                                 [](const Entry &) {});
     if (last.coverage->intervals.empty())
         return std::nullopt;
     return last.coverage->intervals.front().since_usec;

@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <variant>
 
 namespace portd::client {
 
@@ -19,22 +20,28 @@ namespace portd::client {
 template <typename T>
 T decoded(const nlohmann::json &parameters);
 
-// Asks History or List. `on_lease` gets each lease, in the order of the stream; the last reply is
-// returned. Throws ServiceError, also if the stream ends without coverage.
+// What one reply of a stream is about.
+using Entry = std::variant<proto::Lease, proto::BindFailure>;
+
+// Asks History or List. `on_entry` gets each lease and bind failure, in the order of the stream;
+// the last reply is returned. Throws ServiceError, also if the stream ends without coverage.
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
                              const nlohmann::json &request,
-                             const std::function<void(proto::Lease)> &on_lease);
+                             const std::function<void(Entry)> &on_entry);
 
-// The same for --json: each lease as one line, as it was received, then the last reply. With
-// Order::reversed the leases come out last first. Whether there were any.
+// The same for --json: each lease and bind failure as one line, as it was received, then the last
+// reply. With Order::reversed they come out last first. Whether there were any.
 enum class Order { as_received, reversed };
-enum class Leases { none, some };
-Leases print_leases_json(Connection &connection, std::string_view method,
-                         const nlohmann::json &request, Order order, Session &session);
+enum class Entries { none, some };
+Entries print_leases_json(Connection &connection, std::string_view method,
+                          const nlohmann::json &request, Order order, Session &session);
 
 // Asks a method with one reply.
 nlohmann::json ask_once(Connection &connection, std::string_view method,
                         const nlohmann::json &request);
+
+// The network namespace that the daemon is in, if it says so.
+std::optional<std::int64_t> ask_own_namespace(Connection &connection);
 
 // The first moment of portd's records; nothing if it has none.
 std::optional<std::int64_t> records_since(Connection &connection);

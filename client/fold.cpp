@@ -51,7 +51,7 @@ bool Fold::count_under_listener(const proto::Lease &accepted) {
     if (!listener)
         return false;
     if (listener->row)
-        ++rows_[*listener->row].row.accepted;
+        ++lease_row(*listener->row).accepted;
     else
         ++late_;
     return true;
@@ -63,10 +63,10 @@ void Fold::adopt_earlier_rows(const Key &key, std::size_t listener_row) {
         return;
     const Listener &listener = listeners_[key].back();
     std::erase_if(found->second, [&](std::size_t row) {
-        if (!admits(listener, rows_[row].row.lease))
+        if (!admits(listener, lease_row(row).lease))
             return false;
         rows_[row].removed = true;
-        ++rows_[listener_row].row.accepted;
+        ++lease_row(listener_row).accepted;
         return true;
     });
 }
@@ -77,8 +77,8 @@ void Fold::add(proto::Lease lease) {
         return;
     const Key key = key_of(lease);
     const std::size_t row = rows_.size();
-    rows_.push_back({{std::move(lease), 0}, false});
-    const proto::Lease &added = rows_.back().row.lease;
+    rows_.push_back({FoldedLease{std::move(lease), 0}, false});
+    const proto::Lease &added = lease_row(row).lease;
     if (folds && added.role == Role::accepted)
         unclaimed_[key].push_back(row);
     if (folds && added.role == Role::listener) {
@@ -91,8 +91,12 @@ void Fold::add(proto::Lease lease) {
     }
 }
 
-std::vector<FoldedLease> Fold::take() {
-    std::vector<FoldedLease> taken;
+void Fold::add(proto::BindFailure failure) {
+    rows_.push_back({std::move(failure), false});
+}
+
+std::vector<FoldedRow> Fold::take() {
+    std::vector<FoldedRow> taken;
     taken.reserve(rows_.size());
     for (Pending &pending : rows_)
         if (!pending.removed)

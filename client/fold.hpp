@@ -6,6 +6,8 @@
 // listener's address takes the connection's in, and the connection can have been opened while the
 // listener was there. Of several, the one with the very address wins, then the one opened last.
 //
+// Bind failures keep their place between the leases.
+//
 // Rows can be taken before all leases have come, so that an answer of any length needs bounded
 // memory. Connections of a listener that was already taken are counted apart, as `late`.
 #pragma once
@@ -17,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 namespace portd::client {
@@ -28,23 +31,26 @@ struct FoldedLease {
     std::size_t accepted = 0; // connections that are counted here instead of shown
 };
 
+using FoldedRow = std::variant<FoldedLease, proto::BindFailure>;
+
 class Fold {
   public:
     explicit Fold(Folding folding) : folding_(folding) {}
 
     void add(proto::Lease lease);
-    // Leases that are held in memory: the rows that were not taken yet, with those that were folded
+    void add(proto::BindFailure failure);
+    // What is held in memory: the rows that were not taken yet, with those that were folded
     // away after they had come.
     std::size_t held() const { return rows_.size(); }
-    // The rows in the order in which their leases came.
-    std::vector<FoldedLease> take();
+    // The rows in the order in which they came.
+    std::vector<FoldedRow> take();
 
     // Connections whose listener was taken before they came.
     std::size_t late() const { return late_; }
 
   private:
     struct Pending {
-        FoldedLease row;
+        FoldedRow row;
         bool removed = false;
     };
     struct Listener {
@@ -63,6 +69,7 @@ class Fold {
     static Key key_of(const proto::Lease &lease);
     static bool admits(const Listener &listener, const proto::Lease &accepted);
     static Listener *own_listener(std::vector<Listener> &listeners, const proto::Lease &accepted);
+    FoldedLease &lease_row(std::size_t row) { return std::get<FoldedLease>(rows_[row].row); }
     bool count_under_listener(const proto::Lease &accepted);
     void adopt_earlier_rows(const Key &key, std::size_t listener_row);
 

@@ -261,9 +261,16 @@ std::string format_duration(Bounds opened, Bounds ended, Charset charset) {
     return "~" + format_rough_span(*shortest + (*longest - *shortest) / 2);
 }
 
+bool is_kernel(const proto::Process &process) {
+    return process.provenance != Provenance::unknown && process.pid == 0 &&
+           process.command == "kernel";
+}
+
 std::string format_process(const proto::Process &process, Charset charset) {
     if (process.provenance == Provenance::unknown)
         return "unknown";
+    if (is_kernel(process))
+        return "kernel";
     std::string text = process.provenance == Provenance::inferred ? "~" : "";
     if (process.command)
         text += escape_text(*process.command, charset);

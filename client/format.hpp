@@ -59,6 +59,8 @@ std::string format_bounds(const proto::Moment &moment);
 // where only one is known; "unknown".
 std::string format_duration(Bounds opened, Bounds ended, Charset charset);
 
+// The holder of a socket of the kernel's own.
+bool is_kernel(const proto::Process &process);
 // "curl[8123]", "kernel", "unknown"; "~curl[8123]" where it was inferred.
 std::string format_process(const proto::Process &process, Charset charset);
 

@@ -1,17 +1,15 @@
 #include "client/lease_table.hpp"
 
+#include "client/bind_failure_text.hpp"
+#include "client/lease_text.hpp"
+
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace portd::client {
 namespace {
 
 constexpr std::size_t short_container_id = 12; // as docker ps prints them
-
-std::string arrow(Charset charset) {
-    return charset == Charset::utf8 ? "→" : "->";
-}
 
 std::string text_of(const std::optional<std::string> &text, Charset charset) {
     return text ? escape_text(*text, charset) : "";
@@ -26,26 +24,10 @@ std::string text_of(const std::optional<Enum> &value) {
     return value ? std::string(portd::to_string(*value)) : "";
 }
 
-bool is_known(const proto::Process &process) {
-    return process.provenance != Provenance::unknown;
-}
-
-// The process that says most of who used the port: the one that had it last, if that is known.
-const proto::Process &telling(const proto::Lease &lease) {
-    return is_known(lease.last_holder) ? lease.last_holder : lease.opener;
-}
-
-bool same_process(const proto::Process &a, const proto::Process &b) {
-    return a.pid == b.pid && a.start_usec == b.start_usec;
-}
-
-std::string format_user(const proto::Lease &lease, Charset charset) {
-    if (lease.user)
-        return escape_text(*lease.user, charset);
-    if (lease.uid)
-        return std::to_string(*lease.uid);
-    const proto::Process &process = telling(lease);
-    return process.user ? escape_text(*process.user, charset) : text_of(process.uid);
+template <typename Socket>
+std::string format_namespace(const Socket &socket, Charset charset) {
+    return socket.network_namespace_name ? escape_text(*socket.network_namespace_name, charset)
+                                         : std::to_string(socket.network_namespace);
 }
 
 std::string format_unit(const proto::Process &process, Charset charset) {
@@ -54,12 +36,6 @@ std::string format_unit(const proto::Process &process, Charset charset) {
                escape_text(std::string_view(*process.container).substr(0, short_container_id),
                            charset);
     return text_of(process.unit, charset);
-}
-
-std::string format_peer(const proto::Lease &lease, Charset charset) {
-    if (!lease.peer_address)
-        return "";
-    return format_endpoint(*lease.peer_address, lease.peer_port.value_or(0), charset);
 }
 
 bool opening_is_withheld(const proto::Lease &lease) {
@@ -123,11 +99,20 @@ Cell process_cell(const LeaseForm &form, const proto::Lease &lease) {
     return {text, is_certain ? Style::bold : Style::caution};
 }
 
-// A column with the way in which its cells come from a lease.
+// A column with the ways in which its cells come from a lease, and from a bind failure where it
+// says something of those.
 struct Shown {
     Column column;
     Cell (*cell)(const LeaseForm &form, const FoldedLease &folded);
+    Cell (*failure_cell)(const LeaseForm &form, const proto::BindFailure &failure) = nullptr;
 };
+
+// The widest at which a table of 80 columns still fits, beside a time with its uncertainty.
+std::size_t least_process_width(const LeaseForm &form) {
+    if (!form.has_long_processes)
+        return 16;
+    return form.at_usec ? 23 : 34;
+}
 
 std::string header_with_zone(const LeaseForm &form) {
     const bool is_utc = format_zone(form.now_usec) == "UTC";
@@ -137,7 +122,12 @@ std::string header_with_zone(const LeaseForm &form) {
 std::vector<Shown> common_columns(const LeaseForm &form) {
     std::vector<Shown> shown{
         {{header_with_zone(form), Column::always},
-         [](const LeaseForm &f, const FoldedLease &x) { return opened_cell(f, x.lease); }},
+         [](const LeaseForm &f, const FoldedLease &x) { return opened_cell(f, x.lease); },
+         [](const LeaseForm &f, const proto::BindFailure &x) {
+             return Cell{format_instant(x.at_usec, f.detail == Detail::wide
+                                                       ? Digits::microseconds
+                                                       : Digits::milliseconds)};
+         }},
         {{"ENDED", 20},
          [](const LeaseForm &f, const FoldedLease &x) { return ended_cell(f, x.lease); }},
         {{"DURATION", 60},
@@ -145,54 +135,116 @@ std::vector<Shown> common_columns(const LeaseForm &form) {
         {{"PROTO", 50},
          [](const LeaseForm &, const FoldedLease &x) {
              return Cell{std::string(portd::to_string(x.lease.protocol))};
+         },
+         [](const LeaseForm &, const proto::BindFailure &x) {
+             return Cell{std::string(portd::to_string(x.protocol))};
          }},
         {{"LOCAL", Column::always, Cut::middle, 15},
          [](const LeaseForm &f, const FoldedLease &x) {
              return Cell{format_endpoint(x.lease.local_address, x.lease.local_port, f.charset)};
+         },
+         [](const LeaseForm &f, const proto::BindFailure &x) {
+             return Cell{format_endpoint(x.local_address, x.local_port, f.charset)};
          }},
-        {{"PEER", 70, Cut::middle, 15},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{format_peer(x.lease, f.charset)};
-         }},
-        {{"ROLE", 30}, [](const LeaseForm &, const FoldedLease &x) { return role_cell(x); }},
     };
     if (form.listing == Listing::live)
         shown.erase(shown.begin() + 1);
-    if (form.listing == Listing::live || form.detail == Detail::wide)
-        shown.push_back({{"PHASE", 40}, [](const LeaseForm &, const FoldedLease &x) {
-                             return Cell{std::string(portd::to_string(x.lease.phase))};
-                         }});
     if (form.at_usec)
         shown.insert(shown.begin() + 2,
                      {{"THEN", Column::always}, [](const LeaseForm &f, const FoldedLease &x) {
                           return standing_cell(f, x.lease);
                       }});
+    if (form.shows_namespace)
+        shown.push_back({{"NETNS", 65, Cut::end, 8},
+                         [](const LeaseForm &f, const FoldedLease &x) {
+                             return Cell{format_namespace(x.lease, f.charset)};
+                         },
+                         [](const LeaseForm &f, const proto::BindFailure &x) {
+                             return Cell{format_namespace(x, f.charset)};
+                         }});
     return shown;
 }
 
-std::vector<Shown> brief_columns() {
-    return {
-        {{"PROCESS", Column::always, Cut::end, 16},
-         [](const LeaseForm &f, const FoldedLease &x) { return process_cell(f, x.lease); }},
-        {{"USER", 25, Cut::end, 6},
+std::vector<Shown> role_columns(const LeaseForm &form) {
+    std::vector<Shown> shown{
+        {{"PEER", 70, Cut::middle, 15},
          [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{format_user(x.lease, f.charset)};
+             return Cell{format_peer(x.lease, f.charset)};
          }},
-        {{"UNIT", 10, Cut::end, 12},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{format_unit(telling(x.lease), f.charset)};
+        {{"ROLE", 30},
+         [](const LeaseForm &, const FoldedLease &x) { return role_cell(x); },
+         [](const LeaseForm &, const proto::BindFailure &) {
+             return Cell{"bind failure", Style::caution};
          }},
     };
+    if (form.listing == Listing::live || form.detail == Detail::wide)
+        shown.push_back({{"PHASE", 40}, [](const LeaseForm &, const FoldedLease &x) {
+                             return Cell{std::string(portd::to_string(x.lease.phase))};
+                         }});
+    return shown;
 }
 
-std::vector<Shown> wide_columns() {
+Shown outcome_column() {
+    return {{"OUTCOME", 35},
+            [](const LeaseForm &, const FoldedLease &x) { return Cell{text_of(x.lease.outcome)}; },
+            [](const LeaseForm &f, const proto::BindFailure &x) {
+                return Cell{text_of(x.error, f.charset)};
+            }};
+}
+
+Shown process_column(const LeaseForm &form) {
+    return {{"PROCESS", Column::always, Cut::end, least_process_width(form)},
+            [](const LeaseForm &f, const FoldedLease &x) { return process_cell(f, x.lease); },
+            [](const LeaseForm &f, const proto::BindFailure &x) {
+                return Cell{format_attempt(x, f.charset)};
+            }};
+}
+
+Shown user_column() {
+    return {{"USER", 25, Cut::end, 6},
+            [](const LeaseForm &f, const FoldedLease &x) {
+                return Cell{format_user(x.lease, f.charset)};
+            },
+            [](const LeaseForm &f, const proto::BindFailure &x) {
+                return Cell{format_user(x, f.charset)};
+            }};
+}
+
+std::vector<Shown> brief_columns(const LeaseForm &form) {
+    std::vector<Shown> shown;
+    if (form.shows_outcome)
+        shown.push_back(outcome_column());
+    shown.push_back(process_column(form));
+    shown.push_back(user_column());
+    shown.push_back({{"UNIT", 10, Cut::end, 12},
+                     [](const LeaseForm &f, const FoldedLease &x) {
+                         return Cell{format_unit(telling(x.lease), f.charset)};
+                     },
+                     [](const LeaseForm &f, const proto::BindFailure &x) {
+                         return Cell{format_unit(x.process, f.charset)};
+                     }});
+    return shown;
+}
+
+// A column with a text of the process.
+template <std::optional<std::string> proto::Process::*field>
+Shown process_text_column(const char *title) {
+    return {{title},
+            [](const LeaseForm &f, const FoldedLease &x) {
+                return Cell{text_of(telling(x.lease).*field, f.charset)};
+            },
+            [](const LeaseForm &f, const proto::BindFailure &x) {
+                return Cell{text_of(x.process.*field, f.charset)};
+            }};
+}
+
+std::vector<Shown> wide_columns(const LeaseForm &form) {
     return {
         {{"FREED"},
          [](const LeaseForm &, const FoldedLease &x) {
              return Cell{x.lease.freed ? format_bounds(*x.lease.freed) : ""};
          }},
-        {{"OUTCOME"},
-         [](const LeaseForm &, const FoldedLease &x) { return Cell{text_of(x.lease.outcome)}; }},
+        outcome_column(),
         {{"CHOICE"},
          [](const LeaseForm &, const FoldedLease &x) {
              return Cell{text_of(x.lease.port_choice)};
@@ -203,99 +255,64 @@ std::vector<Shown> wide_columns() {
          [](const LeaseForm &, const FoldedLease &x) {
              return Cell{text_of(x.lease.bytes_received)};
          }},
-        {{"PROCESS"},
-         [](const LeaseForm &f, const FoldedLease &x) { return process_cell(f, x.lease); }},
-        {{"USER"},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{format_user(x.lease, f.charset)};
-         }},
-        {{"UNIT"},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{text_of(telling(x.lease).unit, f.charset)};
-         }},
-        {{"CONTAINER"},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{text_of(telling(x.lease).container, f.charset)};
-         }},
+        process_column(form),
+        user_column(),
+        process_text_column<&proto::Process::unit>("UNIT"),
+        process_text_column<&proto::Process::container>("CONTAINER"),
         {{"NAMESPACE"},
          [](const LeaseForm &, const FoldedLease &x) {
              return Cell{std::to_string(x.lease.network_namespace)};
+         },
+         [](const LeaseForm &, const proto::BindFailure &x) {
+             return Cell{std::to_string(x.network_namespace)};
          }},
         {{"ID"},
          [](const LeaseForm &f, const FoldedLease &x) {
              return Cell{escape_text(x.lease.id, f.charset)};
          }},
-        {{"EXECUTABLE"},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{text_of(telling(x.lease).executable, f.charset)};
-         }},
-        {{"ARGUMENTS"},
-         [](const LeaseForm &f, const FoldedLease &x) {
-             return Cell{text_of(telling(x.lease).arguments, f.charset)};
-         }},
+        process_text_column<&proto::Process::executable>("EXECUTABLE"),
+        process_text_column<&proto::Process::arguments>("ARGUMENTS"),
     };
 }
 
 std::vector<Shown> shown_columns(const LeaseForm &form) {
     std::vector<Shown> shown = common_columns(form);
-    const std::vector<Shown> rest = form.detail == Detail::wide ? wide_columns() : brief_columns();
-    shown.insert(shown.end(), rest.begin(), rest.end());
+    const auto append = [&shown](const std::vector<Shown> &more) {
+        shown.insert(shown.end(), more.begin(), more.end());
+    };
+    append(role_columns(form));
+    append(form.detail == Detail::wide ? wide_columns(form) : brief_columns(form));
     return shown;
+}
+
+bool tells_outcome(const FoldedRow &row) {
+    const auto *folded = std::get_if<FoldedLease>(&row);
+    if (!folded)
+        return std::get<proto::BindFailure>(row).error.has_value();
+    return folded->lease.outcome && *folded->lease.outcome != Outcome::closed;
+}
+
+bool names_two_processes(const FoldedRow &row) {
+    const auto *folded = std::get_if<FoldedLease>(&row);
+    return !folded || (is_known(folded->lease.opener) && changed_hands(folded->lease));
 }
 
 } // namespace
 
-const proto::Moment *ended(const proto::Lease &lease) {
-    if (lease.closed)
-        return &*lease.closed;
-    return lease.freed ? &*lease.freed : nullptr;
+bool is_elsewhere(const LeaseForm &form, const FoldedRow &row) {
+    const auto *folded = std::get_if<FoldedLease>(&row);
+    const std::int64_t inode = folded ? folded->lease.network_namespace
+                                      : std::get<proto::BindFailure>(row).network_namespace;
+    return form.own_namespace && inode != *form.own_namespace;
 }
 
-Standing standing_at(const proto::Lease &lease, std::int64_t at_usec) {
-    const Bounds opened = bounds_of(lease.opened);
-    if (opened.earliest && at_usec < *opened.earliest)
-        return Standing::after;
-    const proto::Moment *end = ended(lease);
-    const Bounds let_go = end ? bounds_of(*end) : Bounds{};
-    if (end && let_go.latest && at_usec > *let_go.latest) {
-        const bool was_freed =
-            lease.freed && at_usec > bounds_of(*lease.freed).latest.value_or(at_usec);
-        return was_freed ? Standing::before : Standing::lingering;
-    }
-    const bool had_begun = opened.latest && at_usec >= *opened.latest;
-    const bool had_not_ended = !end || (let_go.earliest && at_usec <= *let_go.earliest);
-    return had_begun && had_not_ended ? Standing::held : Standing::possibly;
-}
-
-std::string_view to_string(Standing standing) {
-    static constexpr std::array<std::string_view, 5> words{"held", "possibly", "lingering",
-                                                           "before", "after"};
-    return words.at(static_cast<std::size_t>(standing));
-}
-
-std::string format_holders(const proto::Lease &lease, Charset charset) {
-    if (!is_known(lease.opener) && !is_known(lease.last_holder))
-        return lease.incomplete ? "withheld" : "unknown";
-    const bool changed =
-        is_known(lease.last_holder) && !same_process(lease.opener, lease.last_holder);
-    std::string text = format_process(lease.opener, charset);
-    if (changed)
-        text += arrow(charset) + format_process(lease.last_holder, charset);
-    const std::size_t named = (is_known(lease.opener) ? 1U : 0U) + (changed ? 1U : 0U);
-    if (lease.holders.size() > named)
-        text += " (+" + std::to_string(lease.holders.size() - named) + ")";
-    return text;
-}
-
-std::string describe_lease(const proto::Lease &lease, Charset charset) {
-    std::string text = format_holders(lease, charset);
-    if (const std::string user = format_user(lease, charset); !user.empty())
-        text += " (" + user + ")";
-    text += ", " + std::string(portd::to_string(lease.protocol)) + " " +
-            format_endpoint(lease.local_address, lease.local_port, charset);
-    if (const std::string peer = format_peer(lease, charset); !peer.empty())
-        text += " " + arrow(charset) + " " + peer;
-    return text;
+LeaseForm fitted(LeaseForm form, std::span<const FoldedRow> rows) {
+    form.shows_namespace = std::ranges::any_of(
+        rows, [&form](const FoldedRow &row) { return is_elsewhere(form, row); });
+    form.shows_outcome =
+        form.listing == Listing::history && std::ranges::any_of(rows, tells_outcome);
+    form.has_long_processes = std::ranges::any_of(rows, names_two_processes);
+    return form;
 }
 
 std::vector<Column> lease_columns(const LeaseForm &form) {
@@ -305,44 +322,16 @@ std::vector<Column> lease_columns(const LeaseForm &form) {
     return columns;
 }
 
-Row lease_row(const LeaseForm &form, const FoldedLease &folded) {
+Row lease_row(const LeaseForm &form, const FoldedRow &folded) {
     Row row;
     for (const Shown &shown : shown_columns(form))
-        row.push_back(shown.cell(form, folded));
+        if (const auto *lease = std::get_if<FoldedLease>(&folded))
+            row.push_back(shown.cell(form, *lease));
+        else if (shown.failure_cell)
+            row.push_back(shown.failure_cell(form, std::get<proto::BindFailure>(folded)));
+        else
+            row.push_back({});
     return row;
-}
-
-LeasePrinter::LeasePrinter(LeaseForm form, Folding folding, Session &session)
-    : form_(form), session_(session), fold_(folding) {}
-
-void LeasePrinter::add(proto::Lease lease) {
-    fold_.add(std::move(lease));
-    if (table_ || fold_.held() >= buffered_rows)
-        print_held();
-}
-
-void LeasePrinter::print_held() {
-    std::vector<Row> rows;
-    for (const FoldedLease &folded : fold_.take())
-        rows.push_back(lease_row(form_, folded));
-    if (rows.empty())
-        return;
-    const Look &look = session_.look();
-    if (!table_) {
-        const auto width = form_.detail == Detail::wide ? std::nullopt : look.width;
-        table_.emplace(lease_columns(form_), rows, width, look.charset);
-        session_.output().line(table_->heading(look.color));
-    }
-    for (const Row &row : rows)
-        session_.output().line(table_->line(row, look.color));
-}
-
-void LeasePrinter::finish() {
-    print_held();
-    if (fold_.late() > 0)
-        session_.remark(
-            std::to_string(fold_.late()) +
-            " more accepted connections belong to listeners above; --accepted shows them.");
 }
 
 } // namespace portd::client

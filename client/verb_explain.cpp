@@ -2,7 +2,7 @@
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
 #include "client/fields.hpp"
-#include "client/lease_table.hpp"
+#include "client/lease_text.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 

@@ -2,7 +2,7 @@
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
 #include "client/format.hpp"
-#include "client/lease_table.hpp"
+#include "client/lease_printer.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 
@@ -67,10 +67,11 @@ Question read(const Typed &typed, OptionReader &reader) {
     return question;
 }
 
-// Asks, and prints the leases as a table.
+// Asks, and prints the leases and bind failures as a table.
 struct Answer {
     proto::LeaseReply last;
-    Leases leases = Leases::none;
+    Entries leases = Entries::none;
+    Entries bind_failures = Entries::none;
 };
 Answer print_table(const Question &question, Connection &connection, Session &session) {
     LeaseForm form;
@@ -78,25 +79,27 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     form.charset = session.charset();
     form.now_usec = session.now_usec();
     form.at_usec = question.request.at_usec;
+    form.own_namespace = ask_own_namespace(connection);
     LeasePrinter printer(form, question.folding, session);
 
     Answer answer;
-    std::vector<proto::Lease> held;
+    std::vector<Entry> held;
     answer.last = ask_leases(connection, proto::methods::history, proto::encode(question.request),
-                             [&](proto::Lease lease) {
-                                 answer.leases = Leases::some;
+                             [&](Entry entry) {
+                                 const bool is_lease = std::holds_alternative<proto::Lease>(entry);
+                                 (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
                                  if (question.order == Order::reversed)
-                                     held.push_back(std::move(lease));
+                                     held.push_back(std::move(entry));
                                  else
-                                     printer.add(std::move(lease));
+                                     printer.add(std::move(entry));
                              });
-    for (auto lease = held.rbegin(); lease != held.rend(); ++lease)
-        printer.add(std::move(*lease));
+    for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
+        printer.add(std::move(*entry));
     printer.finish();
     return answer;
 }
 
-// Says why there is nothing. What is not an answer goes the way of remarks.
+// Says why there is no lease. What is not an answer goes the way of remarks.
 void print_empty(const Question &question, const proto::LeaseReply &last, Connection &connection,
                  Session &session) {
     const auto &port = question.request.port;
@@ -129,21 +132,22 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
     Connection connection = session.connect();
     if (session.wants_json()) {
-        const Leases leases =
+        const Entries entries =
             print_leases_json(connection, proto::methods::history, proto::encode(question.request),
                               question.order, session);
-        return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+        return entries == Entries::some ? ExitStatus::found : ExitStatus::nothing;
     }
 
     const Answer answer = print_table(question, connection, session);
-    if (answer.leases == Leases::none)
+    if (answer.leases == Entries::none)
         print_empty(question, answer.last, connection, session);
     else
         for (const std::string &remark : gap_remarks(*answer.last.coverage, session.charset()))
             session.remark(remark);
     if (answer.last.withheld)
         session.remark(withheld_remark);
-    return answer.leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+    const bool found = answer.leases == Entries::some || answer.bind_failures == Entries::some;
+    return found ? ExitStatus::found : ExitStatus::nothing;
 }
 
 constexpr std::array<VerbOption, 10> options{{
@@ -153,7 +157,7 @@ constexpr std::array<VerbOption, 10> options{{
     {"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
     {"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
     {"--pid", "PID", "only leases that a process with this id held", &Typed::pid},
-    {"--limit", "N", "only the newest N leases", &Typed::limit},
+    {"--limit", "N", "only the newest N leases and bind failures", &Typed::limit},
     {"--reverse", nullptr, "newest first", &Typed::reverse},
     {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
     {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
@@ -173,13 +177,24 @@ Times that portd did not see happen are shown with what it knows:
   unknown           nobody saw it
   withheld          portd knows, and may not tell you
 Where the locale is not UTF-8, ± ≤ ≥ are written +- <= >=.
-systemd[1]→sshd[812] was opened by the one, and held last by the other.
+systemd[1] → sshd[812] was opened by the one, and held last by the other.
+kernel is the kernel itself, for sockets of its own.
 
 With --at, THEN says how the lease stood at that instant:
   held       it was held
   possibly   the instant lies within the bounds of its opening or its end
   lingering  no process had it any more, and it was not yet free (TIME_WAIT)
   before, after  it had ended, or had not begun, but within SPAN of it
+
+ROLE bind failure: python3[99] tried to bind the port, and was refused:
+  python3[99], in use by nginx[812]        nginx had it (or it lingered after nginx)
+  python3[99], in use, withheld            portd knows by whom, and may not tell you
+  python3[99], not permitted               a port below 1024, and not root
+  python3[99], refused                     nothing tells why
+The kernel tells only the program why; this follows from who had the port then.
+
+OUTCOME is there if some connection did not end as it should, NETNS if some row is
+of another network namespace than portd's own.
 
 Connections are counted on the row of the listener that accepted them.
 

@@ -1,7 +1,7 @@
 // portd-ctl list: the leases that are open now.
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
-#include "client/lease_table.hpp"
+#include "client/lease_printer.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 
@@ -44,26 +44,27 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
 
     Connection connection = session.connect();
-    Leases leases = Leases::none;
+    Entries leases = Entries::none;
     if (session.wants_json()) {
         leases = print_leases_json(connection, proto::methods::list, proto::encode(request),
                                    Order::as_received, session);
-        return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+        return leases == Entries::some ? ExitStatus::found : ExitStatus::nothing;
     }
+    form.own_namespace = ask_own_namespace(connection);
     LeasePrinter printer(form, typed.accepted ? Folding::off : Folding::on, session);
-    const auto last = ask_leases(connection, proto::methods::list, proto::encode(request),
-                                 [&](proto::Lease lease) {
-                                     leases = Leases::some;
-                                     printer.add(std::move(lease));
-                                 });
+    const auto last =
+        ask_leases(connection, proto::methods::list, proto::encode(request), [&](Entry lease) {
+            leases = Entries::some;
+            printer.add(std::move(lease));
+        });
     printer.finish();
-    if (leases == Leases::none)
+    if (leases == Entries::none)
         print_empty(last, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
     if (last.withheld)
         session.remark(withheld_remark);
-    return leases == Leases::some ? ExitStatus::found : ExitStatus::nothing;
+    return leases == Entries::some ? ExitStatus::found : ExitStatus::nothing;
 }
 
 constexpr std::array<VerbOption, 6> options{{
@@ -77,6 +78,7 @@ constexpr std::array<VerbOption, 6> options{{
 
 constexpr const char *notes = R"(
 PHASE lingering: no process has the port any more, yet it is not free (TIME_WAIT).
+NETNS is there if some lease is of another network namespace than portd's own.
 For the notation of times see portd-ctl history --help.
 
 Examples:

@@ -49,6 +49,39 @@ void add_capture(const proto::Status &status, const Session &session, Fields &fi
                                      " known from their end alone since the start");
 }
 
+// What hooks in the kernel count; tiers without have none of it.
+void add_events(const proto::Status &status, Fields &fields) {
+    std::string counts;
+    const auto add = [&counts](const std::optional<std::int64_t> &count, const char *what) {
+        if (count)
+            counts += (counts.empty() ? "" : ", ") + std::to_string(*count) + " " + what;
+    };
+    add(status.events_issued, "issued");
+    add(status.events_received, "received");
+    add(status.events_lost, "lost");
+    std::string text;
+    if (status.events_per_second)
+        text = std::to_string(*status.events_per_second) + " a second";
+    if (!counts.empty())
+        text += (text.empty() ? "" : "; ") + counts + " since the start";
+    if (!text.empty())
+        fields.add("Events", text);
+    if (status.witness_misses)
+        fields.add("Witness", std::to_string(*status.witness_misses) +
+                                  " sockets that capture had not seen since the start");
+}
+
+void add_self_check(const proto::Status &status, const Session &session, Fields &fields) {
+    if (!status.self_check)
+        return;
+    const proto::SelfCheck &check = *status.self_check;
+    const std::string verdict = check.passed
+                                    ? styled("passed", Style::good, session.look().color)
+                                    : styled("failed", Style::caution, session.look().color);
+    fields.add("Self-check", verdict + " " + ago(check.at_usec, session) + ": " +
+                                 escape_text(check.detail, session.charset()));
+}
+
 void add_gaps(const proto::Status &status, const Session &session, Fields &fields) {
     if (status.gaps.empty()) {
         fields.add("Gaps", "none");
@@ -71,6 +104,8 @@ Fields describe(const proto::Status &status, const Session &session) {
                             since(status.started_usec, session));
     fields.add("State", describe_watching(status, session));
     add_capture(status, session, fields);
+    add_events(status, fields);
+    add_self_check(status, session, fields);
     fields.add("Ports", escape_text(status.ports, session.charset()) + " (ip_local_port_range " +
                             std::to_string(status.range_low) + "-" +
                             std::to_string(status.range_high) + ")");

@@ -1,7 +1,8 @@
 // portd-ctl who PORT: who holds the port now, or held it last.
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
-#include "client/lease_table.hpp"
+#include "client/lease_printer.hpp"
+#include "client/lease_text.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 

@@ -51,9 +51,11 @@ class CaptureLoop {
   public:
     CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder)
         : interval_(settings.interval),
+          reading_period_(source.reading_period()),
           recorder_(recorder),
           sample_timer_(context_),
           commit_timer_(context_),
+          reading_timer_(context_),
           signals_(context_, SIGTERM, SIGINT) {
         for (const int fd : source.descriptors())
             watched_.emplace_back(context_, fd);
@@ -74,6 +76,8 @@ class CaptureLoop {
         for (auto &descriptor : watched_)
             watch(descriptor);
         schedule_sample();
+        if (reading_period_ > reading_period_.zero())
+            schedule_reading();
         context_.run();
         recorder_.read_events(Promptness::after_work);
         recorder_.commit();
@@ -91,10 +95,17 @@ class CaptureLoop {
                               [this, &descriptor](const boost::system::error_code &error) {
                                   if (error)
                                       return;
-                                  recorder_.read_events(promptness());
-                                  schedule_commit();
+                                  read_events();
                                   watch(descriptor);
                               });
+    }
+
+    void read_events() {
+        recorder_.read_events(promptness());
+        if (recorder_.is_pressed())
+            commit();
+        else
+            schedule_commit();
     }
 
     Promptness promptness() const {
@@ -119,6 +130,16 @@ class CaptureLoop {
         });
     }
 
+    void schedule_reading() {
+        reading_timer_.expires_after(reading_period_);
+        reading_timer_.async_wait([this](const boost::system::error_code &error) {
+            if (error)
+                return;
+            read_events();
+            schedule_reading();
+        });
+    }
+
     void schedule_commit() {
         if (commit_scheduled_ || !recorder_.has_news())
             return;
@@ -139,10 +160,12 @@ class CaptureLoop {
     }
 
     const steady_clock::duration interval_;
+    const steady_clock::duration reading_period_;
     Recorder &recorder_;
     asio::io_context context_{1};
     asio::steady_timer sample_timer_;
     asio::steady_timer commit_timer_;
+    asio::steady_timer reading_timer_;
     asio::signal_set signals_;
     std::list<Descriptor> watched_;
     steady_clock::time_point sampled_at_ = steady_clock::now();
@@ -215,7 +238,9 @@ void serve(const Settings &settings) {
     const capture::Opened opened =
         capture::open_best({.tier = settings.capture,
                             .arguments = settings.arguments,
-                            .records = [&live](std::uint16_t port) { return live.records(port); }},
+                            .records = [&live](std::uint16_t port) { return live.records(port); },
+                            .ports = settings.ports,
+                            .ring_bytes = settings.ring_bytes},
                            clock);
     log_start(settings, opened);
 

@@ -49,6 +49,8 @@ std::variant<Settings, PrintAndExit> parse_command_line(int argc, const char *co
          "dynamic, all, or a list such as 53,8000-8099 (default dynamic)"},
         {"--arguments", "arguments", "HOW",
          "What to keep of the arguments of processes: off, redacted or full (default redacted)"},
+        {"--ring-size", "ring_size", "BYTES",
+         "Room for events that are not yet stored (ebpf): a power of two, 4K to 1G (default 16M)"},
     };
     std::map<std::string, std::string> given;
     for (const auto &option : options)

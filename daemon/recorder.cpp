@@ -30,7 +30,9 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture:
           has_news_ = true;
       }),
       network_namespace_(capture::own_network_namespace()),
-      started_(clock.now()) {
+      started_(clock.now()),
+      counted_at_(started_) {
+    ledger_.set_own_namespace(network_namespace_);
     if (const auto until = writer_.watched_until())
         ledger_.restore(writer_.open_leases(), *until);
 }
@@ -97,7 +99,15 @@ void Recorder::commit() {
     pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
                     std::make_move_iterator(changes.end()));
     has_news_ = false;
-    store::Batch batch{.leases = pending_, .watched = std::nullopt, .gaps = gaps_};
+    for (auto &failure : source_.take_bind_failures())
+        bind_failures_.push_back(std::move(failure));
+    for (auto &[inode, name, since] : source_.take_namespace_names())
+        namespace_names_.push_back({inode, std::move(name), since});
+    store::Batch batch{.leases = pending_,
+                       .watched = std::nullopt,
+                       .gaps = gaps_,
+                       .bind_failures = bind_failures_,
+                       .namespaces = namespace_names_};
     if (watching_since_)
         batch.watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
     try {
@@ -125,6 +135,9 @@ void Recorder::commit() {
     }
     pending_.clear();
     gaps_.clear();
+    bind_failures_.clear();
+    namespace_names_.clear();
+    source_.acknowledge();
     publish();
 }
 
@@ -152,7 +165,29 @@ void Recorder::publish() {
     for (const auto &[cause, events] : losses_)
         if (events > 0)
             status.losses.push_back({cause, events});
+    publish_events(status);
     live_.publish(std::move(status));
+}
+
+void Recorder::publish_events(proto::Status &status) {
+    const auto events = source_.events();
+    if (!events)
+        return;
+    const auto now = clock_.now();
+    const auto passed = now - counted_at_;
+    if (passed >= std::chrono::seconds(1)) {
+        events_per_second_ = static_cast<std::int64_t>(events->issued - counted_.issued) *
+                             1'000'000 / passed.count();
+        counted_ = *events;
+        counted_at_ = now;
+    }
+    status.events_per_second = events_per_second_;
+    status.events_issued = static_cast<std::int64_t>(events->issued);
+    status.events_received = static_cast<std::int64_t>(events->received);
+    status.events_lost = static_cast<std::int64_t>(events->lost);
+    status.witness_misses = static_cast<std::int64_t>(ledger_.unseen_sockets());
+    if (const auto check = source_.self_check())
+        status.self_check = {writer_.wall_us(check->at), check->passed, check->detail};
 }
 
 } // namespace portd

@@ -22,8 +22,9 @@ class Recorder {
     Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
              store::Writer &writer, LiveStatus &live, std::vector<std::string> tier_reasons);
 
-    // Whether a commit is due.
+    // Whether a commit is due, and whether it is now.
     bool has_news() const { return has_news_; }
+    bool is_pressed() const { return source_.needs_acknowledgement(); }
 
     void read_events(capture::Promptness promptness);
     void sample();
@@ -34,6 +35,7 @@ class Recorder {
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
     void publish();
+    void publish_events(proto::Status &status);
 
     const Settings &settings_;
     const model::Clock &clock_;
@@ -48,14 +50,19 @@ class Recorder {
     const std::uint32_t network_namespace_;
     const model::Instant started_;
     std::optional<model::Instant> watching_since_;
-    std::optional<model::Instant> watched_until_; // beginning of the last complete sample
-    std::string failure_;                         // of the last sample
-    std::vector<std::string> limitations_;        // of the source, as last said
-    std::vector<model::Lease> pending_;           // changed, not committed
-    std::vector<proto::Gap> gaps_;                // not committed
+    std::optional<model::Instant> watched_until_;       // beginning of the last complete sample
+    std::string failure_;                               // of the last sample
+    std::vector<std::string> limitations_;              // of the source, as last said
+    std::vector<model::Lease> pending_;                 // changed, not committed
+    std::vector<proto::Gap> gaps_;                      // not committed
+    std::vector<model::BindFailure> bind_failures_;     // not committed
+    std::vector<store::NamespaceName> namespace_names_; // not committed
     std::map<std::string, std::int64_t> losses_;
     std::string commit_failure_;
     std::int64_t samples_ = 0;
+    capture::EventAccount counted_; // when last published
+    model::Instant counted_at_{};
+    std::int64_t events_per_second_ = 0;
     bool has_news_ = false;
 };
 

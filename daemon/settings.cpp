@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <toml++/toml.h>
 #include <utility>
@@ -65,17 +66,25 @@ void set_arguments(const std::string &value, const std::string &origin, Settings
     settings.arguments = *policy;
 }
 
+void set_ring_size(const std::string &value, const std::string &origin, Settings &settings) {
+    const auto bytes = parse_size(value);
+    if (!bytes || !std::has_single_bit(*bytes) || *bytes < 4096 || *bytes > 1 << 30)
+        refuse(origin, "ring_size", value, "a power of two from 4K to 1G, such as '16M'");
+    settings.ring_bytes = *bytes;
+}
+
 struct Key {
     std::string_view name;
     void (*set)(const std::string &value, const std::string &origin, Settings &settings);
 };
 
-constexpr std::array<Key, 6> keys{{{"state_dir", set_state_dir},
+constexpr std::array<Key, 7> keys{{{"state_dir", set_state_dir},
                                    {"socket", set_socket},
                                    {"interval", set_interval},
                                    {"capture", set_capture},
                                    {"ports", set_ports},
-                                   {"arguments", set_arguments}}};
+                                   {"arguments", set_arguments},
+                                   {"ring_size", set_ring_size}}};
 
 std::string at(const std::filesystem::path &file, const toml::source_region &where) {
     return file.string() + ":" + std::to_string(where.begin.line);
@@ -135,6 +144,21 @@ void apply_settings_files(const std::filesystem::path &file, Existence existence
     std::ranges::sort(drop_ins);
     for (const auto &drop_in : drop_ins)
         apply_settings_file(drop_in, settings);
+}
+
+std::optional<std::size_t> parse_size(std::string_view text) {
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || number > std::size_t{1} << 40)
+        return std::nullopt;
+    const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    constexpr std::string_view units = "KMG";
+    if (unit.empty())
+        return number;
+    const auto power = units.find(unit);
+    if (unit.size() != 1 || power == std::string_view::npos)
+        return std::nullopt;
+    return number << 10 * (power + 1);
 }
 
 std::optional<std::chrono::microseconds> parse_interval(std::string_view text) {

@@ -22,6 +22,8 @@ struct Settings {
     std::optional<CaptureTier> capture;                           // absent: the best that works
     model::PortPolicy ports;
     capture::ArgumentPolicy arguments = capture::ArgumentPolicy::redacted;
+    std::size_t ring_bytes =
+        16 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
 };
 
 // A setting that cannot be used. The text names the file and line, or the option, says what was
@@ -40,10 +42,13 @@ void apply_settings_files(const std::filesystem::path &file, Existence existence
                           Settings &settings);
 
 // Sets one key (the names are those of the file: state_dir, socket, interval, capture, ports,
-// arguments) from text. `origin` begins the error, such as "/etc/portd/portd.toml:3" or
+// arguments, ring_size) from text. `origin` begins the error, such as "/etc/portd/portd.toml:3" or
 // "--interval".
 void apply_setting(std::string_view key, const std::string &value, const std::string &origin,
                    Settings &settings);
+
+// "4096", "64K", "16M", "1G" (powers of 1024).
+std::optional<std::size_t> parse_size(std::string_view text);
 
 // "500ms", "1s", "2min", "1h", or seconds without a unit.
 std::optional<std::chrono::microseconds> parse_interval(std::string_view text);

@@ -75,6 +75,7 @@ void describe(auto &visit, Is<Lease> auto &lease) {
     visit("peerAddress", lease.peer_address);
     visit("peerPort", lease.peer_port, told_port);
     visit("networkNamespace", lease.network_namespace);
+    visit("networkNamespaceName", lease.network_namespace_name);
     visit("role", lease.role);
     visit("portChoice", lease.port_choice);
     visit("phase", lease.phase);
@@ -90,6 +91,24 @@ void describe(auto &visit, Is<Lease> auto &lease) {
     visit("bytesSent", lease.bytes_sent);
     visit("bytesReceived", lease.bytes_received);
     visit("incomplete", lease.incomplete);
+}
+
+void describe(auto &visit, Is<BindFailure> auto &failure) {
+    visit("bootId", failure.boot_id);
+    visit("atUsec", failure.at_usec);
+    visit("protocol", failure.protocol);
+    visit("family", failure.family);
+    visit("localAddress", failure.local_address);
+    visit("localPort", failure.local_port, told_port);
+    visit("networkNamespace", failure.network_namespace);
+    visit("networkNamespaceName", failure.network_namespace_name);
+    visit("uid", failure.uid);
+    visit("user", failure.user);
+    visit("process", failure.process);
+    visit("error", failure.error);
+    visit("errorProvenance", failure.error_provenance);
+    visit("inTheWay", failure.in_the_way);
+    visit("incomplete", failure.incomplete);
 }
 
 void describe(auto &visit, Is<CoverageInterval> auto &interval) {
@@ -136,6 +155,7 @@ void describe(auto &visit, Is<PortRequest> auto &request) {
 
 void describe(auto &visit, Is<LeaseReply> auto &reply) {
     visit("lease", reply.lease);
+    visit("bindFailure", reply.bind_failure);
     visit("coverage", reply.coverage);
     visit.flag("withheld", reply.withheld);
 }
@@ -167,6 +187,12 @@ void describe(auto &visit, Is<LossCount> auto &loss) {
     visit("events", loss.events);
 }
 
+void describe(auto &visit, Is<SelfCheck> auto &check) {
+    visit("atUsec", check.at_usec);
+    visit("passed", check.passed);
+    visit("detail", check.detail);
+}
+
 void describe(auto &visit, Is<Status> auto &status) {
     visit("version", status.version);
     visit("tier", status.tier);
@@ -176,6 +202,12 @@ void describe(auto &visit, Is<Status> auto &status) {
     visit("lastSnapshotUsec", status.last_snapshot_usec);
     visit("samples", status.samples);
     visit("unseenSockets", status.unseen_sockets);
+    visit("eventsPerSecond", status.events_per_second, not_negative);
+    visit("eventsIssued", status.events_issued, not_negative);
+    visit("eventsReceived", status.events_received, not_negative);
+    visit("eventsLost", status.events_lost, not_negative);
+    visit("witnessMisses", status.witness_misses, not_negative);
+    visit("selfCheck", status.self_check);
     visit("intervalUsec", status.interval_usec);
     visit("ports", status.ports);
     visit("rangeLow", status.range_low, told_port);
@@ -374,6 +406,9 @@ Decoded<T> decode_struct(const json &parameters, Unknown unknown) {
 } // namespace
 
 json encode(const Lease &value) {
+    return encode_struct(value);
+}
+json encode(const BindFailure &value) {
     return encode_struct(value);
 }
 json encode(const Coverage &value) {

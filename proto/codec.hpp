@@ -22,6 +22,7 @@ template <typename T>
 using Decoded = std::variant<T, InvalidField>;
 
 nlohmann::json encode(const Lease &);
+nlohmann::json encode(const BindFailure &);
 nlohmann::json encode(const Coverage &);
 nlohmann::json encode(const HistoryRequest &);
 nlohmann::json encode(const ListRequest &);

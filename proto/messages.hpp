@@ -63,6 +63,7 @@ struct Lease {
     std::optional<std::string> peer_address;
     std::optional<std::int64_t> peer_port;
     std::int64_t network_namespace = 0; // inode number of the namespace
+    std::optional<std::string> network_namespace_name;
     std::optional<Role> role;
     std::optional<PortChoice> port_choice;
     Phase phase = Phase::bound;
@@ -80,6 +81,27 @@ struct Lease {
     bool incomplete = false; // the caller may not see the rest
 
     bool operator==(const Lease &) const = default;
+};
+
+// An attempt to bind(2) a port that the kernel refused.
+struct BindFailure {
+    std::string boot_id;
+    std::int64_t at_usec = 0;
+    Protocol protocol = Protocol::tcp;
+    Family family = Family::ipv4;
+    std::string local_address; // the requested ones
+    std::int64_t local_port = 0;
+    std::int64_t network_namespace = 0;
+    std::optional<std::string> network_namespace_name;
+    std::optional<std::int64_t> uid; // owner of the socket
+    std::optional<std::string> user;
+    Process process;                  // that tried
+    std::optional<std::string> error; // EADDRINUSE or EACCES, where it follows from what is known
+    Provenance error_provenance = Provenance::unknown;
+    std::vector<Lease> in_the_way; // at most 16, listeners first
+    bool incomplete = false;       // the caller may not see what else was in the way
+
+    bool operator==(const BindFailure &) const = default;
 };
 
 // An interval in which portd was watching.
@@ -135,9 +157,11 @@ struct ListRequest {
     bool operator==(const ListRequest &) const = default;
 };
 
-// One reply of a history or list stream: a lease, or (the last one) the coverage.
+// One reply of a history or list stream: a lease, a bind failure (history only), or (the last one)
+// the coverage.
 struct LeaseReply {
     std::optional<Lease> lease;
+    std::optional<BindFailure> bind_failure;
     std::optional<Coverage> coverage;
     bool withheld = false; // last reply: leases of other users were left out or cut
 
@@ -184,6 +208,16 @@ struct LossCount {
     bool operator==(const LossCount &) const = default;
 };
 
+// The last time the daemon made sure that it sees what happens, by looking for something that it
+// did itself.
+struct SelfCheck {
+    std::int64_t at_usec = 0;
+    bool passed = false;
+    std::string detail;
+
+    bool operator==(const SelfCheck &) const = default;
+};
+
 struct Status {
     std::string version;
     CaptureTier tier = CaptureTier::sock_diag;
@@ -193,6 +227,14 @@ struct Status {
     std::optional<std::int64_t> last_snapshot_usec;
     std::int64_t samples = 0;        // since the start
     std::int64_t unseen_sockets = 0; // known from their end alone, since the start
+    // Of tiers with hooks in the kernel; events since the start, but for the rate.
+    std::optional<std::int64_t> events_per_second; // over the last interval
+    std::optional<std::int64_t> events_issued;
+    std::optional<std::int64_t> events_received;
+    std::optional<std::int64_t> events_lost;
+    // Of tiers with a second witness: sockets that it saw end and capture had not seen.
+    std::optional<std::int64_t> witness_misses;
+    std::optional<SelfCheck> self_check;
     std::int64_t interval_usec = 0;
     std::string ports; // the setting: dynamic, all, or the list
     std::int64_t range_low = 0;

@@ -34,8 +34,8 @@ struct Words<Phase> {
 };
 template <>
 struct Words<Outcome> {
-    static constexpr std::array<std::string_view, 4> table{"closed", "refused", "reset",
-                                                           "timedOut"};
+    static constexpr std::array<std::string_view, 6> table{"closed",   "refused",     "reset",
+                                                           "timedOut", "unreachable", "abandoned"};
 };
 template <>
 struct Words<Provenance> {

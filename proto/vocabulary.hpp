@@ -30,8 +30,8 @@ enum class Phase : std::uint8_t {
     freed,
 };
 
-// How a connection ended.
-enum class Outcome : std::uint8_t { closed, refused, reset, timed_out };
+// How a connection ended. `abandoned`: by its own program, before it was made.
+enum class Outcome : std::uint8_t { closed, refused, reset, timed_out, unreachable, abandoned };
 
 // How a time or an attribution is known.
 //   observed  seen at the instant it happened

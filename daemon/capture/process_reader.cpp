@@ -297,15 +297,16 @@ model::Process ProcessReader::read_once(const OpenProcess &process, const Proces
 }
 
 std::optional<std::string> ProcessReader::read_arguments(const OpenProcess &process) const {
-    if (policy_ == ArgumentPolicy::off)
-        return std::nullopt;
     // More than is kept: what is cut off before it is redacted may not be recognised.
     constexpr std::size_t limit = 8 * max_argument_bytes;
-    const auto text = read_file(process, "cmdline", limit);
-    if (!text)
-        return std::nullopt;
-    const auto arguments = split_arguments(*text);
-    if (arguments.empty())
+    const auto text =
+        policy_ == ArgumentPolicy::off ? std::nullopt : read_file(process, "cmdline", limit);
+    return text ? kept(split_arguments(*text)) : std::nullopt;
+}
+
+std::optional<std::string>
+ProcessReader::kept(const std::vector<std::string_view> &arguments) const {
+    if (policy_ == ArgumentPolicy::off || arguments.empty())
         return std::nullopt;
     std::string joined;
     if (policy_ == ArgumentPolicy::redacted) {

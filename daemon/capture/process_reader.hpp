@@ -97,6 +97,9 @@ class ProcessReader {
     std::optional<model::Process> read(const OpenProcess &process) const;
     std::optional<model::Process> read(std::int32_t pid) const;
 
+    // What the setting lets be kept of these arguments.
+    std::optional<std::string> kept(const std::vector<std::string_view> &arguments) const;
+
     const std::string &proc_root() const { return proc_root_; }
 
   private:

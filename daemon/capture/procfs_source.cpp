@@ -109,7 +109,8 @@ std::string ProcfsSource::scan(Protocol protocol, Family family, const Sink &sin
         failure = "cannot read " + path + ": " + std::strerror(read.error);
     else if (parsed.truncated || parsed.malformed_rows > 0)
         failure = path + " has rows that cannot be read";
-    sink(model::ScanFinished{table, now, failure.empty()});
+    sink(model::ScanFinished{table, now,
+                             failure.empty() ? model::Scope::all : model::Scope::nothing});
     return failure;
 }
 

@@ -84,8 +84,9 @@ std::string SockDiagSource::scan(Protocol protocol, const Sink &sink) {
             read_destroyed(Promptness::after_work, sink);
     });
     for (const auto family : families)
-        sink(model::ScanFinished{
-            {protocol, family, network_namespace_}, clock_.now(), failure.empty()});
+        sink(model::ScanFinished{{protocol, family, network_namespace_},
+                                 clock_.now(),
+                                 failure.empty() ? model::Scope::all : model::Scope::nothing});
     return failure;
 }
 

@@ -5,6 +5,7 @@
 // return.
 #pragma once
 
+#include "model/bind_failure.hpp"
 #include "model/observation.hpp"
 
 #include <functional>
@@ -36,6 +37,27 @@ struct Sample {
     std::string failure; // empty: every table was read to its end
 };
 
+// What hooks in the kernel issued, since they were attached.
+struct EventAccount {
+    std::uint64_t issued = 0;
+    std::uint64_t received = 0;
+    std::uint64_t lost = 0;
+};
+
+// The last time the source made sure that it sees what happens, by looking for something that it
+// did itself.
+struct SelfCheck {
+    model::Instant at{};
+    bool passed = false;
+    std::string detail; // one sentence
+};
+
+struct NamespaceName {
+    std::uint32_t inode = 0;
+    std::string name; // empty: it has none any more
+    model::Instant since{};
+};
+
 class Source {
   public:
     virtual ~Source() = default;
@@ -44,12 +66,25 @@ class Source {
     // What limits this source, for the operator: one sentence each.
     virtual std::vector<std::string> limitations() const = 0;
     virtual std::vector<int> descriptors() const = 0;
+    // How often to call read_events() where nothing is readable; zero: never.
+    virtual model::Duration reading_period() const { return {}; }
 
     virtual void read_events(Promptness promptness, const Sink &sink) = 0;
     virtual Sample sample(const Sink &sink) = 0;
 
     // Losses since the last call.
     virtual std::vector<Loss> take_losses() = 0;
+    virtual std::vector<model::BindFailure> take_bind_failures() { return {}; }
+    // Of other network namespaces, as they become known.
+    virtual std::vector<NamespaceName> take_namespace_names() { return {}; }
+
+    // Whether room is getting short for what comes, until what was handed over is stored.
+    virtual bool needs_acknowledgement() const { return false; }
+    // All that was handed over so far has been stored.
+    virtual void acknowledge() {}
+
+    virtual std::optional<EventAccount> events() const { return std::nullopt; }
+    virtual std::optional<SelfCheck> self_check() const { return std::nullopt; }
 };
 
 } // namespace portd::capture

@@ -1,5 +1,6 @@
 #include "capture/tiers.hpp"
 
+#include "capture/ebpf_source.hpp"
 #include "capture/procfs_source.hpp"
 #include "capture/sock_diag_source.hpp"
 
@@ -12,7 +13,8 @@ std::unique_ptr<Source> open_tier(CaptureTier tier, const Request &request,
                                   const model::Clock &clock) {
     switch (tier) {
     case CaptureTier::ebpf:
-        throw std::runtime_error("this build of portd has no eBPF program");
+        return std::make_unique<EbpfSource>(request.ports, request.records, request.arguments,
+                                            request.ring_bytes, clock);
     case CaptureTier::sock_diag:
         return std::make_unique<SockDiagSource>(request.records, Attribution(request.arguments),
                                                 clock);

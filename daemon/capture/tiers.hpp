@@ -3,7 +3,9 @@
 
 #include "capture/redact.hpp"
 #include "capture/source.hpp"
+#include "model/port_policy.hpp"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,8 @@ struct Request {
     std::optional<CaptureTier> tier; // absent: the best that works
     ArgumentPolicy arguments = ArgumentPolicy::redacted;
     PortFilter records;
+    model::PortPolicy ports;           // what `records` follows
+    std::size_t ring_bytes = 16 << 20; // of the eBPF tier's ring buffer
 };
 
 struct Opened {

@@ -26,7 +26,8 @@ struct LeaseQuery {
     bool newest_first = false;
 };
 
-// Position after a lease, in the order of (latest possible opening, serial).
+// Position after a lease, in the order of (latest possible opening, serial); or after a bind
+// failure, in that of (instant, order of arrival).
 struct LeaseCursor {
     std::int64_t opened_us = 0;
     std::int64_t serial = 0;
@@ -37,6 +38,11 @@ struct LeasePage {
     std::optional<LeaseCursor> next; // absent: that was the end
 };
 
+struct BindFailurePage {
+    std::vector<proto::BindFailure> failures;
+    std::optional<LeaseCursor> next; // absent: that was the end
+};
+
 // Reads stored leases. Each call is one short read transaction, so that a slow client never pins
 // the store. A fault (I/O error, damage) is thrown as std::runtime_error.
 class History {
@@ -44,6 +50,10 @@ class History {
     virtual ~History() = default;
     virtual LeasePage page(const LeaseQuery &, std::optional<LeaseCursor> after,
                            std::size_t limit) = 0;
+    // The bind failures that match: in [since, until], tried by the pid, of sockets of the uid.
+    // None for `open_only`.
+    virtual BindFailurePage bind_failures(const LeaseQuery &, std::optional<LeaseCursor> after,
+                                          std::size_t limit) = 0;
     // The lease of the port that was freed last, among those the query admits.
     virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;
     // The part of [since, until] in which portd was watching, and each gap in it; absent bounds

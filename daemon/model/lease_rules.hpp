@@ -32,9 +32,37 @@ HolderNews add_holder(Lease &lease, const ProcessRef &process, Instant at);
 // moment (after an exec). False if that changes nothing.
 bool remove_holder(Lease &lease, const ProcessKey &process, const When &at);
 
+// Where the holder is that is this image; nothing if it is none.
+std::optional<std::uint32_t> holder_index(const Lease &lease, const ProcessRef &process);
+
+// It was observed to open the socket, at `at`, or to let go of it as the last. Both are holders
+// then, at the expense of others where there is no room; a socket that is taken over or released
+// after its port was closed counts as held until then. False if that changes nothing, or the
+// process began only after the end.
+bool note_opener(Lease &lease, const ProcessRef &process, Instant at);
+bool note_last_holder(Lease &lease, const ProcessRef &process, Instant at);
+
+// Nobody has the socket any more, but the observed last holder until `at`. False if that was known.
+bool retire_holders(Lease &lease, Instant at);
+// The image has ended at `at`, and has let go of everything by then.
+bool retire_image(Lease &lease, const ProcessRef &process, Instant at);
+// Once the end of a lease is known to have been earlier: who came later was no holder.
+void forget_later_holders(Lease &lease);
+
 bool is_held_by(const Lease &lease, const ProcessKey &process);
 
-// Recomputes opener and last holder. Sampling sees who has a socket, not who called socket(2), so:
+// TIME_WAIT lasts TCP_TIMEWAIT_LEN from when both ends have closed (include/net/tcp.h). A socket
+// whose peer has not closed leaves an entry that waits for that first, at most as long again. A
+// timer may be late by an eighth of its span (kernel/time/timer.c).
+constexpr Duration time_wait_span = std::chrono::seconds(60);
+// How long after the socket left its connection the port is free at the latest.
+constexpr Duration longest_time_wait(bool peer_has_closed) {
+    const Duration span = peer_has_closed ? time_wait_span : 2 * time_wait_span;
+    return span + span / 8;
+}
+
+// Recomputes opener and last holder, unless they were observed. Sampling sees who has a socket, not
+// who called socket(2), so:
 //   opener       the only holder when it was first looked at: sampled if it ran before the socket
 //   was
 //                opened, inferred if it may have inherited the socket from a process that began it;

@@ -33,37 +33,61 @@ void Ledger::State::mark(const SocketKey &key, Record &record) {
     record.change = changes_.size();
     const auto &lease = record.lease;
     changes_.push_back(
-        {Table{lease.protocol, lease.local.address.family, key.network_namespace}, key, nullptr});
+        {Table{lease.protocol, lease.local.address.family, lease.id.socket.network_namespace}, key,
+         nullptr});
 }
 
 Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol protocol,
                              const Endpoint &local, const Endpoint &peer, const When &opened,
-                             Instant first_observed) {
-    Record record;
-    record.lease.serial = next_serial();
-    record.lease.id = {key, first_observed};
-    record.lease.protocol = protocol;
-    record.lease.local = local;
-    record.lease.peer = peer;
-    record.lease.opened = opened;
-    record.lease.port_choice = port_choice_of(local.port, ports);
-    auto &placed = table.records.insert_or_assign(key, std::move(record)).first->second;
-    if (is_connection(placed.lease))
-        table.by_connection[{local, peer}] = key;
+                             Instant first_observed, Place place) {
+    const std::int64_t serial = next_serial();
+    const SocketKey name = place == Place::newest ? key : replaced_key(serial);
+    const auto [found, is_new] = table.records.try_emplace(name);
+    auto &placed = found->second;
+    if (!is_new)
+        placed = Record{};
+    auto &lease = placed.lease;
+    lease.serial = serial;
+    lease.id = {key, first_observed};
+    lease.protocol = protocol;
+    lease.local = local;
+    lease.peer = peer;
+    lease.opened = opened;
+    if (is_own(key.network_namespace))
+        lease.port_choice = port_choice_of(local.port, ports);
+    if (is_connection(placed.lease) && place == Place::newest)
+        connect(table, name, placed.lease);
+    take_parked_claim(placed);
     ++open_;
-    mark(key, placed);
+    mark(name, placed);
     return placed;
 }
 
+// The newest socket of a connection is the one that is known to have been there later.
+void Ledger::State::connect(TableState &table, const SocketKey &key, const Lease &lease) {
+    const auto [connection, is_new] =
+        table.by_connection.try_emplace({lease.local, lease.peer}, key);
+    if (is_new)
+        return;
+    const auto other = table.records.find(connection->second);
+    if (other != table.records.end()) {
+        if (other->second.lease.opened.latest > lease.opened.latest)
+            return;
+    }
+    connection->second = key;
+}
+
 void Ledger::State::end(TableState &table, const SocketKey &key, Record &record, const When &at,
-                        Standing standing) {
+                        Standing standing, std::optional<Instant> known_at) {
     --open_;
     record.last_phase = record.lease.phase;
     record.closed_by_end = !record.lease.closed;
     end_lease(record.lease, at);
+    forget_later_holders(record.lease);
     attribute(record.lease);
     stop_listening(table, key, record.lease);
-    settle(table, key, record, standing, at.latest.value_or(record.last_shown));
+    const Instant by = known_at ? *known_at : at.latest.value_or(record.last_shown);
+    settle(table, key, record, standing, by);
     mark(key, record);
 }
 
@@ -84,9 +108,15 @@ void Ledger::State::reopen(TableState &table, const SocketKey &key, Record &reco
 
 void Ledger::State::settle(TableState &table, const SocketKey &key, Record &record,
                            Standing standing, Instant at) {
+    table.unreleased.erase({record.settled_at, key});
     record.standing = standing;
     record.settled_at = at;
-    table.settled.emplace_back(at, key);
+    const bool awaits_release =
+        standing == Standing::ended && record.left_at && !record.released_at && !is_replaced(key);
+    if (awaits_release)
+        table.unreleased.emplace(at, key);
+    else
+        table.settled.emplace_back(at, key);
 }
 
 void Ledger::State::erase(TableState &table, const SocketKey &key) {
@@ -96,6 +126,7 @@ void Ledger::State::erase(TableState &table, const SocketKey &key) {
     auto &record = found->second;
     if (record.lease.is_open())
         --open_;
+    table.unreleased.erase({record.settled_at, key});
     if (table.scan != 0 && record.scan == table.scan)
         --table.shown_in_scan;
     const auto connection = table.by_connection.find({record.lease.local, record.lease.peer});
@@ -126,6 +157,13 @@ void Ledger::State::settle_oldest_destroyed(TableState &table) {
 void Ledger::State::keep_within_limits(TableState &table) {
     while (table.destroyed.size() > limits_.awaiting_scan)
         settle_oldest_destroyed(table);
+    for (auto *lingering : {&table.lingering_closed, &table.lingering_half_closed})
+        while (lingering->size() > limits_.awaiting_scan)
+            settle_oldest_time_wait(table, *lingering);
+    while (table.unreleased.size() > limits_.remembered_ends) {
+        const SocketKey key = table.unreleased.begin()->second;
+        erase(table, key);
+    }
     while (table.settled.size() > limits_.remembered_ends) {
         const auto [at, key] = table.settled.front();
         table.settled.pop_front();
@@ -143,10 +181,11 @@ void Ledger::State::forget_old(TableState &table, Instant now) {
     const auto is_awaited = [&](const SocketKey &key, const Record &record) {
         if (record.standing != Standing::absent)
             return false;
-        const bool destroy_event_may_follow =
-            key.kind == SocketKey::Kind::cookie && record.last_phase != Phase::lingering;
-        return destroy_event_may_follow || !table.complete ||
-               table.complete->began <= record.settled_at;
+        const bool destroy_event_may_follow = table.scanned_whole &&
+                                              key.kind == SocketKey::Kind::cookie &&
+                                              record.last_phase != Phase::lingering;
+        return destroy_event_may_follow || !table.concluded ||
+               *table.concluded <= record.settled_at;
     };
     std::deque<std::pair<Instant, SocketKey>> kept;
     while (!table.settled.empty()) {
@@ -166,6 +205,26 @@ void Ledger::State::forget_old(TableState &table, Instant now) {
     table.settled.insert(table.settled.begin(), kept.begin(), kept.end());
 }
 
+namespace {
+
+// A port lingers because its socket was released, of which the last holder tells, or because it
+// left a TIME_WAIT entry: of both it is known no better than since when.
+void restore_ends(TableState &table, const SocketKey &key, Record &record) {
+    const auto &lease = record.lease;
+    if (lease.phase != Phase::lingering || !lease.closed || !lease.closed->latest)
+        return;
+    if (lease.last_holder.provenance == Provenance::observed) {
+        record.released_at = lease.closed->latest;
+    } else {
+        record.left_at = lease.closed->latest;
+        record.remains = SocketClosed::Remains::time_wait;
+    }
+    record.settled_at = std::max(record.last_shown, *lease.closed->latest);
+    table.lingering_half_closed.emplace_back(record.settled_at, key);
+}
+
+} // namespace
+
 void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_until) {
     for (auto &lease : open_leases) {
         const SocketKey key = lease.id.socket;
@@ -180,6 +239,7 @@ void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_unti
         Record record;
         record.lease = std::move(lease);
         record.last_shown = watched_until;
+        restore_ends(table, key, record);
         const auto &placed = table.records.emplace(key, std::move(record)).first->second;
         if (is_connection(placed.lease))
             table.by_connection[{placed.lease.local, placed.lease.peer}] = key;
@@ -220,6 +280,9 @@ Ledger::~Ledger() = default;
 
 void Ledger::set_namespace_ports(const NamespacePorts &ports) {
     state_->set_ports(ports);
+}
+void Ledger::set_own_namespace(std::uint32_t network_namespace) {
+    state_->set_own_namespace(network_namespace);
 }
 void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
     state_->restore(std::move(open_leases), watched_until);

@@ -58,6 +58,10 @@ class Ledger {
     // before: that earlier scans did not show a socket then says nothing of when it was opened.
     void set_namespace_ports(const NamespacePorts &ports);
 
+    // The namespace of which set_namespace_ports() tells (its inode number). Of ports of others
+    // nothing is concluded from them then; if this is not called, they are taken to hold of all.
+    void set_own_namespace(std::uint32_t network_namespace);
+
     // Takes over the open leases of an earlier run in the same boot. `watched_until` is when the
     // last complete scan of that run began, of every table. The next complete scan of each table
     // tells which leases are still there. What is new then has no lower bound of its opening,

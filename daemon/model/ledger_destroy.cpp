@@ -81,8 +81,9 @@ void Ledger::State::destroy_known(TableState &table, const SocketKey &key, Recor
 }
 
 // Since it was last shown, it has left the port that the lease is about.
-void Ledger::State::destroy_moved(TableState &table, const SocketKey &key, Record &record,
+void Ledger::State::destroy_moved(TableState &table, Entry &entry,
                                   const SocketDestroyed &destroyed) {
+    auto &[key, record] = entry;
     const When moved = When::sampled(record.last_shown, destroyed.at.latest);
     if (record.standing == Standing::shown)
         end(table, key, record, moved, Standing::ended);
@@ -91,15 +92,15 @@ void Ledger::State::destroy_moved(TableState &table, const SocketKey &key, Recor
                destroyed.at.latest.value_or(record.settled_at));
     if (destroyed.local.port == 0)
         return;
-    const SocketKey same_key = key;
-    remember_departures(same_key, record.lease);
-    erase(table, same_key);
-    auto &next = begin(table, same_key, destroyed.protocol, destroyed.local, destroyed.peer, moved,
-                       destroyed.at.latest.value_or(*moved.earliest));
+    const auto previous_serial =
+        replace(table, destroyed.key, entry, destroyed.at.latest.value_or(*moved.earliest));
+    auto &next = begin(table, destroyed.key, destroyed.protocol, destroyed.local, destroyed.peer,
+                       moved, destroyed.at.latest.value_or(*moved.earliest));
+    next.previous = previous_serial;
     next.last_shown = *moved.earliest;
     if (destroyed.protocol == Protocol::udp)
         next.lease.role = Role::datagram;
-    destroy_known(table, same_key, next, destroyed);
+    destroy_known(table, destroyed.key, next, destroyed);
 }
 
 void Ledger::State::destroy_absent(TableState &table, const SocketKey &key, Record &record,
@@ -113,6 +114,9 @@ void Ledger::State::destroy_absent(TableState &table, const SocketKey &key, Reco
         if (!scanned_since || !may_linger(lease, in_time)) {
             reopen(table, key, record);
             destroy_known(table, key, record, in_time);
+            if (record.standing == Standing::ended) // it may be said again until then
+                settle(table, key, record, Standing::ended,
+                       destroyed.at.latest.value_or(record.settled_at));
             return;
         }
         if (record.closed_by_end)
@@ -130,7 +134,7 @@ void Ledger::State::destroy_absent(TableState &table, const SocketKey &key, Reco
 void Ledger::State::destroy_replaced(const SocketKey &key, Record &record,
                                      const SocketDestroyed &destroyed) {
     auto &lease = record.lease;
-    bool news = take_traffic(lease, destroyed);
+    bool news = !record.left_at && take_traffic(lease, destroyed);
     if (lease.closed && lease.closed->latest && may_precede(destroyed.at, *lease.closed->latest) &&
         lease.closed->provenance != Provenance::observed) {
         lease.closed = no_later_than(destroyed.at, *lease.closed->latest);
@@ -158,6 +162,7 @@ void Ledger::State::destroy_unseen(TableState &table, const SocketDestroyed &des
             // Reset before that scan was over and closed by its program only now.
             auto &record = begin(table, destroyed.key, destroyed.protocol, destroyed.local,
                                  destroyed.peer, When::inferred(std::nullopt, last_segment), heard);
+            record.is_unseen = true;
             take_traffic(record.lease, destroyed);
             decide_role_by_listeners(table, record.lease);
             end(table, destroyed.key, record, When::inferred(std::nullopt, missed_by->finished),
@@ -177,6 +182,7 @@ void Ledger::State::destroy_unseen(TableState &table, const SocketDestroyed &des
                             : When::sampled(since, destroyed.at.latest);
     auto &record = begin(table, destroyed.key, destroyed.protocol, destroyed.local, destroyed.peer,
                          opened, heard);
+    record.is_unseen = true;
     record.last_shown = destroyed.at.earliest.value_or(since.value_or(Instant{}));
     if (!tcp)
         record.lease.role = Role::datagram;
@@ -201,6 +207,11 @@ void Ledger::State::apply_to(TableState &table, const SocketDestroyed &destroyed
     }
     if (const auto found = table.records.find(destroyed.key); found != table.records.end()) {
         auto &[key, record] = *found;
+        if (table.unreleased.erase({record.settled_at, key}) > 0) {
+            // It was released before: that is late, or lost.
+            record.settled_at = destroyed.at.latest.value_or(record.settled_at);
+            table.settled.emplace_back(record.settled_at, key);
+        }
         if (record.standing == Standing::destroyed || record.standing == Standing::ended)
             return;
         if (record.is_time_wait) {
@@ -210,7 +221,7 @@ void Ledger::State::apply_to(TableState &table, const SocketDestroyed &destroyed
             return;
         }
         if (record.lease.local.port != destroyed.local.port)
-            destroy_moved(table, key, record, destroyed);
+            destroy_moved(table, *found, destroyed);
         else if (record.standing == Standing::absent)
             destroy_absent(table, key, record, destroyed);
         else

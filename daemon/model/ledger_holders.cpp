@@ -29,12 +29,20 @@ bool count_omitted(Record &record, const ProcessKey &process) {
 
 void Ledger::State::apply(const HolderSeen &seen) {
     Entry *entry = find(seen.key);
-    if (!entry)
+    if (!entry) {
+        if (seen.claim == Claim::opened)
+            park(seen);
         return;
+    }
     auto &[key, record] = *entry;
+    const bool opened = seen.claim == Claim::opened &&
+                        record.lease.opener.provenance != Provenance::observed &&
+                        note_opener(record.lease, seen.process, seen.at);
     switch (add_holder(record.lease, seen.process, seen.at)) {
     case HolderNews::none:
-        return;
+        if (!opened)
+            return;
+        break;
     case HolderNews::no_room:
         if (!count_omitted(record, seen.process->key))
             return;
@@ -45,6 +53,9 @@ void Ledger::State::apply(const HolderSeen &seen) {
                 remove_holder(record.lease, gone.process, gone.at);
         break;
     }
+    retire_ended(record.lease, seen.process);
+    if (record.released_at)
+        retire_holders(record.lease, *record.released_at);
     attribute(record.lease);
     mark(key, record);
 }

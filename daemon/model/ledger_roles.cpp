@@ -6,8 +6,11 @@ namespace portd::model {
 
 void Ledger::State::listen(TableState &table, const SocketKey &key, const Lease &lease) {
     auto &listeners = table.listening[lease.local.port].listeners;
-    if (std::ranges::none_of(listeners, [&](const auto &l) { return l.key == key; }))
+    const auto known = std::ranges::find(listeners, key, &Listening::Listener::key);
+    if (known == listeners.end())
         listeners.push_back({key, lease.local.address, lease.port_choice});
+    else
+        known->port_choice = lease.port_choice;
 }
 
 void Ledger::State::stop_listening(TableState &table, const SocketKey &key, const Lease &lease) {
@@ -19,30 +22,33 @@ void Ledger::State::stop_listening(TableState &table, const SocketKey &key, cons
         listening.last_end = std::max(listening.last_end, lease.freed->latest);
 }
 
+const Listening::Listener *Ledger::State::listener_at(const TableState &table,
+                                                      const Endpoint &end) {
+    const auto found = table.listening.find(end.port);
+    if (found == table.listening.end())
+        return nullptr;
+    const auto &listeners = found->second.listeners;
+    const auto match = std::ranges::find_if(listeners, [&](const auto &listener) {
+        return listener.address.is_wildcard() || listener.address == end.address;
+    });
+    return match == listeners.end() ? nullptr : &*match;
+}
+
 void Ledger::State::decide_role_by_listeners(TableState &table, Lease &lease) {
     if (lease.role || !is_connection(lease))
         return;
-    const auto listener_at = [&](const Endpoint &end) -> const Listening::Listener * {
-        const auto found = table.listening.find(end.port);
-        if (found == table.listening.end())
-            return nullptr;
-        const auto &listeners = found->second.listeners;
-        const auto match = std::ranges::find_if(listeners, [&](const auto &listener) {
-            return listener.address.is_wildcard() || listener.address == end.address;
-        });
-        return match == listeners.end() ? nullptr : &*match;
-    };
-    if (const auto *listener = listener_at(lease.local)) {
+    if (const auto *listener = listener_at(table, lease.local)) {
         lease.role = Role::accepted;
         lease.port_choice = listener->port_choice;
-    } else if (lease.local.address == lease.peer.address && listener_at(lease.peer)) {
+    } else if (lease.local.address == lease.peer.address && listener_at(table, lease.peer)) {
         lease.role = Role::client;
     }
 }
 
 void Ledger::State::decide_role(TableState &table, Lease &lease) {
     decide_role_by_listeners(table, lease);
-    if (lease.role || !is_connection(lease) || !ports.can_be_automatic(lease.local.port))
+    if (lease.role || !is_connection(lease) || !is_own(table.table.network_namespace) ||
+        !ports.can_be_automatic(lease.local.port))
         return;
     // A listener that is gone may have accepted it: before portd watched, or since.
     if (!lease.opened.earliest || !table.watched_since ||

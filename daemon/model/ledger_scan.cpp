@@ -24,7 +24,8 @@ Phase phase_of(const SocketSeen &seen) {
 bool may_have_become(const Record &record, const SocketKey &old_key, const SocketSeen &seen,
                      std::uint64_t scan) {
     if (record.standing == Standing::ended ||
-        (record.standing == Standing::shown && record.scan == scan))
+        (record.standing == Standing::shown &&
+         (record.scan == scan || seen.at < record.last_shown)))
         return false;
     if (record.standing == Standing::absent && seen.at - record.settled_at > Ledger::reorder_window)
         return false;
@@ -35,6 +36,12 @@ bool may_have_become(const Record &record, const SocketKey &old_key, const Socke
         return true;
     const bool is_time_wait = record.alias || record.time_wait_only || record.is_time_wait;
     return may_be_time_wait(seen) && !is_time_wait;
+}
+
+// No process has an orphan, a TIME_WAIT entry, or a connection that waits for accept(2).
+bool needs_no_holder(const Lease &lease) {
+    const bool awaits_accept = lease.role == Role::accepted && lease.holders.empty();
+    return lease.phase >= Phase::closing || awaits_accept;
 }
 
 } // namespace
@@ -93,7 +100,7 @@ void Ledger::State::take_endpoints(TableState &table, const SocketKey &key, Reco
     lease.peer = last_peer;
     lease.local = local;
     if (is_connection(lease))
-        table.by_connection[{lease.local, lease.peer}] = key;
+        connect(table, key, lease);
     mark(key, record);
 }
 
@@ -146,11 +153,15 @@ void Ledger::State::show(TableState &table, const SocketKey &key, Record &record
         mark(key, record);
 }
 
-void Ledger::State::meet(TableState &table, const SocketSeen &seen) {
+void Ledger::State::meet(TableState &table, const SocketSeen &seen, std::int64_t previous) {
     const auto missed_by = table.scan_over_by(seen.at);
     const auto since = missed_by ? std::optional(missed_by->began) : std::nullopt;
+    // What lingers is not shown by every scan: there, that its port is taken again tells its end.
+    if (!table.scanned_whole && phase_of(seen) != Phase::lingering)
+        free_tuple(table, seen.key, seen.local, seen.peer, seen.at);
     auto &record = begin(table, seen.key, seen.protocol, seen.local, seen.peer,
                          When::sampled(since, seen.at), seen.at);
+    record.previous = previous;
     record.time_wait_only = may_be_time_wait(seen);
     record.lease.phase = phase_of(seen);
     if (record.lease.phase == Phase::lingering)
@@ -166,23 +177,29 @@ void Ledger::State::apply(const SocketSeen &seen) {
     if (found != table.records.end()) {
         auto &record = found->second;
         const bool lingers = record.standing == Standing::destroyed && may_be_time_wait(seen);
-        if (!lingers &&
+        // Its port is free, but the socket is not known to have been released.
+        const bool taken_again =
+            record.standing == Standing::ended && record.left_at && !record.released_at &&
+            table.scan_began > record.settled_at &&
+            (record.remains != SocketClosed::Remains::time_wait || !may_be_time_wait(seen));
+        if (!lingers && !taken_again &&
             (record.standing == Standing::destroyed || record.standing == Standing::ended))
             return; // a late row of a socket that is gone
         const bool tuple_in_use_again = seen.key.kind == SocketKey::Kind::tuple &&
                                         record.lease.phase == Phase::lingering &&
                                         phase_of(seen) != Phase::lingering;
-        if (record.lease.local.port == seen.local.port && !tuple_in_use_again) {
+        const bool same_port = record.lease.local.port == seen.local.port;
+        if (same_port && !tuple_in_use_again && !taken_again) {
             show(table, seen.key, record, seen);
             return;
         }
-        if (seen.at <= record.lease.id.first_observed)
-            return; // a late row of the lease before this one
-        if (record.standing == Standing::shown)
-            end(table, seen.key, record, When::sampled(record.last_shown, seen.at),
-                Standing::ended);
-        remember_departures(seen.key, record.lease);
-        erase(table, seen.key);
+        if (seen.at <= record.lease.id.first_observed || seen.at < record.last_shown ||
+            (!same_port && may_be_time_wait(seen) && seen.local.port == record.left_behind))
+            return; // a late row of the lease before this one, or what that left in TIME_WAIT
+        const auto previous = replace(table, seen.key, *found, seen.at);
+        if (seen.local.port != 0)
+            meet(table, seen, previous);
+        return;
     } else if (table.renamed.contains(seen.key)) {
         return; // a late row: its TIME_WAIT entry has been seen already
     } else if (Record *adopted = adopt(table, seen)) {
@@ -199,22 +216,32 @@ void Ledger::State::apply(const ScanFinished &finished) {
     if (!table.scanning || finished.at < *table.scan_began)
         return; // said twice
     table.scanning = false;
-    if (!finished.complete)
+    retire_ended_everywhere();
+    if (finished.scope == Scope::nothing)
         return;
-    settle_shown(table, finished.at);
+    settle_shown(table, finished.at, finished.scope);
+    table.concluded = table.scan_began;
+    if (finished.scope == Scope::held)
+        return;
+    table.scanned_whole = true;
     settle_destroyed(table, finished.at);
     table.complete_then = table.complete;
     table.complete = ScanSpan{*table.scan_began, finished.at};
     keep_within_limits(table);
 }
 
-// What a complete scan no longer shows has let its port go.
-void Ledger::State::settle_shown(TableState &table, Instant scan_finished) {
+// What the scan no longer shows has let its port go, unless an event told of it since the scan
+// began; or unless no process need have it, and the scan shows what processes have.
+void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope scope) {
     if (table.shown_in_scan == table.records.size())
         return;
     for (auto &[key, record] : table.records) {
-        if (record.standing != Standing::shown || record.scan == table.scan)
+        if (record.standing != Standing::shown || record.scan == table.scan ||
+            record.last_shown >= *table.scan_began)
             continue;
+        if (scope == Scope::held && needs_no_holder(record.lease))
+            continue;
+        record.missed_by = scope;
         end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);
     }
 }
@@ -222,18 +249,18 @@ void Ledger::State::settle_shown(TableState &table, Instant scan_finished) {
 // The scan would have shown the TIME_WAIT entries of connections that were destroyed before it
 // began.
 void Ledger::State::settle_destroyed(TableState &table, Instant scan_finished) {
-    while (!table.destroyed.empty()) {
-        const auto [at, key] = table.destroyed.front();
-        if (at >= *table.scan_began)
-            return;
-        table.destroyed.pop_front();
-        const auto found = table.records.find(key);
-        if (found == table.records.end() || found->second.standing != Standing::destroyed)
-            continue;
-        auto &record = found->second;
-        decide_role(table, record.lease);
-        end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::ended);
-    }
+    for (auto *awaiting : {&table.destroyed, &table.lingering_closed, &table.lingering_half_closed})
+        while (!awaiting->empty() && awaiting->front().first < *table.scan_began) {
+            const auto key = awaiting->front().second;
+            awaiting->pop_front();
+            const auto found = table.records.find(key);
+            if (found == table.records.end() || found->second.standing != Standing::destroyed)
+                continue;
+            auto &record = found->second;
+            decide_role(table, record.lease);
+            end(table, key, record, When::sampled(record.last_shown, scan_finished),
+                Standing::ended);
+        }
 }
 
 } // namespace portd::model

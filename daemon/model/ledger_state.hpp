@@ -1,4 +1,4 @@
-// The inside of the ledger: one class, in five source files by kind of work.
+// The inside of the ledger: one class, in source files by kind of work.
 #pragma once
 
 #include "model/ledger.hpp"
@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,11 +21,17 @@ class Ledger::State {
     void apply(const SocketSeen &seen);
     void apply(const ScanFinished &finished);
     void apply(const SocketDestroyed &destroyed);
+    void apply(const PortTaken &taken);
+    void apply(const SocketReleased &released);
+    void apply(const SocketClosed &closed);
+    void apply(const ProcessEnded &ended);
+    void apply(const TimePassed &passed);
     void apply(const HolderSeen &seen);
     void apply(const HolderGone &gone);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
     void set_ports(const NamespacePorts &now);
+    void set_own_namespace(std::uint32_t network_namespace) { own_namespace_ = network_namespace; }
     std::vector<Lease> take_changes();
     std::size_t open_leases() const { return open_; }
 
@@ -41,18 +48,33 @@ class Ledger::State {
         std::unique_ptr<Lease> departed;
     };
 
+    // What an exact event tells of a socket.
+    struct Fact {
+        const SocketKey &key;
+        Protocol protocol;
+        const Endpoint &local;
+        const Endpoint &peer;
+        Instant at;
+    };
+
+    // Whether a lease that begins is the newest of its socket, or was replaced by now.
+    enum class Place : bool { newest, replaced };
+
     TableState &table_of(Protocol protocol, Family family, std::uint32_t network_namespace);
     Entry *find(const SocketKey &key);
 
     Record &begin(TableState &table, const SocketKey &key, Protocol protocol, const Endpoint &local,
-                  const Endpoint &peer, const When &opened, Instant first_observed);
+                  const Endpoint &peer, const When &opened, Instant first_observed,
+                  Place place = Place::newest);
+    static void connect(TableState &table, const SocketKey &key, const Lease &lease);
     Record *adopt(TableState &table, const SocketSeen &seen);
-    void meet(TableState &table, const SocketSeen &seen);
+    void meet(TableState &table, const SocketSeen &seen, std::int64_t previous = 0);
     void show(TableState &table, const SocketKey &key, Record &record, const SocketSeen &seen);
     void take_endpoints(TableState &table, const SocketKey &key, Record &record,
                         const Endpoint &local, const Endpoint &peer);
+    // `known_at` is when the end came to be known, where `at` may still be to come.
     void end(TableState &table, const SocketKey &key, Record &record, const When &at,
-             Standing standing);
+             Standing standing, std::optional<Instant> known_at = std::nullopt);
     void reopen(TableState &table, const SocketKey &key, Record &record);
     static void settle(TableState &table, const SocketKey &key, Record &record, Standing standing,
                        Instant at);
@@ -61,13 +83,50 @@ class Ledger::State {
                        const SocketDestroyed &destroyed);
     void destroy_absent(TableState &table, const SocketKey &key, Record &record,
                         const SocketDestroyed &destroyed);
-    void destroy_moved(TableState &table, const SocketKey &key, Record &record,
-                       const SocketDestroyed &destroyed);
+    void destroy_moved(TableState &table, Entry &entry, const SocketDestroyed &destroyed);
     void destroy_replaced(const SocketKey &key, Record &record, const SocketDestroyed &destroyed);
     void explain_time_wait(TableState &table, const SocketKey &key, Record &record,
                            const SocketDestroyed &destroyed);
     void destroy_unseen(TableState &table, const SocketDestroyed &destroyed);
-    void settle_shown(TableState &table, Instant scan_finished);
+
+    static Entry *newest(TableState &table, const SocketKey &key);
+    static Entry *previous(TableState &table, const Record &record);
+    void end_replaced(TableState &table, const SocketKey &key, Record &record, Instant at);
+    std::int64_t replace(TableState &table, const SocketKey &socket, Entry &entry, Instant at);
+    Entry &occupy(TableState &table, const Fact &fact, const When &opened, Entry *earlier,
+                  Entry *later);
+    void pull_end(Entry &earlier, Instant at);
+    Entry *meant_by(TableState &table, const Fact &fact);
+    Entry &meet_unseen(TableState &table, const Fact &fact, Entry *earlier, Entry *later);
+
+    void take_port(TableState &table, const PortTaken &taken, Entry *earlier, Entry *later);
+    void go_on(TableState &table, const SocketKey &key, Record &record, const PortTaken &taken);
+    bool note_opening(Record &record, const PortTaken &taken);
+    static bool note_role(TableState &table, Lease &lease, const PortTaken &taken);
+    void take_tuple(TableState &table, const SocketKey &key, Record &record,
+                    const PortTaken &taken);
+    bool add_process(Record &record, const ProcessRef &process, Instant at);
+    void free_tuple(TableState &table, const SocketKey &taker, const Endpoint &local,
+                    const Endpoint &peer, Instant at);
+    void note_end(TableState &table, Entry &entry, const Fact &fact,
+                  const std::optional<TcpSummary> &tcp);
+    void conclude(TableState &table, const SocketKey &key, Record &record);
+    void free_port(TableState &table, const SocketKey &key, Record &record, Instant at);
+    void linger(TableState &table, const SocketKey &key, Record &record);
+    void await_end_of_time_wait(TableState &table, const SocketKey &key, Record &record);
+    void leave_without_port(TableState &table, const SocketReleased &released);
+    void end_time_waits(TableState &table, Instant now);
+    void settle_oldest_time_wait(TableState &table,
+                                 std::deque<std::pair<Instant, SocketKey>> &lingering);
+
+    void park(const HolderSeen &claim);
+    void take_parked_claim(Record &record);
+    void retire_ended(Lease &lease, const ProcessRef &process) const;
+    void retire_ended_everywhere();
+    void forget_early_news(Instant now);
+    void forget_empty_tables();
+
+    void settle_shown(TableState &table, Instant scan_finished, Scope scope);
     void settle_destroyed(TableState &table, Instant scan_finished);
     void forget_old(TableState &table, Instant now);
     void keep_within_limits(TableState &table);
@@ -76,6 +135,11 @@ class Ledger::State {
     static void rename(TableState &table, Record &record, const SocketKey &alias,
                        const SocketKey &key);
 
+    // NamespacePorts tell of the daemon's own namespace only, where that is known.
+    bool is_own(std::uint32_t network_namespace) const {
+        return !own_namespace_ || *own_namespace_ == network_namespace;
+    }
+    static const Listening::Listener *listener_at(const TableState &table, const Endpoint &end);
     static void decide_role_by_listeners(TableState &table, Lease &lease);
     void decide_role(TableState &table, Lease &lease);
     void listen(TableState &table, const SocketKey &key, const Lease &lease);
@@ -92,10 +156,31 @@ class Ledger::State {
     // Processes that let go of a socket, of which the lease does not tell: they had not been
     // reported to have it, or the socket has another lease by now. Newest last.
     std::deque<HolderGone> departures_;
+    // Claim::opened that came before any word of its socket, and when it was true, oldest first.
+    std::unordered_map<SocketKey, HolderSeen> parked_;
+    std::deque<std::pair<Instant, SocketKey>> parked_order_;
+    // Images that ended within the reorder window, by pid, and whether leases know of all of them.
+    std::unordered_map<std::int32_t, std::vector<ProcessEnded>> ended_;
+    bool ended_is_news_ = false;
+    Instant forgot_at_{};
+    std::optional<std::uint32_t> own_namespace_;
     std::int64_t next_serial_;
     std::size_t open_ = 0;
     Limits limits_;
 };
+
+// A record whose socket went on with another lease goes by its serial, in no namespace: 0 is the
+// number of none.
+inline SocketKey replaced_key(std::int64_t serial) {
+    return {static_cast<std::uint64_t>(serial), 0, SocketKey::Kind::cookie};
+}
+
+inline bool is_replaced(const SocketKey &key) {
+    return key.network_namespace == 0;
+}
+
+// How long a port lingers whose socket left a TIME_WAIT entry, lease_rules.hpp.
+When end_of_time_wait(const Record &record);
 
 inline bool is_connection(const Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer.port != 0;

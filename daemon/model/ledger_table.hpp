@@ -5,8 +5,11 @@
 #include "model/observation.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <deque>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -17,7 +20,8 @@ enum class Standing : std::uint8_t {
     shown,     // in the table when last scanned
     absent,    // not in the last complete scan, and its lease is freed; a later scan may still
                // show it, and if it has a cookie its destroy event may follow at any time
-    destroyed, // gone; the next scan tells whether its port lingers in TIME_WAIT
+    destroyed, // gone; the next scan, or the time that passes, tells how long its port lingers in
+               // TIME_WAIT
     ended,     // gone, lease freed; kept for a moment to recognise late news
 };
 
@@ -32,6 +36,16 @@ struct Record {
     bool time_wait_only = false;     // first met as TIME_WAIT: the socket it came from is not known
     bool closed_by_end = false;      // the end of the lease was also the first word of its closing
     Phase last_phase = Phase::bound; // before the lease ended
+    Scope missed_by = Scope::nothing; // of the scan that made it absent
+    bool is_unseen = false;           // counted as a socket of which only the end was told
+    // What exact events told of the end; the earliest of each kind.
+    bool frees_port = false;      // SocketReleased::frees_port
+    bool peer_has_closed = false; // SocketClosed::peer_has_closed
+    SocketClosed::Remains remains = SocketClosed::Remains::nothing;
+    std::optional<Instant> released_at;
+    std::optional<Instant> left_at;  // SocketClosed::at
+    std::uint16_t left_behind = 0;   // port of a TIME_WAIT entry that an earlier lease left, if any
+    std::int64_t previous = 0;       // serial of the lease that its socket had before, if replaced
     std::vector<ProcessKey> omitted; // holders beyond Lease::max_holders, sorted
     static constexpr std::size_t max_omitted = 4096;
 
@@ -57,10 +71,14 @@ struct Connection {
 template <>
 struct std::hash<portd::model::Connection> {
     std::size_t operator()(const portd::model::Connection &c) const noexcept {
-        std::size_t h = c.local.port * 0x9e3779b97f4a7c15ULL ^ c.peer.port;
-        for (const auto &bytes : {c.local.address.bytes, c.peer.address.bytes})
-            for (const auto byte : bytes)
-                h = (h ^ byte) * 0x100000001b3ULL;
+        std::uint64_t h = std::uint64_t{c.local.port} << 16 | c.peer.port;
+        for (const auto *bytes : {c.local.address.bytes.data(), c.peer.address.bytes.data()})
+            for (const std::size_t offset : {0U, 8U}) {
+                std::uint64_t word;
+                std::memcpy(&word, bytes + offset, sizeof word);
+                h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+                h ^= h >> 32;
+            }
         return h;
     }
 };
@@ -89,9 +107,17 @@ struct TableState {
     std::unordered_map<std::uint16_t, Listening> listening;
     std::deque<std::pair<Instant, SocketKey>> settled;   // absent and ended, oldest first
     std::deque<std::pair<Instant, SocketKey>> destroyed; // awaiting the next scan, oldest first
+    // In TIME_WAIT where no scan shows it: since when, oldest first. The peer has closed, or may
+    // not have.
+    std::deque<std::pair<Instant, SocketKey>> lingering_closed;
+    std::deque<std::pair<Instant, SocketKey>> lingering_half_closed;
+    // Ended while a process still had the socket: its SocketReleased may come at any time.
+    std::set<std::pair<Instant, SocketKey>> unreleased;
     std::uint64_t scan = 0;
     std::size_t shown_in_scan = 0;
     bool scanning = false;
+    bool scanned_whole = false;            // with Scope::all, ever
+    std::optional<Instant> concluded;      // start of the last scan that told what is gone
     std::optional<Instant> scan_began;     // of the scan under way or the last one
     std::optional<Instant> watched_since;  // the first scan began
     std::optional<ScanSpan> complete;      // the last complete scan

@@ -28,13 +28,20 @@ struct SocketSeen {
     std::uint32_t uid = 0;
     std::uint32_t inode = 0; // 0: no process has it (TIME_WAIT, orphaned, not yet accepted)
     Instant at{};
+    std::optional<PortChoice> port_choice{}; // absent: the row does not tell
 };
 
-// The scan ended. Only a complete scan says anything about the sockets that were not in it.
+// What a scan that has ended says about the sockets that were not in it.
+enum class Scope : std::uint8_t {
+    nothing, // it was not read to its end
+    held,    // no process has them; ports that linger without a process may be missing
+    all,     // they do not exist
+};
+
 struct ScanFinished {
     Table table;
     Instant at{};
-    bool complete = false;
+    Scope scope = Scope::nothing;
 };
 
 // What the kernel's tcp_info said when the socket was destroyed (include/uapi/linux/tcp.h).
@@ -58,12 +65,77 @@ struct SocketDestroyed {
     std::optional<TcpSummary> tcp;
 };
 
+// A socket took a port, or went on to a later phase with the port it has, at the instant `at`.
+struct PortTaken {
+    SocketKey key;
+    Protocol protocol = Protocol::tcp;
+    Endpoint local; // with a port
+    Endpoint peer;
+    Phase phase = Phase::bound;            // bound, listening, connecting or connected
+    std::optional<Role> role;              // absent for a TCP socket that is bound and no more
+    std::optional<PortChoice> port_choice; // absent where this event does not tell
+    std::optional<std::uint32_t> uid;      // owner of the socket
+    ProcessRef process;                    // the caller; null: unknown, or nobody called
+    Instant at{};
+};
+
+// The last descriptor of the socket was closed: no process has it any more.
+struct SocketReleased {
+    SocketKey key;
+    Protocol protocol = Protocol::tcp;
+    Endpoint local;
+    Endpoint peer;
+    std::optional<std::uint32_t> uid;
+    std::optional<TcpSummary> tcp; // traffic until now
+    ProcessRef process;            // who closed it; null: unknown
+    bool frees_port = false;       // nothing is left that could keep the port
+    Instant at{};
+};
+
+// A TCP connection or listener came to its end (state CLOSE). Either order with SocketReleased.
+struct SocketClosed {
+    enum class Remains : std::uint8_t {
+        nothing,   // the port is free
+        time_wait, // an entry without a process keeps the port for a while
+        bound,     // the program chose the port: the socket keeps it until it is released
+    };
+
+    SocketKey key;
+    Endpoint local;
+    Endpoint peer;
+    std::optional<TcpSummary> tcp;
+    std::optional<Outcome> outcome;
+    Remains remains = Remains::nothing;
+    // With Remains::time_wait: whether the peer has closed, too. Then TIME_WAIT runs from now on,
+    // and otherwise from the peer's close, which comes within the same span or never.
+    bool peer_has_closed = false;
+    Instant at{};
+};
+
+// The process ended, or this image of it did: whatever it held, it holds no more.
+struct ProcessEnded {
+    ProcessRef process;
+    Instant at{};
+};
+
+// All observations up to `at` have been handed over.
+struct TimePassed {
+    Instant at{};
+};
+
+// How the process was found with the socket.
+enum class Claim : std::uint8_t {
+    has,    // it had the socket at that instant
+    opened, // it began to have it at that instant, as the first: accept(2)
+};
+
 // The process has the socket. All that one look at the processes finds has the same instant: who
 // was found first tells nothing.
 struct HolderSeen {
     SocketKey key;
     ProcessRef process;
     Instant at{};
+    Claim claim = Claim::has;
 };
 
 // The process no longer has the socket (it closed it, exited, or its image was replaced by an
@@ -75,6 +147,7 @@ struct HolderGone {
 };
 
 using Observation =
-    std::variant<ScanStarted, SocketSeen, ScanFinished, SocketDestroyed, HolderSeen, HolderGone>;
+    std::variant<ScanStarted, SocketSeen, ScanFinished, SocketDestroyed, PortTaken, SocketReleased,
+                 SocketClosed, ProcessEnded, TimePassed, HolderSeen, HolderGone>;
 
 } // namespace portd::model

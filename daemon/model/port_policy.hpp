@@ -54,6 +54,7 @@ class PortPolicy {
     // "53,8000-8099".
     static std::variant<PortPolicy, PortSettingError> parse(std::string_view setting);
 
+    Kind kind() const { return kind_; }
     bool records(std::uint16_t port, const NamespacePorts &ports) const;
     std::string to_string() const; // parses back to an equal policy
 

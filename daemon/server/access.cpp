@@ -47,4 +47,18 @@ std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, Ot
     return cut(std::move(lease));
 }
 
+std::optional<proto::BindFailure> visible(proto::BindFailure failure, const Caller &caller) {
+    if (caller.sight == Sight::everything)
+        return failure;
+    const auto is_callers = [&](std::optional<std::int64_t> uid) {
+        return uid == std::int64_t{caller.uid};
+    };
+    if (!is_callers(failure.uid))
+        return std::nullopt;
+    const std::size_t left_out = std::erase_if(
+        failure.in_the_way, [&](const proto::Lease &lease) { return !is_callers(lease.uid); });
+    failure.incomplete = failure.incomplete || left_out > 0;
+    return failure;
+}
+
 } // namespace portd::server

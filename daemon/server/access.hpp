@@ -7,7 +7,8 @@
 //
 // A question can tell by its choice of leases what their text leaves out: asked for a pid, the cut
 // lease of another user would say who holds it; asked for a time in the past, when it was opened.
-// Such questions are not answered from leases of others at all.
+// Such questions are not answered from leases of others at all. Nor is it said which leases of
+// others were in the way of a bind that was refused: that they were open then.
 #pragma once
 
 #include "proto/messages.hpp"
@@ -35,5 +36,7 @@ enum class OthersOpen { cut, withheld };
 
 // The lease as the caller may see it, marked `incomplete` if it was cut; or nothing.
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others);
+// Nothing unless the socket is the caller's; without leases of others, and then `incomplete`.
+std::optional<proto::BindFailure> visible(proto::BindFailure failure, const Caller &caller);
 
 } // namespace portd::server

@@ -5,19 +5,33 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 namespace portd::server {
 
+namespace {
+
+// Where a lease stands in the order of time.
+std::int64_t opened_by_us(const proto::Lease &lease) {
+    const proto::Moment &opened = lease.opened;
+    return opened.usec ? *opened.usec : opened.latest_usec.value_or(0);
+}
+
+} // namespace
+
 LeaseStream::LeaseStream(LeaseQuestion question, const Caller &caller)
-    : question_(std::move(question)), caller_(caller) {}
+    : question_(std::move(question)), caller_(caller) {
+    bind_failures_.exhausted = !question_.with_bind_failures;
+}
 
 std::string LeaseStream::next(model::History &history, std::int64_t now_us) {
     std::string out;
     try {
-        append_page(out, history);
-        if (exhausted_)
+        fetch(history);
+        append_fetched(out);
+        if (is_exhausted())
             append_last(out, history, now_us);
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -26,23 +40,72 @@ std::string LeaseStream::next(model::History &history, std::int64_t now_us) {
     return out;
 }
 
-void LeaseStream::append_page(std::string &out, model::History &history) {
-    model::LeasePage page = history.page(question_.query, after_, page_limit());
-    for (proto::Lease &lease : page.leases) {
-        proto::LeaseReply reply;
-        reply.lease = visible(std::move(lease), caller_, question_.others);
-        if (!reply.lease)
-            continue;
-        question_.withheld = question_.withheld || reply.lease->incomplete;
-        proto::Reply message = success(encode(reply));
-        message.continues = true;
-        out += framed(message);
-        if (question_.limit && --*question_.limit == 0)
-            break;
+// One page of each that has run out.
+void LeaseStream::fetch(model::History &history) {
+    const auto keep = [](auto &fetched, auto &entries, const auto &next) {
+        std::ranges::move(entries, std::back_inserter(fetched.entries));
+        fetched.after = next;
+        fetched.exhausted = !next;
+    };
+    if (!leases_.is_known()) {
+        model::LeasePage page = history.page(question_.query, leases_.after, page_limit());
+        keep(leases_, page.leases, page.next);
     }
-    fit_page(page.leases.size(), out.size());
-    after_ = page.next;
-    exhausted_ = !after_ || question_.limit == 0;
+    if (!bind_failures_.is_known()) {
+        model::BindFailurePage page =
+            history.bind_failures(question_.query, bind_failures_.after, page_limit());
+        keep(bind_failures_, page.failures, page.next);
+    }
+}
+
+void LeaseStream::append_fetched(std::string &out) {
+    std::size_t entries = 0;
+    while (leases_.is_known() && bind_failures_.is_known() && !is_exhausted()) {
+        lease_is_next() ? append_lease(out) : append_bind_failure(out);
+        ++entries;
+    }
+    fit_page(entries, out.size());
+}
+
+// A lease that began at the instant of an attempt to bind comes before it.
+bool LeaseStream::lease_is_next() const {
+    if (leases_.entries.empty() || bind_failures_.entries.empty())
+        return bind_failures_.entries.empty();
+    const std::int64_t opened_us = opened_by_us(leases_.entries.front());
+    const std::int64_t attempt_us = bind_failures_.entries.front().at_usec;
+    return question_.query.newest_first ? opened_us > attempt_us : opened_us <= attempt_us;
+}
+
+void LeaseStream::append_lease(std::string &out) {
+    proto::LeaseReply reply;
+    reply.lease = visible(std::move(leases_.entries.front()), caller_, question_.others);
+    leases_.entries.pop_front();
+    if (!reply.lease)
+        return;
+    question_.withheld = question_.withheld || reply.lease->incomplete;
+    append(out, reply);
+}
+
+void LeaseStream::append_bind_failure(std::string &out) {
+    proto::LeaseReply reply;
+    reply.bind_failure = visible(std::move(bind_failures_.entries.front()), caller_);
+    bind_failures_.entries.pop_front();
+    if (!reply.bind_failure)
+        return;
+    question_.withheld = question_.withheld || reply.bind_failure->incomplete;
+    append(out, reply);
+}
+
+void LeaseStream::append(std::string &out, const proto::LeaseReply &reply) {
+    proto::Reply message = success(encode(reply));
+    message.continues = true;
+    out += framed(message);
+    if (question_.limit)
+        --*question_.limit;
+}
+
+bool LeaseStream::is_exhausted() const {
+    return question_.limit == 0 || (leases_.is_over() && bind_failures_.is_over());
 }
 
 void LeaseStream::append_last(std::string &out, model::History &history, std::int64_t now_us) {
@@ -56,9 +119,9 @@ void LeaseStream::append_last(std::string &out, model::History &history, std::in
 }
 
 // Leases differ in size by three orders of magnitude: it depends on their holders.
-void LeaseStream::fit_page(std::size_t leases, std::size_t bytes) {
+void LeaseStream::fit_page(std::size_t entries, std::size_t bytes) {
     if (bytes > 0)
-        page_ = std::clamp<std::size_t>(leases * page_bytes / bytes, 1, largest_page);
+        page_ = std::clamp<std::size_t>(entries * page_bytes / bytes, 1, largest_page);
 }
 
 std::size_t LeaseStream::page_limit() const {

@@ -1,8 +1,10 @@
-// The replies to History and List: one for each lease, and a last one with the coverage.
+// The replies to History and List: one for each lease, for History also one for each bind failure,
+// and a last one with the coverage.
 //
-// Leases are fetched page by page, and a page is fetched when the one before is on its way, so that
-// an answer of any length takes the memory of one page. Nothing in the store is held open between
-// pages.
+// Leases and bind failures are fetched page by page, each in the order of time, and merged: no more
+// goes out than both are known of. A page is fetched when the one before is on its way, so that an
+// answer of any length takes the memory of one page of each. Nothing in the store is held open
+// between pages.
 #pragma once
 
 #include "access.hpp"
@@ -11,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -20,6 +23,7 @@ struct LeaseQuestion {
     model::LeaseQuery query;
     std::optional<std::int64_t> limit;
     OthersOpen others = OthersOpen::cut;
+    bool with_bind_failures = false;
     bool withheld = false;               // there may be leases that the query leaves out
     bool recorded = true;                // leases of the ports that were asked for are kept
     std::optional<Interval> coverage_of; // absent: of the instant of the last reply
@@ -34,21 +38,38 @@ class LeaseStream {
     std::string next(model::History &history, std::int64_t now_us);
     bool finished() const { return finished_; }
 
-    static constexpr std::size_t largest_page = 256;   // leases
+    static constexpr std::size_t largest_page = 256;   // leases, or bind failures
     static constexpr std::size_t page_bytes = 1 << 18; // aimed at
 
   private:
-    void append_page(std::string &out, model::History &history);
+    // What was fetched and not sent, in its order.
+    template <typename Entry>
+    struct Fetched {
+        std::deque<Entry> entries;
+        std::optional<model::LeaseCursor> after;
+        bool exhausted = false; // there is no more to fetch
+
+        bool is_known() const { return exhausted || !entries.empty(); }
+        bool is_over() const { return exhausted && entries.empty(); }
+    };
+
+    void fetch(model::History &history);
+    void append_fetched(std::string &out);
+    bool lease_is_next() const;
+    void append_lease(std::string &out);
+    void append_bind_failure(std::string &out);
+    void append(std::string &out, const proto::LeaseReply &reply);
     void append_last(std::string &out, model::History &history, std::int64_t now_us);
-    void fit_page(std::size_t leases, std::size_t bytes);
+    void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;
+    bool is_exhausted() const;
 
     LeaseQuestion question_;
     Caller caller_;
-    std::size_t page_ = 32; // leases of the next page
-    std::optional<model::LeaseCursor> after_;
-    bool exhausted_ = false; // all leases were sent
-    bool finished_ = false;  // and the last reply
+    std::size_t page_ = 32; // entries of the next page
+    Fetched<proto::Lease> leases_;
+    Fetched<proto::BindFailure> bind_failures_;
+    bool finished_ = false; // the last reply was sent
 };
 
 } // namespace portd::server

@@ -127,6 +127,7 @@ Answer history(const Request &request) {
     question.query.until_us = question.coverage_of->until_us;
     question.query.newest_first = wire.newest_first;
     question.limit = wire.limit;
+    question.with_bind_failures = true;
     question.others = others_in(question.query, request.now_us);
     question.withheld = request.caller.sight == Sight::own;
     question.recorded = is_recorded(question.query, request.backend);

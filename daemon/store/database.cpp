@@ -11,10 +11,18 @@ namespace {
 
 constexpr int busy_timeout_ms = 5000;
 
+// Without its account of memory, SQLite takes no lock at every allocation. It has an effect before
+// the first connection only.
+void leave_out_memory_statistics() {
+    static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    static_cast<void>(once);
+}
+
 } // namespace
 
 Database::Database(const std::filesystem::path &file, Access access)
     : file_(std::filesystem::absolute(file)) { // an absolute path is never taken for a "file:" URI
+    leave_out_memory_statistics();
     const int flags =
         access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
     sqlite3 *handle = nullptr;

@@ -18,6 +18,11 @@ constexpr const char *matches = R"sql(
         WHERE h.lease = l.serial AND p.pid = ?3))
 )sql";
 
+// In the order of (e.id, l.opened_latest_us): see store/epochs.hpp.
+constexpr const char *leases_of_port =
+    "epoch AS e CROSS JOIN lease AS l INDEXED BY lease_by_port WHERE l.epoch = e.id "
+    "AND l.local_port = ?1";
+
 std::string source_sql(Source source) {
     switch (source) {
     case Source::all:
@@ -25,9 +30,9 @@ std::string source_sql(Source source) {
     case Source::open:
         return "lease AS l INDEXED BY lease_open WHERE l.freed_provenance IS NULL";
     case Source::port:
-        return "lease AS l INDEXED BY lease_by_port WHERE l.local_port = ?1";
+        return std::string(leases_of_port);
     case Source::open_of_port:
-        return "lease AS l INDEXED BY lease_open_by_port WHERE l.freed_provenance IS NULL "
+        return "lease AS l INDEXED BY lease_open WHERE l.freed_provenance IS NULL "
                "AND l.local_port = ?1";
     case Source::pid:
         return "lease AS l WHERE l.serial IN (SELECT h.lease FROM process AS p JOIN lease_holder "
@@ -52,16 +57,31 @@ CandidateScan choose_scan(const model::LeaseQuery &query, PidIs pid) {
 
 std::string candidates_sql(const CandidateScan &scan) {
     const std::string direction = scan.newest_first ? " DESC" : "";
-    return "SELECT l.serial, l.opened_latest_us, (" + std::string(matches) + ") FROM " +
-           source_sql(scan.source) + " AND (l.opened_latest_us, l.serial) " +
-           (scan.newest_first ? "<" : ">") + " (?8, ?9) ORDER BY l.opened_latest_us" + direction +
-           ", l.serial" + direction;
+    const std::string beyond = scan.newest_first ? "<" : ">";
+    std::string sql = "SELECT l.serial, l.opened_latest_us, (" + std::string(matches) + ") FROM " +
+                      source_sql(scan.source) + " AND (l.opened_latest_us, l.serial) " + beyond +
+                      " (?8, ?9)";
+    std::string order = "l.opened_latest_us" + direction + ", l.serial" + direction;
+    if (scan.source == Source::port) {
+        sql += " AND e.id " + beyond + "= (SELECT max(id) FROM epoch WHERE since_us <= ?8)";
+        order = "e.id" + direction + ", " + order;
+    }
+    return sql + " ORDER BY " + order;
 }
 
 std::string last_freed_sql() {
-    return "SELECT l.serial FROM lease AS l INDEXED BY lease_freed WHERE l.local_port = ?1 "
-           "AND l.freed_provenance IS NOT NULL AND (" +
-           std::string(matches) + ") ORDER BY l.freed_latest_us DESC, l.serial DESC LIMIT 1";
+    const auto newest_of = [](const std::string &source) {
+        return "SELECT * FROM (SELECT l.serial, l.boot, l.local_port, l.protocol, l.uid, "
+               "l.opened_earliest_us, l.opened_latest_us, l.freed_latest_us, l.freed_provenance "
+               "FROM " +
+               source + " l.opened_latest_us DESC LIMIT ?8)";
+    };
+    return "SELECT l.serial FROM (" +
+           newest_of(std::string(leases_of_port) + " ORDER BY e.id DESC,") + " UNION ALL " +
+           newest_of("lease AS l INDEXED BY lease_listener WHERE l.role = 1 AND l.local_port = ?1 "
+                     "ORDER BY") +
+           ") AS l WHERE l.freed_provenance IS NOT NULL AND (" + std::string(matches) +
+           ") ORDER BY l.freed_latest_us DESC, l.serial DESC LIMIT 1";
 }
 
 void bind_filters(Execution &execution, const model::LeaseQuery &query) {

@@ -28,7 +28,9 @@ enum class PidIs { rare, common };
 CandidateScan choose_scan(const model::LeaseQuery &query, PidIs pid);
 
 std::string candidates_sql(const CandidateScan &scan);
-// The one row (serial) of the matching lease of a port that was freed last.
+// The one row (serial) of the matching lease of a port that was freed last. After the filters it
+// takes a number: so many of the port's leases are looked at, and of its listeners, which are the
+// ones that outlast others: those that were opened last.
 std::string last_freed_sql();
 void bind_filters(Execution &execution, const model::LeaseQuery &query);
 // After the filters; candidates_sql() only.

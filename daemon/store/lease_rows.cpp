@@ -1,10 +1,8 @@
 #include "store/lease_rows.hpp"
 
-#include "store/schema.hpp"
+#include "store/row.hpp"
 
-#include <algorithm>
 #include <array>
-#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -13,8 +11,9 @@ namespace {
 
 using model::When;
 
-constexpr std::array<std::string_view, 32> lease_columns{
+constexpr std::array<std::string_view, lease_column_count> lease_columns{
     "serial",
+    "epoch",
     "boot",
     "network_namespace",
     "key_kind",
@@ -75,45 +74,8 @@ std::string name_of(std::size_t column) {
     return std::string(lease_columns[column]);
 }
 
-template <typename Keep>
-std::string update_sql(Keep keep) {
-    const auto kept = [&](std::string_view column) { return column != "serial" && keep(column); };
-    const auto assignment = [](std::size_t i) { return name_of(i) + " = " + parameter(i); };
-    return "UPDATE lease SET " + listed(kept, assignment) + " WHERE serial = ?1";
-}
-
 std::string select_lease_sql() {
     return "SELECT " + listed(any_column, name_of) + " FROM lease WHERE serial = ?1";
-}
-
-// Two's complement, both ways: SQLite has signed integers only.
-std::int64_t as_signed(std::uint64_t value) {
-    return static_cast<std::int64_t>(value);
-}
-std::optional<std::int64_t> as_signed(std::optional<std::uint64_t> value) {
-    if (!value)
-        return std::nullopt;
-    return as_signed(*value);
-}
-std::optional<std::uint64_t> as_unsigned(std::optional<std::int64_t> value) {
-    if (!value)
-        return std::nullopt;
-    return static_cast<std::uint64_t>(*value);
-}
-
-template <typename Enum>
-std::int64_t number(Enum value) {
-    return static_cast<std::int64_t>(value);
-}
-template <typename Enum>
-std::optional<std::int64_t> number(std::optional<Enum> value) {
-    if (!value)
-        return std::nullopt;
-    return number(*value);
-}
-
-std::span<const std::uint8_t> address_bytes(const model::Address &address) {
-    return {address.bytes.data(), address.family == Family::ipv4 ? 4u : 16u};
 }
 
 void bind_when(Execution &execution, const std::optional<When> &when, std::int64_t base) {
@@ -129,81 +91,6 @@ void bind_when(Execution &execution, const std::optional<When> &when, std::int64
     execution.bind(number(when->provenance));
 }
 
-// Takes the columns of one row in their order, and refuses what does not fit its type.
-class Row {
-  public:
-    Row(const Execution &row, const Database &database, std::string name)
-        : row_(row), database_(database), name_(std::move(name)) {}
-
-    bool null() const { return row_.is_null(column_); }
-    std::int64_t integer() { return row_.integer(column_++); }
-    std::optional<std::int64_t> optional_integer() { return row_.optional_integer(column_++); }
-    std::string text() { return row_.text(column_++); }
-    std::optional<std::string> optional_text() { return row_.optional_text(column_++); }
-
-    template <typename T>
-    T fitting() {
-        const std::int64_t value = integer();
-        if (!std::in_range<T>(value))
-            refuse(value);
-        return static_cast<T>(value);
-    }
-    template <typename T>
-    std::optional<T> optional_fitting() {
-        return skip_null() ? std::nullopt : std::optional<T>(fitting<T>());
-    }
-    template <typename Enum>
-    Enum enumeration(Enum last = last_value<Enum>) {
-        const std::int64_t value = integer();
-        if (value < 0 || value > number(last))
-            refuse(value);
-        return static_cast<Enum>(value);
-    }
-    template <typename Enum>
-    std::optional<Enum> optional_enumeration() {
-        return skip_null() ? std::nullopt : std::optional<Enum>(enumeration<Enum>());
-    }
-    std::optional<model::Instant> optional_instant(std::int64_t base) {
-        const auto us = optional_integer();
-        return us ? std::optional(model::instant_from_us(*us - base)) : std::nullopt;
-    }
-    std::optional<When> when(std::int64_t base) {
-        When when{optional_instant(base), optional_instant(base), {}};
-        if (skip_null())
-            return std::nullopt;
-        when.provenance = enumeration<Provenance>();
-        return when;
-    }
-    std::optional<model::Address> address() {
-        if (skip_null())
-            return std::nullopt;
-        const auto blob = row_.blob(column_++);
-        if (blob.size() != 4 && blob.size() != 16)
-            refuse(static_cast<std::int64_t>(blob.size()));
-        model::Address address;
-        address.family = blob.size() == 4 ? Family::ipv4 : Family::ipv6;
-        std::copy(blob.begin(), blob.end(), address.bytes.begin());
-        return address;
-    }
-    [[noreturn]] void refuse(std::int64_t value) const {
-        database_.damaged(name_ + ": column " + std::to_string(column_) + " cannot be " +
-                          std::to_string(value));
-    }
-
-  private:
-    bool skip_null() {
-        if (!null())
-            return false;
-        ++column_;
-        return true;
-    }
-
-    const Execution &row_;
-    const Database &database_;
-    std::string name_;
-    int column_ = 0;
-};
-
 void check_attribution(const Row &row, const model::Attribution &who, std::size_t holders) {
     if (who.holder && *who.holder >= holders)
         row.refuse(*who.holder);
@@ -212,30 +99,45 @@ void check_attribution(const Row &row, const model::Attribution &who, std::size_
 } // namespace
 
 std::string insert_lease_sql() {
-    return "INSERT INTO lease(" + listed(any_column, name_of) + ") VALUES(" +
-           listed(any_column, parameter) + ")";
+    return "INSERT OR ROLLBACK INTO lease(" + listed(any_column, name_of) + ") VALUES ";
 }
 
 std::string update_lease_sql() {
-    return update_sql(any_column);
+    const auto kept = [](std::string_view column) { return column != "serial"; };
+    const auto assignment = [](std::size_t i) { return name_of(i) + " = " + parameter(i); };
+    return "UPDATE lease SET " + listed(kept, assignment) + " WHERE serial = ?1";
 }
 
-std::string update_unmoved_lease_sql() {
-    return update_sql([](std::string_view column) {
-        return column != "local_port" && column != "opened_latest_us";
-    });
+std::string update_progress_sql() {
+    return "UPDATE lease SET phase = ?2, outcome = ?3, closed_earliest_us = ?4, "
+           "closed_latest_us = ?5, closed_provenance = ?6, freed_earliest_us = ?7, "
+           "freed_latest_us = ?8, freed_provenance = ?9, last_holder = ?10, "
+           "last_holder_provenance = ?11, holders_omitted = ?12, bytes_sent = ?13, "
+           "bytes_received = ?14 WHERE serial = ?1";
+}
+
+void bind_progress(Execution &execution, const model::Lease &lease, std::int64_t base) {
+    execution.bind(lease.serial).bind(number(lease.phase)).bind(number(lease.outcome));
+    bind_when(execution, lease.closed, base);
+    bind_when(execution, lease.freed, base);
+    execution.bind(lease.last_holder.holder)
+        .bind(number(lease.last_holder.provenance))
+        .bind(lease.holders_omitted)
+        .bind(as_signed(lease.bytes_sent))
+        .bind(as_signed(lease.bytes_received));
 }
 
 model::Instant opened_by(const model::Lease &lease) {
     return lease.opened.latest.value_or(lease.id.first_observed);
 }
 
-void bind_lease(Execution &execution, const model::Lease &lease, std::int64_t boot,
-                std::int64_t base) {
+void bind_lease(Execution &execution, const model::Lease &lease, const Filing &filing) {
+    const std::int64_t base = filing.base_offset_us;
     When opened = lease.opened;
     opened.latest = opened_by(lease);
     execution.bind(lease.serial)
-        .bind(boot)
+        .bind(filing.epoch)
+        .bind(filing.boot)
         .bind(lease.id.socket.network_namespace)
         .bind(number(lease.id.socket.kind))
         .bind(as_signed(lease.id.socket.value))
@@ -281,7 +183,11 @@ LeaseRows::LeaseRows(Database &database)
       select_ancestors_(database,
                         "SELECT a.pid, t.value FROM ancestor AS a LEFT JOIN text AS t ON t.id = "
                         "a.command WHERE a.process = ?1 ORDER BY a.ordinal"),
-      select_boot_(database, "SELECT uuid, base_offset_us FROM boot WHERE id = ?1") {}
+      select_boot_(database, "SELECT uuid, base_offset_us FROM boot WHERE id = ?1"),
+      select_namespace_name_(
+          database, "SELECT t.value FROM network_namespace AS n LEFT JOIN text AS t ON t.id = "
+                    "n.name WHERE n.boot = ?1 AND n.inode = ?2 AND n.since_us <= ?3 "
+                    "ORDER BY n.since_us DESC LIMIT 1") {}
 
 LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     Execution execution(select_lease_);
@@ -292,7 +198,9 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     Stored stored;
     model::Lease &lease = stored.lease;
     lease.serial = row.integer();
-    stored.boot = &boot(row.integer());
+    row.integer(); // the epoch follows from the opening
+    const std::int64_t boot_row = row.integer();
+    stored.boot = &boot(boot_row);
     const std::int64_t base = stored.boot->wall_offset_us;
     lease.id.socket.network_namespace = row.fitting<std::uint32_t>();
     lease.id.socket.kind = row.enumeration(model::SocketKey::Kind::tuple);
@@ -319,6 +227,8 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     lease.bytes_sent = as_unsigned(row.optional_integer());
     lease.bytes_received = as_unsigned(row.optional_integer());
     lease.holders = holders(serial, base);
+    stored.network_namespace_name = namespace_name(boot_row, lease.id.socket.network_namespace,
+                                                   to_us(lease.id.first_observed) + base);
     check_attribution(row, lease.opener, lease.holders.size());
     check_attribution(row, lease.last_holder, lease.holders.size());
     return stored;
@@ -368,6 +278,14 @@ std::vector<model::Ancestor> LeaseRows::ancestors(std::int64_t process) {
         found.push_back({pid, row.text()});
     }
     return found;
+}
+
+std::optional<std::string> LeaseRows::namespace_name(std::int64_t boot, std::uint32_t inode,
+                                                     std::int64_t at_us) {
+    Execution row(select_namespace_name_);
+    if (!row.bind(boot).bind(inode).bind(at_us).next())
+        return std::nullopt;
+    return row.optional_text(0);
 }
 
 const BootInfo &LeaseRows::boot(std::int64_t id) {

@@ -1,6 +1,8 @@
 #include "store/reader.hpp"
 
+#include "store/bind_failure_rows.hpp"
 #include "store/database.hpp"
+#include "store/in_the_way.hpp"
 #include "store/lease_query.hpp"
 #include "store/lease_rows.hpp"
 #include "store/schema.hpp"
@@ -45,12 +47,25 @@ struct Reader::State {
     Statement gaps;
     Statement newest_gaps;
     std::map<CandidateScan, Statement> scans; // as they are first needed
+    BindFailureRows failure_rows;
+    InTheWay in_the_way;
+    std::map<std::pair<FailuresOf, bool>, Statement> failure_scans; // `true`: newest first
     UserNames names;
+
+    struct FoundFailure {
+        StoredBindFailure stored;
+        std::optional<std::string> error;
+        std::vector<LeaseRows::Stored> in_the_way;
+    };
 
     State(const std::filesystem::path &state_directory, std::optional<Present> now);
     PidIs frequency(const model::LeaseQuery &query);
     Statement &scan(const CandidateScan &which);
+    Statement &failure_scan(const model::LeaseQuery &query);
+    FoundFailure find_failure(std::int64_t id);
     proto::Lease to_wire(const LeaseRows::Stored &stored);
+    proto::BindFailure to_wire(const FoundFailure &found);
+    std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
 };
 
 Reader::State::State(const std::filesystem::path &state_directory, std::optional<Present> now)
@@ -68,7 +83,9 @@ Reader::State::State(const std::filesystem::path &state_directory, std::optional
            "AS t ON t.id = g.cause WHERE (g.since_us IS NULL OR g.since_us <= ?1) "
            "AND (?2 IS NULL OR g.until_us IS NULL OR g.until_us >= ?2)"),
       newest_gaps(*database, "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g "
-                             "JOIN text AS t ON t.id = g.cause ORDER BY g.id DESC LIMIT ?1") {}
+                             "JOIN text AS t ON t.id = g.cause ORDER BY g.id DESC LIMIT ?1"),
+      failure_rows(*database, rows),
+      in_the_way(*database) {}
 
 PidIs Reader::State::frequency(const model::LeaseQuery &query) {
     if (!query.pid)
@@ -85,9 +102,44 @@ Statement &Reader::State::scan(const CandidateScan &which) {
     return scans.emplace(which, Statement(*database, candidates_sql(which))).first->second;
 }
 
+Statement &Reader::State::failure_scan(const model::LeaseQuery &query) {
+    const std::pair which{query.port ? FailuresOf::one_port : FailuresOf::any_port,
+                          query.newest_first};
+    const auto known = failure_scans.find(which);
+    if (known != failure_scans.end())
+        return known->second;
+    return failure_scans
+        .emplace(which, Statement(*database, bind_failures_sql(which.first, which.second)))
+        .first->second;
+}
+
 proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
-    return store::to_wire(stored.lease, *stored.boot,
-                          [this](std::uint32_t uid) { return names.name(uid); });
+    proto::Lease wire = store::to_wire(stored.lease, *stored.boot,
+                                       [this](std::uint32_t uid) { return user_name(uid); });
+    wire.network_namespace_name = stored.network_namespace_name;
+    return wire;
+}
+
+proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
+    const StoredBindFailure &stored = found.stored;
+    proto::BindFailure wire = store::to_wire(stored.failure, *stored.boot,
+                                             [this](std::uint32_t uid) { return user_name(uid); });
+    wire.network_namespace_name = stored.network_namespace_name;
+    wire.error = found.error;
+    if (found.error)
+        wire.error_provenance = Provenance::inferred;
+    for (const LeaseRows::Stored &lease : found.in_the_way)
+        wire.in_the_way.push_back(to_wire(lease));
+    return wire;
+}
+
+Reader::State::FoundFailure Reader::State::find_failure(std::int64_t id) {
+    FoundFailure found{failure_rows.bind_failure(id), {}, {}};
+    Obstacles obstacles = in_the_way.find(found.stored);
+    found.error = std::move(obstacles.error);
+    for (const std::int64_t serial : obstacles.leases)
+        found.in_the_way.push_back(rows.lease(serial));
+    return found;
 }
 
 Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present)
@@ -122,6 +174,32 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
     return page;
 }
 
+model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
+                                             std::optional<model::LeaseCursor> after,
+                                             std::size_t limit) {
+    model::BindFailurePage page;
+    std::vector<State::FoundFailure> found;
+    {
+        Transaction snapshot(*state_->database, Transaction::Kind::read);
+        Execution row(state_->failure_scan(query));
+        bind_failures_query(row, query, after);
+        std::optional<model::LeaseCursor> reached = after;
+        for (std::size_t examined = 0; row.next(); ++examined) {
+            if (found.size() >= std::max<std::size_t>(limit, 1) || examined == max_examined) {
+                page.next = reached;
+                break;
+            }
+            reached = model::LeaseCursor{row.integer(1), row.integer(0)};
+            if (row.integer(2) != 0)
+                found.push_back(state_->find_failure(reached->serial));
+        }
+    }
+    state_->rows.forget_processes();
+    for (const State::FoundFailure &failure : found)
+        page.failures.push_back(state_->to_wire(failure));
+    return page;
+}
+
 std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     if (!query.port)
         throw std::invalid_argument("the lease that was freed last: of which port?");
@@ -130,6 +208,7 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
         Transaction snapshot(*state_->database, Transaction::Kind::read);
         Execution row(state_->last_freed);
         bind_filters(row, query);
+        row.bind(static_cast<std::int64_t>(max_examined));
         if (row.next())
             found = state_->rows.lease(row.integer(0));
     }

@@ -33,7 +33,12 @@ class Reader final : public model::History {
     // A lease whose earliest opening is not known can have been opened at any time since its boot.
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
                           std::size_t limit) override;
-    // The query must name a port.
+    // The error, and what was in the way, are worked out from the leases that are stored by now.
+    model::BindFailurePage bind_failures(const model::LeaseQuery &query,
+                                         std::optional<model::LeaseCursor> after,
+                                         std::size_t limit) override;
+    // The query must name a port. Where the port has more than `max_examined` leases, these are the
+    // ones that were opened last, and as many listeners.
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;
     proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
     // The gap that was recorded last comes first.

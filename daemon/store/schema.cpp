@@ -78,15 +78,10 @@ CREATE TABLE lease(
     last_holder_provenance INTEGER NOT NULL,
     holders_omitted INTEGER NOT NULL,
     bytes_sent INTEGER,
-    bytes_received INTEGER
+    bytes_received INTEGER,
+    epoch INTEGER NOT NULL DEFAULT 0    -- the last that began by opened_latest_us
 ) STRICT;
 CREATE INDEX lease_by_time ON lease(opened_latest_us);
-CREATE INDEX lease_by_port ON lease(local_port, opened_latest_us);
--- A busy port has few open leases among its many freed ones.
-CREATE INDEX lease_open ON lease(opened_latest_us) WHERE freed_provenance IS NULL;
-CREATE INDEX lease_open_by_port ON lease(local_port, opened_latest_us)
-    WHERE freed_provenance IS NULL;
-CREATE INDEX lease_freed ON lease(local_port, freed_latest_us) WHERE freed_provenance IS NOT NULL;
 
 CREATE TABLE lease_holder(
     lease INTEGER NOT NULL REFERENCES lease,
@@ -119,6 +114,58 @@ CREATE TABLE gap(
     CHECK(until_us >= since_us),
     UNIQUE(since_us, cause)
 ) STRICT;
+)sql";
+
+// To version 2, from version 1.
+constexpr const char *from_version_1 = R"sql(
+ALTER TABLE lease ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+DROP INDEX lease_by_port;
+DROP INDEX lease_open;
+DROP INDEX lease_open_by_port;
+DROP INDEX lease_freed;
+)sql";
+
+// What came with version 2.
+constexpr const char *since_version_2 = R"sql(
+-- See store/epochs.hpp.
+CREATE TABLE epoch(
+    id INTEGER PRIMARY KEY,
+    since_us INTEGER NOT NULL           -- before the openings of its leases, after those of others
+) STRICT;
+INSERT INTO epoch VALUES(0, -9223372036854775808);
+CREATE INDEX lease_by_port ON lease(epoch, local_port, opened_latest_us);
+-- A busy port has few open leases among its many freed ones.
+CREATE INDEX lease_open ON lease(opened_latest_us, local_port) WHERE freed_provenance IS NULL;
+
+-- The names of a namespace: each from since_us on, until the next.
+CREATE TABLE network_namespace(
+    boot INTEGER NOT NULL REFERENCES boot,
+    inode INTEGER NOT NULL,
+    since_us INTEGER NOT NULL,
+    name INTEGER REFERENCES text,       -- NULL: it has none
+    PRIMARY KEY(boot, inode, since_us)
+) STRICT, WITHOUT ROWID;
+
+-- Attempts to bind a port that the kernel refused.
+CREATE TABLE bind_failure(
+    id INTEGER PRIMARY KEY,
+    boot INTEGER NOT NULL REFERENCES boot,
+    network_namespace INTEGER NOT NULL,
+    key_kind INTEGER NOT NULL,          -- as in lease
+    key_value INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    protocol INTEGER NOT NULL,
+    local_address BLOB NOT NULL,        -- as requested
+    local_port INTEGER NOT NULL,
+    uid INTEGER,
+    process INTEGER REFERENCES process, -- NULL: not known
+    UNIQUE(boot, network_namespace, key_kind, key_value, at_us)
+) STRICT;
+CREATE INDEX bind_failure_by_time ON bind_failure(at_us);
+CREATE INDEX bind_failure_by_port ON bind_failure(local_port, at_us);
+
+-- A listener among the many connections that it accepted.
+CREATE INDEX lease_listener ON lease(local_port, opened_latest_us) WHERE role = 1;
 )sql";
 
 template <typename Enum>
@@ -179,22 +226,47 @@ std::string process_joins(const std::string &who) {
            ".id = " + who + "_row.process";
 }
 
+// A name of the network namespace that `row` (l or f) is in, as of `moment`.
+std::string namespace_name(const std::string &row, const std::string &moment) {
+    return "(SELECT t.value FROM network_namespace AS n LEFT JOIN text AS t ON t.id = n.name "
+           "WHERE n.boot = " +
+           row + ".boot AND n.inode = " + row + ".network_namespace AND n.since_us <= " + row +
+           "." + moment + " ORDER BY n.since_us DESC LIMIT 1) AS network_namespace_name, ";
+}
+
 std::string history_view() {
     return "CREATE VIEW history AS SELECT l.serial, " + words<Protocol>("l.protocol") +
            " AS protocol, " + address("l.local_address") +
            " AS local_address, l.local_port, CASE WHEN l.peer_port > 0 THEN " +
            address("l.peer_address") +
            " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, l.network_namespace, " +
-           words<Role>("l.role") + " AS role, " + words<PortChoice>("l.port_choice") +
-           " AS port_choice, " + words<Phase>("l.phase") + " AS phase, " +
-           words<Outcome>("l.outcome") + " AS outcome, " + moment("opened") + moment("closed") +
-           moment("freed") + "l.uid, " + process_columns("opener") +
+           namespace_name("l", "first_us") + words<Role>("l.role") + " AS role, " +
+           words<PortChoice>("l.port_choice") + " AS port_choice, " + words<Phase>("l.phase") +
+           " AS phase, " + words<Outcome>("l.outcome") + " AS outcome, " + moment("opened") +
+           moment("closed") + moment("freed") + "l.uid, " + process_columns("opener") +
            process_columns("last_holder") +
            "l.bytes_sent, l.bytes_received, "
            "CASE WHEN l.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
            "boot "
            "FROM lease AS l JOIN boot AS b ON b.id = l.boot" +
            process_joins("opener") + process_joins("last_holder");
+}
+
+std::string failed_bind_view() {
+    std::string process;
+    for (const std::string field : {"command", "executable", "arguments", "unit", "container"})
+        process += "(SELECT value FROM text WHERE id = p." + field + ") AS " + field + ", ";
+    return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time("f.at_us") + " AS at, " +
+           words<Protocol>("f.protocol") + " AS protocol, " + address("f.local_address") +
+           " AS local_address, f.local_port, f.network_namespace, " + namespace_name("f", "at_us") +
+           "f.uid, p.pid, " + process +
+           "CASE WHEN f.key_kind = 0 THEN printf('%llu', f.key_value) END AS cookie, "
+           "b.uuid AS boot FROM bind_failure AS f JOIN boot AS b ON b.id = f.boot "
+           "LEFT JOIN process AS p ON p.id = f.process";
+}
+
+void set_version(Database &database) {
+    database.execute("PRAGMA user_version = " + std::to_string(schema_version));
 }
 
 } // namespace
@@ -218,13 +290,19 @@ void check_ownership(Database &database) {
 }
 
 void create_schema(Database &database) {
-    if (database.integer("PRAGMA user_version") == 0) {
+    const std::int64_t version = database.integer("PRAGMA user_version");
+    if (version == 0) {
         database.execute(tables);
         database.execute("PRAGMA application_id = " + std::to_string(application_id));
-        database.execute("PRAGMA user_version = " + std::to_string(schema_version));
     }
-    database.execute("DROP VIEW IF EXISTS history");
+    if (version == 1)
+        database.execute(from_version_1);
+    if (version < 2)
+        database.execute(since_version_2);
+    set_version(database);
+    database.execute("DROP VIEW IF EXISTS history; DROP VIEW IF EXISTS failed_bind");
     database.execute(history_view());
+    database.execute(failed_bind_view());
 }
 
 } // namespace portd::store

@@ -130,4 +130,24 @@ proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const User
     return wire;
 }
 
+proto::BindFailure to_wire(const model::BindFailure &failure, const BootInfo &boot,
+                           const UserName &user_name) {
+    proto::BindFailure wire;
+    wire.boot_id = boot.boot_id;
+    wire.at_usec = to_us(failure.at) + boot.wall_offset_us;
+    wire.protocol = failure.protocol;
+    wire.family = failure.local.address.family;
+    wire.local_address = failure.local.address.to_string();
+    wire.local_port = failure.local.port;
+    wire.network_namespace = failure.socket.network_namespace;
+    if (failure.uid) {
+        wire.uid = *failure.uid;
+        wire.user = user_name(*failure.uid);
+    }
+    if (failure.process)
+        wire.process =
+            process(*failure.process, Provenance::observed, boot.wall_offset_us, user_name);
+    return wire;
+}
+
 } // namespace portd::store

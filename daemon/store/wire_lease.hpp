@@ -1,6 +1,8 @@
-// Leases as they travel: the model's times on CLOCK_BOOTTIME become wall-clock microseconds.
+// Leases and bind failures as they travel: the model's times on CLOCK_BOOTTIME become wall-clock
+// microseconds.
 #pragma once
 
+#include "model/bind_failure.hpp"
 #include "model/lease.hpp"
 #include "proto/messages.hpp"
 #include "store/boot.hpp"
@@ -19,5 +21,8 @@ using UserName = std::function<std::optional<std::string>(std::uint32_t uid)>;
 std::string wire_id(const model::LeaseId &id, const std::string &boot_id);
 
 proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const UserName &user_name);
+// Without what follows from the leases of that instant.
+proto::BindFailure to_wire(const model::BindFailure &failure, const BootInfo &boot,
+                           const UserName &user_name);
 
 } // namespace portd::store

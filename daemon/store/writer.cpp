@@ -1,21 +1,20 @@
 #include "store/writer.hpp"
 
+#include "store/bind_failure_rows.hpp"
 #include "store/fault.hpp"
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
+#include "store/lease_writer.hpp"
 #include "store/open_store.hpp"
 
 #include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 namespace portd::store {
 namespace {
-
-constexpr std::size_t max_known_leases = 1 << 17;
 
 std::int64_t file_bytes(const std::filesystem::path &file) {
     std::error_code missing;
@@ -31,67 +30,41 @@ class Writer::Session {
     explicit Session(OpenedStore opened);
 
     const OpenedStore &opened() const { return opened_; }
-    std::int64_t last_serial() const { return counts_.last_serial; }
-    std::int64_t leases() const { return counts_.leases; }
+    std::int64_t last_serial() const { return lease_writer_.counts().last_serial; }
+    std::int64_t leases() const { return lease_writer_.counts().leases; }
 
     std::vector<model::Lease> open_leases();
     void commit(const Batch &batch);
     void checkpoint() { opened_.database->execute("PRAGMA wal_checkpoint(TRUNCATE)"); }
 
   private:
-    // What is stored of an open lease, to write only what changed.
-    struct Known {
-        std::uint16_t port = 0;
-        model::Instant opened_by{};
-        std::vector<HolderRow> holders;
-    };
-    struct Counts {
-        std::int64_t leases = 0;
-        std::int64_t last_serial = 0;
-    };
-
     void write(const Batch &batch);
-    void write_lease(const model::Lease &lease);
-    bool update_lease(const model::Lease &lease, const Known *known);
-    void insert_lease(const model::Lease &lease);
-    void write_holders(std::int64_t serial, const std::vector<HolderRow> &holders,
-                       const std::vector<HolderRow> &stored);
-    std::vector<HolderRow> holder_rows(const model::Lease &lease);
     void write_watched(const Watched &watched);
     void write_gap(const proto::Gap &gap);
+    void write_bind_failure(const model::BindFailure &failure);
+    void write_namespace(const NamespaceName &name);
     std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.wall_offset_us; }
 
     OpenedStore opened_;
     Interning interning_;
+    LeaseWriter lease_writer_;
     LeaseRows rows_;
-    Statement insert_lease_;
-    Statement update_lease_;
-    Statement update_unmoved_lease_;
     Statement select_open_;
-    Statement put_holder_;
-    Statement drop_holders_;
     Statement put_coverage_;
     Statement put_gap_;
-    Counts counts_;
-    std::unordered_map<std::int64_t, Known> known_;
+    Statement insert_bind_failure_;
+    Statement select_namespace_;
+    Statement put_namespace_;
 };
 
 Writer::Session::Session(OpenedStore opened)
     : opened_(std::move(opened)),
       interning_(*opened_.database, opened_.boot, opened_.info.wall_offset_us),
+      lease_writer_(*opened_.database, interning_, opened_.boot, opened_.info.wall_offset_us,
+                    {opened_.leases, opened_.last_serial}),
       rows_(*opened_.database),
-      insert_lease_(*opened_.database, insert_lease_sql()),
-      update_lease_(*opened_.database, update_lease_sql()),
-      update_unmoved_lease_(*opened_.database, update_unmoved_lease_sql()),
       select_open_(*opened_.database,
                    "SELECT serial FROM lease WHERE freed_provenance IS NULL AND boot = ?1"),
-      put_holder_(*opened_.database,
-                  "INSERT INTO lease_holder(lease, ordinal, process, first_us, last_us, present) "
-                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(lease, ordinal) DO UPDATE SET "
-                  "process = excluded.process, first_us = excluded.first_us, "
-                  "last_us = excluded.last_us, present = excluded.present"),
-      drop_holders_(*opened_.database,
-                    "DELETE FROM lease_holder WHERE lease = ?1 AND ordinal >= ?2"),
       put_coverage_(*opened_.database,
                     "INSERT INTO coverage(boot, source, since_us, until_us) VALUES(?1, ?2, ?3, ?4) "
                     "ON CONFLICT(boot, source, since_us) DO UPDATE SET "
@@ -100,7 +73,14 @@ Writer::Session::Session(OpenedStore opened)
                "INSERT INTO gap(since_us, until_us, cause, lost_events) VALUES(?1, ?2, ?3, ?4) "
                "ON CONFLICT(since_us, cause) DO UPDATE SET until_us = excluded.until_us, "
                "lost_events = excluded.lost_events"),
-      counts_{opened_.leases, opened_.last_serial} {}
+      insert_bind_failure_(*opened_.database, insert_bind_failure_sql()),
+      select_namespace_(*opened_.database,
+                        "SELECT name FROM network_namespace WHERE boot = ?1 AND inode = ?2 "
+                        "AND since_us <= ?3 ORDER BY since_us DESC LIMIT 1"),
+      put_namespace_(*opened_.database,
+                     "INSERT INTO network_namespace(boot, inode, since_us, name) "
+                     "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(boot, inode, since_us) "
+                     "DO UPDATE SET name = excluded.name") {}
 
 std::vector<model::Lease> Writer::Session::open_leases() {
     std::vector<std::int64_t> serials;
@@ -120,95 +100,29 @@ std::vector<model::Lease> Writer::Session::open_leases() {
 }
 
 void Writer::Session::commit(const Batch &batch) {
-    const Counts before = counts_;
+    const LeaseWriter::Counts before = lease_writer_.counts();
     try {
         write(batch);
     } catch (...) {
         // Rolled back: rows that were remembered may not exist.
-        counts_ = before;
         interning_.forget();
-        known_.clear();
+        lease_writer_.roll_back(before);
         throw;
     }
 }
 
 void Writer::Session::write(const Batch &batch) {
     Transaction transaction(*opened_.database, Transaction::Kind::write);
-    for (const model::Lease &lease : batch.leases)
-        write_lease(lease);
+    lease_writer_.write(batch.leases);
     if (batch.watched)
         write_watched(*batch.watched);
     for (const proto::Gap &gap : batch.gaps)
         write_gap(gap);
+    for (const model::BindFailure &failure : batch.bind_failures)
+        write_bind_failure(failure);
+    for (const NamespaceName &name : batch.namespaces)
+        write_namespace(name);
     transaction.commit();
-}
-
-void Writer::Session::write_lease(const model::Lease &lease) {
-    const auto found = known_.find(lease.serial);
-    const Known *known = found == known_.end() ? nullptr : &found->second;
-    std::vector<HolderRow> holders = holder_rows(lease);
-    if (lease.serial > counts_.last_serial || !update_lease(lease, known)) {
-        insert_lease(lease);
-        write_holders(lease.serial, holders, {});
-    } else {
-        if (!known || known->holders.size() > holders.size())
-            Execution(drop_holders_)
-                .bind(lease.serial)
-                .bind(known ? static_cast<std::int64_t>(holders.size()) : 0)
-                .run();
-        write_holders(lease.serial, holders, known ? known->holders : std::vector<HolderRow>{});
-    }
-    if (!lease.is_open()) {
-        known_.erase(lease.serial);
-        return;
-    }
-    if (!known && known_.size() >= max_known_leases)
-        known_.clear();
-    known_.insert_or_assign(lease.serial,
-                            Known{lease.local.port, opened_by(lease), std::move(holders)});
-}
-
-bool Writer::Session::update_lease(const model::Lease &lease, const Known *known) {
-    const bool unmoved =
-        known && known->port == lease.local.port && known->opened_by == opened_by(lease);
-    Execution update(unmoved ? update_unmoved_lease_ : update_lease_);
-    bind_lease(update, lease, opened_.boot, opened_.info.wall_offset_us);
-    update.run();
-    return opened_.database->changed_rows() == 1;
-}
-
-void Writer::Session::insert_lease(const model::Lease &lease) {
-    Execution insert(insert_lease_);
-    bind_lease(insert, lease, opened_.boot, opened_.info.wall_offset_us);
-    insert.run();
-    ++counts_.leases;
-    counts_.last_serial = std::max(counts_.last_serial, lease.serial);
-}
-
-std::vector<HolderRow> Writer::Session::holder_rows(const model::Lease &lease) {
-    std::vector<HolderRow> rows;
-    rows.reserve(lease.holders.size());
-    for (const model::Holder &holder : lease.holders)
-        rows.push_back({interning_.process(holder.process), row_us(holder.first_seen),
-                        row_us(holder.last_seen), holder.present});
-    return rows;
-}
-
-void Writer::Session::write_holders(std::int64_t serial, const std::vector<HolderRow> &holders,
-                                    const std::vector<HolderRow> &stored) {
-    for (std::size_t i = 0; i < holders.size(); ++i) {
-        const HolderRow &row = holders[i];
-        if (i < stored.size() && stored[i] == row)
-            continue;
-        Execution(put_holder_)
-            .bind(serial)
-            .bind(static_cast<std::int64_t>(i))
-            .bind(row.process)
-            .bind(row.first_us)
-            .bind(row.last_us)
-            .bind(std::int64_t{row.present})
-            .run();
-    }
 }
 
 void Writer::Session::write_watched(const Watched &watched) {
@@ -228,6 +142,35 @@ void Writer::Session::write_gap(const proto::Gap &gap) {
         .bind(cause)
         .bind(gap.lost_events)
         .run();
+}
+
+void Writer::Session::write_bind_failure(const model::BindFailure &failure) {
+    std::optional<std::int64_t> process;
+    if (failure.process)
+        process = interning_.process(failure.process);
+    Execution insert(insert_bind_failure_);
+    bind_bind_failure(insert, failure, opened_.boot, opened_.info.wall_offset_us, process);
+    insert.run();
+}
+
+void Writer::Session::write_namespace(const NamespaceName &name) {
+    std::optional<std::int64_t> text;
+    if (!name.name.empty())
+        text = interning_.text(name.name);
+    std::optional<std::int64_t> in_force;
+    {
+        Execution row(select_namespace_);
+        row.bind(opened_.boot).bind(name.inode).bind(row_us(name.since));
+        if (row.next())
+            in_force = row.optional_integer(0);
+    }
+    if (in_force != text)
+        Execution(put_namespace_)
+            .bind(opened_.boot)
+            .bind(name.inode)
+            .bind(row_us(name.since))
+            .bind(text)
+            .run();
 }
 
 // Declaration order is lifetime: the lock outlives the file.
@@ -304,7 +247,8 @@ std::optional<std::int64_t> Writer::watched_until_wall_us() const {
 }
 
 void Writer::commit(const Batch &batch) {
-    if (batch.leases.empty() && !batch.watched && batch.gaps.empty())
+    if (batch.leases.empty() && !batch.watched && batch.gaps.empty() &&
+        batch.bind_failures.empty() && batch.namespaces.empty())
         return;
     state_->noting_damage([&] { session().commit(batch); });
 }

@@ -13,6 +13,7 @@
 // std::system_error; each names the file.
 #pragma once
 
+#include "model/bind_failure.hpp"
 #include "model/lease.hpp"
 #include "proto/messages.hpp"
 #include "store/boot.hpp"
@@ -23,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace portd::store {
@@ -34,6 +36,15 @@ struct Watched {
     model::Instant until{};
 };
 
+// What a network namespace is called. Its inode number can be used again by another one: so a name
+// holds for leases and bind failures of which portd first had word at `since` or later, until the
+// next name of the same inode. The default is all of this boot, and replaces a name of that kind.
+struct NamespaceName {
+    std::uint32_t inode = 0;
+    std::string name; // empty: it has none
+    model::Instant since{};
+};
+
 // What is stored together or not at all.
 struct Batch {
     // Each replaces what is stored under its serial, which must be positive. Serials grow.
@@ -42,6 +53,10 @@ struct Batch {
     // In wall-clock time of the store (Writer::wall_us). One with the start and cause of a stored
     // gap replaces it: so a gap grows while it lasts.
     std::span<const proto::Gap> gaps;
+    // One with the socket and instant of a stored one is left out.
+    std::span<const model::BindFailure> bind_failures = {};
+    // Names that are in force already cost nothing.
+    std::span<const NamespaceName> namespaces = {};
 };
 
 class Writer {

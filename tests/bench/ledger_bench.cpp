@@ -1,4 +1,5 @@
-// What the ledger costs: a steady scan, short-lived sockets, and memory for open leases.
+// What the ledger costs: a steady scan, short-lived sockets, connections that exact events tell of,
+// and memory for open leases.
 #include "model/ledger.hpp"
 
 #include <benchmark/benchmark.h>
@@ -6,6 +7,7 @@
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
+#include <vector>
 
 namespace {
 
@@ -90,7 +92,7 @@ template <typename Rows>
 void scan(Ledger &ledger, Clock &clock, const Rows &rows) {
     ledger.apply(ScanStarted{tcp4, clock.tick(std::chrono::seconds(1))});
     rows();
-    ledger.apply(ScanFinished{tcp4, clock.tick(), true});
+    ledger.apply(ScanFinished{tcp4, clock.tick(), Scope::all});
 }
 
 void show_connections(Ledger &ledger, Clock &clock, std::uint64_t from, std::uint64_t count) {
@@ -154,6 +156,66 @@ void seen_and_destroyed(benchmark::State &state) {
     state.SetItemsProcessed(state.iterations() * std::int64_t{batch});
 }
 BENCHMARK(seen_and_destroyed);
+
+struct ExactConnection {
+    PortTaken connecting;
+    PortTaken connected;
+    SocketReleased released;
+    SocketClosed closed;
+};
+
+ExactConnection exact_connection(std::uint64_t number, const ProcessRef &process, Clock &clock,
+                                 SocketClosed::Remains remains) {
+    const auto row = connection(number, {});
+    const TcpSummary tcp{.established = true, .bytes_sent = 100, .bytes_received = 200, .idle = {}};
+    ExactConnection result{
+        .connecting = {row.key, row.protocol, row.local, row.peer, Phase::connecting, Role::client,
+                       PortChoice::automatic, 1000, process, clock.tick()},
+        .connected = {row.key, row.protocol, row.local, row.peer, Phase::connected, Role::client,
+                      std::nullopt, 1000, nullptr, clock.tick()},
+        .released = {row.key, row.protocol, row.local, row.peer, 1000, tcp, process, false,
+                     clock.tick()},
+        .closed = {row.key, row.local, row.peer, tcp, Outcome::closed, remains, true, {}}};
+    result.closed.at = clock.tick();
+    return result;
+}
+
+// Time per connection that exact events tell of, from its opening to its end. Every thousand the
+// changes are taken; at `rate` a second they are remembered for as long as the ledger does. Where
+// they leave TIME_WAIT entries, those are settled by the time that passes.
+void exact_connections(benchmark::State &state, SocketClosed::Remains remains) {
+    constexpr std::uint64_t batch = 1000;
+    constexpr std::int64_t rate = 833; // 50,000 a minute
+    constexpr auto gap = Duration(std::chrono::seconds(1)) / rate;
+    Ledger ledger;
+    Clock clock;
+    const auto holder = process();
+    std::uint64_t number = 0;
+    std::vector<ExactConnection> connections;
+    for ([[maybe_unused]] auto _ : state) {
+        state.PauseTiming();
+        connections.clear();
+        for (std::uint64_t i = 0; i < batch; ++i, clock.tick(gap))
+            connections.push_back(exact_connection(number++, holder, clock, remains));
+        state.ResumeTiming();
+        for (const auto &connection : connections) {
+            ledger.apply(connection.connecting);
+            ledger.apply(connection.connected);
+            ledger.apply(connection.released);
+            ledger.apply(connection.closed);
+        }
+        ledger.apply(TimePassed{clock.tick()});
+        benchmark::DoNotOptimize(ledger.take_changes());
+    }
+    const auto leases = static_cast<double>(state.iterations()) * batch;
+    state.counters["time_per_lease"] =
+        benchmark::Counter(leases, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+    state.counters["open_leases"] = static_cast<double>(ledger.open_leases());
+    if (ledger.unseen_sockets() > 0)
+        state.SkipWithError("every opening was told");
+}
+BENCHMARK_CAPTURE(exact_connections, freed, SocketClosed::Remains::nothing);
+BENCHMARK_CAPTURE(exact_connections, time_wait, SocketClosed::Remains::time_wait);
 
 // Memory of 100,000 open leases with one holder each.
 void open_leases(benchmark::State &state) {

@@ -4,7 +4,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -120,6 +122,52 @@ void BM_CommitOpenedAndFreed(benchmark::State &state) {
     commit_leases(state, Life::opened_and_freed);
 }
 BENCHMARK(BM_CommitOpenedAndFreed)->Arg(1)->Arg(100)->Arg(10'000);
+
+// Short connections as exact capture tells of them: each is first stored when it lingers, and once
+// more a minute later, when its port is free. The time is that of both.
+void BM_CommitShortConnections(benchmark::State &state) {
+    constexpr std::size_t lingering = 60'000; // a thousand connections a second, for a minute
+    const auto batch_size = static_cast<std::size_t>(state.range(0));
+    Directory directory;
+    Writer writer(directory.path(), boot);
+    std::int64_t serial = 0;
+    std::deque<model::Lease> waiting;
+    model::ProcessRef holder;
+    const auto next_batch = [&] {
+        std::vector<model::Lease> batch;
+        for (std::size_t i = 0; i < batch_size; ++i) {
+            if (serial++ % 8 == 0)
+                holder = process(static_cast<std::int32_t>(serial));
+            batch.push_back(lease(serial, holder));
+            end(batch.back());
+            batch.back().phase = Phase::lingering;
+            batch.back().freed.reset();
+            batch.back().holders[0].present = false;
+            waiting.push_back(batch.back());
+        }
+        for (std::size_t i = 0; waiting.size() > lingering && i < batch_size; ++i) {
+            waiting.front().phase = Phase::freed;
+            waiting.front().freed =
+                model::When::inferred(*waiting.front().closed->latest + std::chrono::seconds(60),
+                                      *waiting.front().closed->latest + std::chrono::seconds(61));
+            batch.push_back(std::move(waiting.front()));
+            waiting.pop_front();
+        }
+        return batch;
+    };
+    while (waiting.size() < lingering)
+        writer.commit({next_batch(), {}, {}});
+    for (auto _ : state) {
+        state.PauseTiming();
+        const std::vector<model::Lease> batch = next_batch();
+        state.ResumeTiming();
+        writer.commit({batch, {}, {}});
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
+    state.counters["bytes_a_lease"] =
+        static_cast<double>(writer.stored_bytes()) / static_cast<double>(serial);
+}
+BENCHMARK(BM_CommitShortConnections)->Arg(100)->Arg(1000)->Arg(10'000);
 
 // 100,000 leases, all but the last 1,000 freed; made once.
 const Directory &filled() {

@@ -3,6 +3,7 @@
 Every test file is a unittest program; PORTD_BIN names the folder of the programs under test."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -127,7 +128,17 @@ class Daemon:
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     def leases(self, *arguments, **keywords):
-        return [o for o in self.json(*arguments, **keywords) if "localPort" in o]
+        return [o for o in self.json(*arguments, **keywords) if "opened" in o]
+
+    def stream(self, *arguments):
+        """The objects that `portd-ctl --json` prints, one at a time: there may be a great many."""
+        with subprocess.Popen([BIN / "portd-ctl", "--socket", self.socket, "--json",
+                               *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                              stdin=subprocess.DEVNULL) as client:
+            for line in client.stdout:
+                yield json.loads(line)
+        if client.returncode not in (0, 1):
+            raise AssertionError(f"{arguments}: portd-ctl ended with {client.returncode}")
 
     def status(self):
         return self.json("status")[0]
@@ -174,6 +185,32 @@ def varlink(path, *messages, timeout=20):
             while chunk := connection.recv(65536):
                 received += chunk
     return [json.loads(part) for part in received.split(b"\0") if part]
+
+
+@functools.cache
+def ebpf_refusal():
+    """Why the daemon does not capture with eBPF here, in its own words; None where it does."""
+    portd = Daemon("--capture", "ebpf")
+    try:
+        portd.start(wait=False)
+        wait_until(lambda: portd.process.poll() is not None or portd.answers(), 60,
+                   "portd's first answer")
+        if portd.process.poll() is None:
+            return None
+        said = [line for line in portd.log().splitlines() if " critical: " in line]
+        if not said:
+            raise AssertionError(f"portd ended with {portd.process.returncode}:\n{portd.log()}")
+        return said[-1].split(" critical: ", 1)[1]
+    finally:
+        portd.close()
+
+
+def need_ebpf(test):
+    """Skips where eBPF is refused; with PORTD_REQUIRE_EBPF in the environment that is a failure."""
+    reason = ebpf_refusal()
+    if reason and os.environ.get("PORTD_REQUIRE_EBPF"):
+        raise AssertionError(f"PORTD_REQUIRE_EBPF is set, and portd refuses: {reason}")
+    return unittest.skipIf(reason, f"no eBPF capture: {reason}")(test)
 
 
 def need_root(test):

@@ -123,7 +123,7 @@ TEST_F(SockDiag, AScanOfEachTableIsComplete) {
     for (const auto &observation : observations_) {
         started += std::holds_alternative<model::ScanStarted>(observation) ? 1 : 0;
         if (const auto *finished = std::get_if<model::ScanFinished>(&observation))
-            complete += finished->complete ? 1 : 0;
+            complete += finished->scope == model::Scope::all ? 1 : 0;
     }
     EXPECT_EQ(started, 4);
     EXPECT_EQ(complete, 4);

@@ -1,6 +1,6 @@
 // portd-ctl from its arguments to its output and exit status, against a service on a real socket.
 #include "client/command_line.hpp"
-#include "client/lease_table.hpp"
+#include "client/lease_printer.hpp"
 
 #include "unit/client/fake_daemon.hpp"
 
@@ -52,6 +52,15 @@ Records nothing() {
     Records records = one_connection();
     records.leases.clear();
     return records;
+}
+
+// The first call of the method.
+proto::Call asked(const FakeDaemon &daemon, std::string_view method) {
+    for (const proto::Call &call : daemon.calls())
+        if (call.method == method)
+            return call;
+    ADD_FAILURE() << method << " was not called";
+    return {};
 }
 
 std::size_t count_lines(const std::string &text) {
@@ -235,7 +244,7 @@ TEST_F(CommandLine, AStreamThatBreaksKeepsWhatCame) {
         proto::Reply reply;
         reply.continues = true;
         reply.parameters = std::make_shared<const json>(
-            proto::encode(proto::LeaseReply{connection_lease(), std::nullopt, false}));
+            proto::encode(proto::LeaseReply{connection_lease(), {}, {}, false}));
         say(fd, proto::format_reply(reply));
         return FakeDaemon::Then::hang_up;
     });
@@ -307,7 +316,7 @@ TEST_F(CommandLine, UtcIsForTimesGivenAndShown) {
     const std::vector<std::string> arguments{
         "history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()};
     EXPECT_THAT(run(arguments).out, HasSubstr("03:12:05 CET"));
-    EXPECT_EQ((*daemon.calls().front().parameters)["atUsec"], t0 - 3600 * second);
+    EXPECT_EQ((*asked(daemon, proto::methods::history).parameters)["atUsec"], t0 - 3600 * second);
     std::vector<std::string> with_utc = arguments;
     with_utc.push_back("--utc");
     EXPECT_THAT(run(with_utc).out, HasSubstr("03:12:05 UTC"));
@@ -522,6 +531,80 @@ TEST_F(CommandLine, WideShowsTheBounds) {
     EXPECT_THAT(outcome.out, HasSubstr(R"(curl \x1b[31mhttps://example.com/)"));
 }
 
+TEST_F(CommandLine, HistoryShowsBindFailuresBetweenTheLeases) {
+    Records records = one_connection();
+    records.bind_failures = {refused_bind()};
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "60609", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_EQ(outcome.out,
+              "OPENED (UTC)             ENDED         DURATION  PROTO  LOCAL           PEER       "
+              "        ROLE          OUTCOME     PROCESS                            USER   UNIT\n"
+              "2026-11-22 03:12:05.000  03:12:05.500  500ms     tcp    10.0.0.5:60609  "
+              "93.184.216.34:443  client        -           curl[8123]                         "
+              "alice  -\n"
+              "2026-11-22 03:12:05.000  -             -         tcp    0.0.0.0:60609   -          "
+              "        bind failure  EADDRINUSE  python3[99], in use by nginx[812]  alice  -\n");
+
+    const Outcome as_json = run({"history", "--json", "--socket", daemon.path()});
+    std::istringstream lines(as_json.out);
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line) && std::getline(lines, line));
+    EXPECT_EQ(json::parse(line), proto::encode(records.bind_failures[0]));
+    EXPECT_THAT(run({"history", "-o", "wide", "--socket", daemon.path()}).out,
+                HasSubstr("bind failure"));
+    const std::string reversed = run({"history", "--limit", "2", "--socket", daemon.path()}).out;
+    EXPECT_LT(reversed.find("bind failure"), reversed.find("client"));
+}
+
+TEST_F(CommandLine, ABindFailureAloneSaysThatNobodyHeldThePort) {
+    Records records = nothing();
+    records.bind_failures = {refused_bind()};
+    records.bind_failures[0].in_the_way.clear();
+    records.bind_failures[0].error = "EACCES";
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome =
+        run({"history", "60609", "--at", "2026-11-22 03:12:05", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_THAT(outcome.out, HasSubstr("python3[99], not permitted"));
+    EXPECT_THAT(outcome.out, HasSubstr("Nobody held port 60609 at 2026-11-22 03:12:05 UTC"));
+    EXPECT_EQ(run({"history", "--json", "--socket", daemon.path()}).status, 0);
+    // List has none.
+    EXPECT_EQ(run({"list", "--socket", daemon.path()}).status, 1);
+}
+
+TEST_F(CommandLine, NamespacesAreNamedWhereTheyDiffer) {
+    Records records = one_connection();
+    records.leases.push_back(connection_lease());
+    records.leases[1].network_namespace = 4026532100;
+    {
+        const FakeDaemon daemon(answers_from(one_connection()));
+        EXPECT_THAT(run({"history", "--socket", daemon.path()}).out, Not(HasSubstr("NETNS")));
+        EXPECT_THAT(run({"list", "--socket", daemon.path()}).out, Not(HasSubstr("NETNS")));
+    }
+    for (const bool named : {false, true}) {
+        if (named)
+            records.leases[1].network_namespace_name = "blue";
+        const FakeDaemon daemon(answers_from(records));
+        for (const char *verb : {"history", "list"}) {
+            const Outcome outcome = run({verb, "--socket", daemon.path()});
+            EXPECT_THAT(outcome.out, HasSubstr("NETNS"));
+            EXPECT_THAT(outcome.out, HasSubstr(named ? "  blue  " : "  4026532100  "));
+        }
+    }
+}
+
+TEST_F(CommandLine, RowsOfOtherNamespacesThatComeLateAreARemark) {
+    Records records = one_connection();
+    records.leases.assign(LeasePrinter::buffered_rows + 2, connection_lease());
+    records.leases.back().network_namespace = 7;
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "--socket", daemon.path()});
+    EXPECT_THAT(outcome.out, Not(HasSubstr("NETNS")));
+    EXPECT_THAT(outcome.err, HasSubstr("1 of these rows are of other network namespaces"));
+}
+
 // ---- The other verbs
 
 TEST_F(CommandLine, Who) {
@@ -558,7 +641,7 @@ TEST_F(CommandLine, ListIsEmptyOrNot) {
         const Outcome outcome = run({"list", "--port", "5", "--socket", daemon.path()});
         EXPECT_EQ(outcome.status, 1);
         EXPECT_EQ(outcome.out, "No open lease matches.\n");
-        EXPECT_EQ(*daemon.calls().front().parameters, json({{"port", 5}}));
+        EXPECT_EQ(*asked(daemon, proto::methods::list).parameters, json({{"port", 5}}));
     }
     const FakeDaemon daemon(answers_from(one_connection()));
     const Outcome outcome = run({"list", "--socket", daemon.path()});
@@ -615,8 +698,38 @@ TEST_F(CommandLine, Status) {
           "12 open, 3456 stored in 1.9 MiB", "Lost events: 3 overflow\n",
           "the daemon was not running"})
         EXPECT_THAT(outcome.out, HasSubstr(expected));
+    for (const char *absent : {"Events", "Witness", "Self-check"})
+        EXPECT_THAT(outcome.out, Not(HasSubstr(absent)));
     EXPECT_EQ(json::parse(run({"--json", "status", "--socket", daemon.path()}).out),
               proto::encode(records.status));
+}
+
+TEST_F(CommandLine, StatusOfATierWithHooks) {
+    Records records;
+    records.status.tier = CaptureTier::ebpf;
+    records.status.events_per_second = 1234;
+    records.status.events_issued = 50;
+    records.status.events_received = 48;
+    records.status.events_lost = 2;
+    records.status.witness_misses = 0;
+    records.status.self_check = proto::SelfCheck{t0, true, "seen after 2 ms \x1b[2J"};
+    {
+        const FakeDaemon daemon(answers_from(records));
+        const std::string out = run({"status", "--socket", daemon.path()}).out;
+        EXPECT_THAT(out, HasSubstr("Capture: ebpf\n"));
+        EXPECT_THAT(out, HasSubstr("Events: 1234 a second; 50 issued, 48 received, 2 lost since "
+                                   "the start\n"));
+        EXPECT_THAT(out,
+                    HasSubstr("Witness: 0 sockets that capture had not seen since the start\n"));
+        EXPECT_THAT(out, ::testing::ContainsRegex("Self-check: passed .*: seen after 2 ms "
+                                                  "\\\\x1b\\[2J\n"));
+    }
+    records.status.self_check->passed = false;
+    records.status.events_issued.reset();
+    const FakeDaemon daemon(answers_from(records));
+    const std::string out = run({"status", "--socket", daemon.path()}).out;
+    EXPECT_THAT(out, HasSubstr("Self-check: failed "));
+    EXPECT_THAT(out, HasSubstr("a second; 48 received, 2 lost"));
 }
 
 // ---- Terminals, pagers, pipes
@@ -645,6 +758,34 @@ TEST_F(CommandLine, ATerminalGetsColorAndLinesThatFit) {
     EXPECT_THAT(run_on_terminal(arguments, 80, 24).out, Not(HasSubstr("\x1b")));
     EXPECT_THAT(run({"list", "--color", "always", "--socket", daemon.path()}).out,
                 HasSubstr("\x1b[1m"));
+}
+
+// What the columns are for remains readable when they do not all fit.
+TEST_F(CommandLine, ANarrowTerminalKeepsBothProcesses) {
+    Records records = one_connection();
+    records.leases[0].peer_address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    records.leases[0].last_holder = process(812, "sshd-session");
+    records.leases[0].holders.push_back(records.leases[0].last_holder);
+    records.leases[0].network_namespace = 7;
+    records.leases[0].network_namespace_name = "a-rather-long-name";
+    records.leases[0].opened = sampled(t0 - second / 2, t0 + second / 2);
+    records.bind_failures = {refused_bind()};
+    const FakeDaemon daemon(answers_from(records));
+    for (const unsigned short columns : std::array<unsigned short, 3>{80, 120, 200})
+        for (const bool at : {false, true}) {
+            std::vector<std::string> arguments{"history", "60609",    "--color",
+                                               "never",   "--socket", daemon.path()};
+            if (at)
+                arguments.insert(arguments.end(), {"--at", "2026-11-22 03:12:05"});
+            const Outcome outcome = run_on_terminal(arguments, columns, 24);
+            std::istringstream lines(outcome.out);
+            for (std::string line; std::getline(lines, line);)
+                EXPECT_LE(display_width(line), columns) << line;
+            EXPECT_THAT(outcome.out, HasSubstr(at ? "python3[99], in use b"
+                                                  : "python3[99], in use by nginx[812]"));
+            EXPECT_THAT(outcome.out,
+                        HasSubstr(at ? "curl[8123] → sshd-ses" : "curl[8123] → sshd-session[812]"));
+        }
 }
 
 TEST_F(CommandLine, APlainLocaleGetsAscii) {

@@ -150,10 +150,12 @@ FakeDaemon::Script answers_from(Records records) {
         };
         if (call.method == proto::methods::history || call.method == proto::methods::list) {
             for (const proto::Lease &lease : records.leases)
-                reply(proto::encode(proto::LeaseReply{lease, std::nullopt, false}), true);
-            reply(
-                proto::encode(proto::LeaseReply{std::nullopt, records.coverage, records.withheld}),
-                false);
+                reply(proto::encode(proto::LeaseReply{lease, {}, {}, false}), true);
+            if (call.method == proto::methods::history)
+                for (const proto::BindFailure &failure : records.bind_failures)
+                    reply(proto::encode(proto::LeaseReply{{}, failure, {}, false}), true);
+            reply(proto::encode(proto::LeaseReply{{}, {}, records.coverage, records.withheld}),
+                  false);
         } else if (call.method == proto::methods::who) {
             reply(proto::encode(records.who), false);
         } else if (call.method == proto::methods::explain) {
@@ -229,7 +231,7 @@ proto::Lease connection_lease() {
     lease.local_port = 60609;
     lease.peer_address = "93.184.216.34";
     lease.peer_port = 443;
-    lease.network_namespace = 4026531840;
+    lease.network_namespace = own_namespace;
     lease.role = Role::client;
     lease.phase = Phase::freed;
     lease.opened = observed(t0);
@@ -241,6 +243,33 @@ proto::Lease connection_lease() {
     lease.last_holder = lease.opener;
     lease.holders = {lease.opener};
     return lease;
+}
+
+proto::BindFailure refused_bind() {
+    proto::Lease listener = connection_lease();
+    listener.local_address = "0.0.0.0";
+    listener.peer_address.reset();
+    listener.role = Role::listener;
+    listener.phase = Phase::listening;
+    listener.opened = observed(t0 - second);
+    listener.closed.reset();
+    listener.freed.reset();
+    listener.opener = listener.last_holder = process(812, "nginx");
+    listener.holders = {listener.opener};
+
+    proto::BindFailure failure;
+    failure.boot_id = "b1";
+    failure.at_usec = t0;
+    failure.local_address = "0.0.0.0";
+    failure.local_port = 60609;
+    failure.network_namespace = own_namespace;
+    failure.uid = 1000;
+    failure.user = "alice";
+    failure.process = process(99, "python3");
+    failure.error = "EADDRINUSE";
+    failure.error_provenance = Provenance::inferred;
+    failure.in_the_way = {listener};
+    return failure;
 }
 
 proto::Coverage watched(std::int64_t since_usec, std::int64_t until_usec) {

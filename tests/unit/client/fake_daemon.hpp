@@ -64,9 +64,16 @@ class FakeDaemon {
 // Sends a message and its NUL.
 void say(int fd, std::string_view message);
 
-// A daemon whose history and list are these leases, then this coverage.
+// The namespace of connection_lease().
+inline constexpr std::int64_t own_namespace = 4026531840;
+
+// A daemon in own_namespace whose history and list are these leases, then (history only) these bind
+// failures, then this coverage.
 struct Records {
+    Records() { status.network_namespace = own_namespace; }
+
     std::vector<proto::Lease> leases;
+    std::vector<proto::BindFailure> bind_failures;
     proto::Coverage coverage;
     bool withheld = false;
     proto::WhoReply who;
@@ -97,6 +104,8 @@ proto::Moment sampled(std::optional<std::int64_t> earliest, std::optional<std::i
 proto::Process process(std::int64_t pid, std::string command);
 // A client's TCP connection from 10.0.0.5:60609 to 93.184.216.34:443, from t0 for 500 ms.
 proto::Lease connection_lease();
+// An attempt of python3[99] to bind 0.0.0.0:60609 at t0, refused because nginx[812] listened there.
+proto::BindFailure refused_bind();
 proto::Coverage watched(std::int64_t since_usec, std::int64_t until_usec);
 
 } // namespace portd::client::test

@@ -26,12 +26,19 @@ proto::Lease lease(Role role, const std::string &address, std::int64_t opened_us
     return lease;
 }
 
+std::vector<FoldedLease> leases_of(const std::vector<FoldedRow> &rows) {
+    std::vector<FoldedLease> leases;
+    for (const FoldedRow &row : rows)
+        leases.push_back(std::get<FoldedLease>(row));
+    return leases;
+}
+
 std::vector<FoldedLease> fold(const std::vector<proto::Lease> &leases,
                               Folding folding = Folding::on) {
     Fold fold(folding);
     for (const proto::Lease &lease : leases)
         fold.add(lease);
-    return fold.take();
+    return leases_of(fold.take());
 }
 
 TEST(FoldTest, ConnectionsAreCountedUnderTheirListener) {
@@ -96,6 +103,22 @@ TEST(FoldTest, ConnectionsAfterTheirListenerWasTakenAreCountedApart) {
     EXPECT_EQ(fold.late(), 2U);
 }
 
+TEST(FoldTest, BindFailuresKeepTheirPlace) {
+    Fold fold(Folding::on);
+    const auto accepted = lease(Role::accepted, "10.0.0.5", t0 + second);
+    fold.add(accepted);
+    fold.add(lease(Role::listener, "0.0.0.0", t0));
+    fold.add(test::refused_bind());
+    fold.add(accepted);
+    fold.add(lease(Role::client, "10.0.0.5", t0));
+    EXPECT_EQ(fold.held(), 4U);
+    const auto rows = fold.take();
+    ASSERT_EQ(rows.size(), 3U);
+    EXPECT_EQ(std::get<FoldedLease>(rows[0]).accepted, 2U);
+    EXPECT_EQ(std::get<proto::BindFailure>(rows[1]), test::refused_bind());
+    EXPECT_EQ(std::get<FoldedLease>(rows[2]).lease.role, Role::client);
+}
+
 TEST(FoldTest, APortWithThousandsOfListenersStaysCheap) {
     Fold fold(Folding::on);
     constexpr std::int64_t starts = 20'000;
@@ -105,7 +128,7 @@ TEST(FoldTest, APortWithThousandsOfListenersStaysCheap) {
         fold.add(listener);
         fold.add(lease(Role::accepted, "10.0.0.5", t0 + 2 * i * second + 1));
     }
-    const auto rows = fold.take();
+    const auto rows = leases_of(fold.take());
     ASSERT_EQ(rows.size(), static_cast<std::size_t>(starts));
     EXPECT_TRUE(std::all_of(rows.begin(), rows.end(),
                             [](const FoldedLease &row) { return row.accepted == 1; }));
@@ -120,7 +143,7 @@ RC_GTEST_PROP(FoldTest, EveryLeaseIsShownOrCounted, ()) {
     std::size_t shown_others = 0;
     std::size_t counted = 0;
     const auto take = [&] {
-        for (const FoldedLease &row : fold.take()) {
+        for (const FoldedLease &row : leases_of(fold.take())) {
             ++shown;
             shown_others += row.lease.role != Role::accepted ? 1U : 0U;
             counted += row.accepted;

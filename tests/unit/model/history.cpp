@@ -189,7 +189,8 @@ class Kernel {
                 o.time_wait = o.socket;
             news_.push_back({row->at, *row});
         }
-        news_.push_back({finished, ScanFinished{table, finished, scan.is_complete}});
+        news_.push_back({finished, ScanFinished{table, finished,
+                                                scan.is_complete ? Scope::all : Scope::nothing}});
     }
 
     // The planned scans, and then complete ones until everything is over.
@@ -291,6 +292,13 @@ void print_table(const Table &table, std::ostream &out) {
 struct Printer {
     std::ostream &out;
 
+    void print_process(const ProcessRef &process) const {
+        if (process)
+            out << process->key.pid << " '" << process->command << "'";
+        else
+            out << "nobody known";
+    }
+
     void operator()(const ScanStarted &o) const {
         out << to_us(o.at) << "us scan started: ";
         print_table(o.table, out);
@@ -302,7 +310,8 @@ struct Printer {
             << o.inode;
     }
     void operator()(const ScanFinished &o) const {
-        out << to_us(o.at) << "us scan " << (o.complete ? "finished: " : "failed: ");
+        const char *const ends[] = {"failed: ", "of what is held finished: ", "finished: "};
+        out << to_us(o.at) << "us scan " << ends[static_cast<std::size_t>(o.scope)];
         print_table(o.table, out);
     }
     void operator()(const SocketDestroyed &o) const {
@@ -314,9 +323,34 @@ struct Printer {
             out << (o.tcp->established ? " established" : " refused") << " idle "
                 << o.tcp->idle.count() << "us";
     }
+    void operator()(const PortTaken &o) const {
+        out << to_us(o.at) << "us " << to_string(o.phase) << " ";
+        print_key(o.key, out);
+        out << " port " << o.local.port << " as " << (o.role ? to_string(*o.role) : "anything")
+            << " by ";
+        print_process(o.process);
+    }
+    void operator()(const SocketReleased &o) const {
+        out << to_us(o.at) << "us released ";
+        print_key(o.key, out);
+        out << " port " << o.local.port << (o.frees_port ? ", freeing it, by " : " by ");
+        print_process(o.process);
+    }
+    void operator()(const SocketClosed &o) const {
+        const char *const remains[] = {"nothing remains", "TIME_WAIT remains", "stays bound"};
+        out << to_us(o.at) << "us closed ";
+        print_key(o.key, out);
+        out << " port " << o.local.port << ", " << remains[static_cast<std::size_t>(o.remains)]
+            << (o.peer_has_closed ? ", and so has the peer" : "");
+    }
+    void operator()(const ProcessEnded &o) const {
+        out << to_us(o.at) << "us end of ";
+        print_process(o.process);
+    }
+    void operator()(const TimePassed &o) const { out << to_us(o.at) << "us has passed"; }
     void operator()(const HolderSeen &o) const {
         out << to_us(o.at) << "us holder " << o.process->key.pid << " '" << o.process->command
-            << "' has ";
+            << (o.claim == Claim::opened ? "' opened " : "' has ");
         print_key(o.key, out);
     }
     void operator()(const HolderGone &o) const {

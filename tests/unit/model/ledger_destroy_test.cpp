@@ -202,7 +202,7 @@ TEST(LateRow, OfADestroyedSocketDoesNotBringItBack) {
         script.apply(ScanStarted{table_of(row), ms(1000)});
         script.apply(destroyed(row, ms(1004)));
         script.apply(SocketSeen{row.key, row.protocol, local, peer, row.state, 0, 5, ms(1005)});
-        script.apply(ScanFinished{table_of(row), ms(1010), true});
+        script.apply(ScanFinished{table_of(row), ms(1010), Scope::all});
         script.scan(table_of(row), ms(2000), {});
         EXPECT_EQ(script.lease().closed, When::observed(ms(1004)));
         EXPECT_EQ(script.lease().phase, Phase::freed);

@@ -1,12 +1,12 @@
 // What must hold of the ledger whatever happened, and however the news of it were distorted.
 #include "unit/model/history.hpp"
+#include "unit/model/properties.hpp"
 #include "unit/model/script.hpp"
 
 #include <algorithm>
 #include <map>
 #include <rapidcheck/gtest.h>
 #include <set>
-#include <sstream>
 #include <stdexcept>
 
 namespace portd::model {
@@ -15,72 +15,12 @@ namespace {
 using history::Distortion;
 using history::History;
 using history::Occupancy;
+using namespace properties;
 
 constexpr Distortion in_order{};
 constexpr Distortion repeated_and_late{.may_delay = true, .may_repeat = true};
 constexpr Distortion anything{
     .may_delay = true, .may_lose = true, .may_fail = true, .may_repeat = true};
-
-template <typename... Parts>
-std::string told(const Parts &...parts) {
-    std::ostringstream text;
-    const auto put = [&](const auto &part) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(part)>, Lease> ||
-                      std::is_same_v<std::decay_t<decltype(part)>, When>)
-            PrintTo(part, &text);
-        else
-            text << part;
-    };
-    (put(parts), ...);
-    return text.str();
-}
-
-void require(bool holds, const char *promise, const Lease &lease) {
-    if (!holds)
-        RC_FAIL(told(promise, ": ", lease));
-}
-
-bool in_time_order(const std::optional<Instant> &a, const std::optional<Instant> &b) {
-    return !a || !b || *a <= *b;
-}
-
-bool in_time_order(const When &a, const When &b) {
-    return in_time_order(a.earliest, b.earliest) && in_time_order(a.latest, b.latest) &&
-           in_time_order(a.earliest, b.latest);
-}
-
-// Of every lease in every state that is given out.
-void check_form(const Lease &lease) {
-    require(in_time_order(lease.opened, lease.opened), "opened bounds in order", lease);
-    if (lease.closed) {
-        require(in_time_order(*lease.closed, *lease.closed), "closed bounds in order", lease);
-        require(in_time_order(lease.opened, *lease.closed), "opened before closed", lease);
-    }
-    if (lease.freed) {
-        require(in_time_order(*lease.freed, *lease.freed), "freed bounds in order", lease);
-        require(lease.closed.has_value(), "freed means closed", lease);
-        require(in_time_order(*lease.closed, *lease.freed), "closed before freed", lease);
-    }
-    require((lease.phase == Phase::freed) == lease.freed.has_value(), "phase freed means freed",
-            lease);
-    require((lease.phase >= Phase::lingering) == lease.closed.has_value(),
-            "phases from lingering mean closed", lease);
-    for (const auto &holder : lease.holders) {
-        require(holder.first_seen <= holder.last_seen, "holder seen first before last", lease);
-        if (lease.closed && lease.closed->latest)
-            require(holder.process->key.started_at <= *lease.closed->latest &&
-                        holder.last_seen <= *lease.closed->latest,
-                    "no holder after the end", lease);
-    }
-    require(std::ranges::is_sorted(lease.holders, std::less{}, &Holder::first_seen),
-            "holders in the order in which they were seen", lease);
-    for (const auto &attribution : {lease.opener, lease.last_holder}) {
-        require(!attribution.holder || *attribution.holder < lease.holders.size(),
-                "attribution to a holder", lease);
-        require(attribution.holder.has_value() == (attribution.provenance != Provenance::unknown),
-                "attribution has a provenance", lease);
-    }
-}
 
 bool is_sure(const When &when) {
     return when.provenance == Provenance::observed || when.provenance == Provenance::sampled;

@@ -166,11 +166,11 @@ TEST(TakeChanges, GivesEachLeaseOnceInOrderOfFirstChange) {
     auto moving = client;
     show(moving, ms(1001));
     show(connection(9, endpoint("192.0.2.1", 40009), peer), ms(1002));
-    ledger.apply(ScanFinished{tcp4, ms(1010), true});
+    ledger.apply(ScanFinished{tcp4, ms(1010), Scope::all});
     ledger.apply(ScanStarted{tcp4, ms(2000)});
     moving.local.port = 40001; // the first lease leaves the ledger, but not the changes
     show(moving, ms(2001));
-    ledger.apply(ScanFinished{tcp4, ms(2010), true});
+    ledger.apply(ScanFinished{tcp4, ms(2010), Scope::all});
 
     const auto changes = ledger.take_changes();
     ASSERT_EQ(changes.size(), 3U);

@@ -257,7 +257,7 @@ TEST(SaidTwice, StartOfAScanDoesNotForgetItsRows) {
     script.apply(SocketSeen{client.key, Protocol::tcp, local, peer, SocketState::established, 1000,
                             77, ms(2001)});
     script.apply(ScanStarted{tcp4, ms(2000)});
-    script.apply(ScanFinished{tcp4, ms(2010), true});
+    script.apply(ScanFinished{tcp4, ms(2010), Scope::all});
     EXPECT_TRUE(script.lease().is_open());
 }
 
@@ -265,7 +265,7 @@ TEST(SaidTwice, WholeScanConcludesNothing) {
     Script script;
     script.scan(ms(1000), {client});
     script.apply(ScanStarted{tcp4, ms(1000)});
-    script.apply(ScanFinished{tcp4, ms(1010), true});
+    script.apply(ScanFinished{tcp4, ms(1010), Scope::all});
     EXPECT_TRUE(script.lease().is_open());
 }
 
@@ -273,7 +273,7 @@ TEST(SaidTwice, EndOfAScanDoesNotEndTheNext) {
     Script script;
     script.scan(ms(1000), {client});
     script.apply(ScanStarted{tcp4, ms(2000)});
-    script.apply(ScanFinished{tcp4, ms(1010), true});
+    script.apply(ScanFinished{tcp4, ms(1010), Scope::all});
     EXPECT_TRUE(script.lease().is_open());
 }
 
@@ -283,7 +283,7 @@ TEST(SaidTwice, RowOfAnEarlierScanIsNoRowOfThisOne) {
     script.apply(ScanStarted{tcp4, ms(2000)});
     script.apply(SocketSeen{client.key, Protocol::tcp, local, peer, SocketState::established, 1000,
                             77, ms(1005)});
-    script.apply(ScanFinished{tcp4, ms(2010), true});
+    script.apply(ScanFinished{tcp4, ms(2010), Scope::all});
     EXPECT_EQ(script.lease().freed, When::sampled(ms(1000), ms(2010)));
 }
 

@@ -39,7 +39,7 @@ TEST(TimeWait, ThatIsNotThereFreesThePortAtTheFirstScanThatBeganAfterTheEnd) {
     script.scan(ms(1000), {client});
     script.apply(ScanStarted{tcp4, ms(2000)});
     script.apply(destroyed(client, ms(2004), completed));
-    script.apply(ScanFinished{tcp4, ms(2010), true});
+    script.apply(ScanFinished{tcp4, ms(2010), Scope::all});
     EXPECT_TRUE(script.lease().is_open()) << "that scan began before the end";
     script.failing_scan(ms(3000));
     EXPECT_TRUE(script.lease().is_open()) << "that scan tells nothing";
@@ -188,7 +188,7 @@ TEST(TimeWait, LateRowOfItsSocketIsPassedOver) {
                             ms(2005)});
     script.apply(SocketSeen{client.key, Protocol::tcp, local, peer, SocketState::established, 1000,
                             77, ms(2006)});
-    script.apply(ScanFinished{tcp4, ms(2010), true});
+    script.apply(ScanFinished{tcp4, ms(2010), Scope::all});
     EXPECT_EQ(script.lease().phase, Phase::lingering);
 }
 

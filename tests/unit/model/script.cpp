@@ -169,12 +169,12 @@ void Script::scan(Instant began, const std::vector<Row> &rows) {
 
 void Script::scan(const Table &table, Instant began, const std::vector<Row> &rows) {
     show(ledger, table, began, rows);
-    apply(ScanFinished{table, began + scan_takes, true});
+    apply(ScanFinished{table, began + scan_takes, Scope::all});
 }
 
 void Script::failing_scan(Instant began, const std::vector<Row> &rows) {
     show(ledger, table_of(rows), began, rows);
-    apply(ScanFinished{table_of(rows), began + scan_takes, false});
+    apply(ScanFinished{table_of(rows), began + scan_takes, Scope::nothing});
 }
 
 void Script::seen(const SocketKey &key, const ProcessRef &process, Instant at) {

@@ -112,6 +112,24 @@ TEST(Codec, NamesTheFieldWithinAReply) {
     EXPECT_EQ(std::get<InvalidField>(decoded).parameter, "lease.holders[0].pid");
 }
 
+TEST(Codec, CountsOfEventsAreAbsentWhereThereAreNoHooks) {
+    Status status = samples::status();
+    status.events_per_second = status.events_issued = status.events_received = status.events_lost =
+        status.witness_misses = std::nullopt;
+    status.self_check.reset();
+    const json wire = encode(status);
+    for (const char *field : {"eventsPerSecond", "eventsIssued", "eventsReceived", "eventsLost",
+                              "witnessMisses", "selfCheck"})
+        EXPECT_FALSE(wire.contains(field)) << field;
+    EXPECT_EQ(std::get<Status>(decode<Status>(wire)), status);
+    json negative = encode(samples::status());
+    negative["eventsLost"] = -1;
+    EXPECT_EQ(std::get<InvalidField>(decode<Status>(negative)).parameter, "eventsLost");
+    json untimed = encode(samples::status());
+    untimed["selfCheck"].erase("atUsec");
+    EXPECT_EQ(std::get<InvalidField>(decode<Status>(untimed)).parameter, "selfCheck.atUsec");
+}
+
 TEST(Codec, IgnoresUnknownFieldsOfReplies) {
     LeaseReply reply;
     reply.lease = samples::lease();

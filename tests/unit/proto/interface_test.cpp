@@ -194,6 +194,7 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         {"Who in", encode(PortRequest{.port = 1})},
         {"Explain in", encode(PortRequest{.port = 1})},
         {"Lease", encode(samples::lease())},
+        {"BindFailure", encode(samples::bind_failure())},
         {"Coverage", encode(samples::coverage())},
         {"Occupancy", encode(samples::who_reply())},
         {"Who out", encode(samples::who_reply())},
@@ -202,10 +203,13 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
     };
     for (const auto &[type, message] : messages)
         EXPECT_EQ(check(message, type, Presence::every_field), "");
-    const json both = encode(
-        LeaseReply{.lease = samples::lease(), .coverage = samples::coverage(), .withheld = true});
-    EXPECT_EQ(check(both, "History out", Presence::every_field), "");
-    EXPECT_EQ(check(both, "List out", Presence::every_field), "");
+    LeaseReply all{.lease = samples::lease(),
+                   .bind_failure = std::nullopt,
+                   .coverage = samples::coverage(),
+                   .withheld = true};
+    EXPECT_EQ(check(encode(all), "List out", Presence::every_field), "");
+    all.bind_failure = samples::bind_failure();
+    EXPECT_EQ(check(encode(all), "History out", Presence::every_field), "");
 }
 
 RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
@@ -236,7 +240,7 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"Role", words_up_to(Role::datagram)},
         {"PortChoice", words_up_to(PortChoice::explicit_)},
         {"Phase", words_up_to(Phase::freed)},
-        {"Outcome", words_up_to(Outcome::timed_out)},
+        {"Outcome", words_up_to(Outcome::abandoned)},
         {"Provenance", words_up_to(Provenance::unknown)},
         {"CaptureTier", words_up_to(CaptureTier::procfs)},
     };

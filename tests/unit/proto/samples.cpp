@@ -103,6 +103,10 @@ Gap any_gap() {
             .lost_events = maybe(any_integer)};
 }
 
+SelfCheck any_self_check() {
+    return {.at_usec = any_integer(), .passed = flip(), .detail = any_text()};
+}
+
 LossCount any_loss() {
     return {.cause = any_text(), .events = any_integer()};
 }
@@ -145,6 +149,7 @@ Lease lease() {
             .peer_address = "2001:db8::2",
             .peer_port = 443,
             .network_namespace = 4026531840,
+            .network_namespace_name = "blue",
             .role = Role::client,
             .port_choice = PortChoice::automatic,
             .phase = Phase::freed,
@@ -159,6 +164,24 @@ Lease lease() {
             .holders = {process()},
             .bytes_sent = 10,
             .bytes_received = 20,
+            .incomplete = true};
+}
+
+BindFailure bind_failure() {
+    return {.boot_id = "b",
+            .at_usec = 5,
+            .protocol = Protocol::udp,
+            .family = Family::ipv6,
+            .local_address = "::",
+            .local_port = 60609,
+            .network_namespace = 4026531840,
+            .network_namespace_name = "blue",
+            .uid = 1000,
+            .user = "ann",
+            .process = process(),
+            .error = "EADDRINUSE",
+            .error_provenance = Provenance::inferred,
+            .in_the_way = {lease()},
             .incomplete = true};
 }
 
@@ -215,6 +238,12 @@ Status status() {
             .last_snapshot_usec = 3,
             .samples = 33,
             .unseen_sockets = 34,
+            .events_per_second = 35,
+            .events_issued = 36,
+            .events_received = 37,
+            .events_lost = 38,
+            .witness_misses = 39,
+            .self_check = SelfCheck{.at_usec = 40, .passed = true, .detail = "seen after 2 ms"},
             .interval_usec = 4,
             .ports = "dynamic",
             .range_low = 32768,
@@ -230,39 +259,58 @@ Status status() {
 }
 
 Lease any_lease() {
-    return {
-        .id = any_text(),
-        .boot_id = any_text(),
-        .cookie = maybe(any_text),
-        .protocol = any_protocol(),
-        .family = any_of({Family::ipv4, Family::ipv6}),
-        .local_address = any_text(),
-        .local_port = any_port(),
-        .peer_address = maybe(any_text),
-        .peer_port = maybe(any_port),
-        .network_namespace = any_integer(),
-        .role = maybe([] {
-            return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
-        }),
-        .port_choice = maybe([] {
-            return any_of({PortChoice::automatic, PortChoice::explicit_});
-        }),
-        .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
-                         Phase::closing, Phase::lingering, Phase::freed}),
-        .outcome = maybe([] {
-            return any_of({Outcome::closed, Outcome::refused, Outcome::reset, Outcome::timed_out});
-        }),
-        .opened = any_moment(),
-        .closed = maybe(any_moment),
-        .freed = maybe(any_moment),
-        .uid = maybe(any_integer),
-        .user = maybe(any_text),
-        .opener = any_process(),
-        .last_holder = any_process(),
-        .holders = several(any_process),
-        .bytes_sent = maybe(any_integer),
-        .bytes_received = maybe(any_integer),
-        .incomplete = flip()};
+    return {.id = any_text(),
+            .boot_id = any_text(),
+            .cookie = maybe(any_text),
+            .protocol = any_protocol(),
+            .family = any_of({Family::ipv4, Family::ipv6}),
+            .local_address = any_text(),
+            .local_port = any_port(),
+            .peer_address = maybe(any_text),
+            .peer_port = maybe(any_port),
+            .network_namespace = any_integer(),
+            .network_namespace_name = maybe(any_text),
+            .role = maybe([] {
+                return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
+            }),
+            .port_choice = maybe([] {
+                return any_of({PortChoice::automatic, PortChoice::explicit_});
+            }),
+            .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
+                             Phase::closing, Phase::lingering, Phase::freed}),
+            .outcome = maybe([] {
+                return any_of({Outcome::closed, Outcome::refused, Outcome::reset,
+                               Outcome::timed_out, Outcome::unreachable, Outcome::abandoned});
+            }),
+            .opened = any_moment(),
+            .closed = maybe(any_moment),
+            .freed = maybe(any_moment),
+            .uid = maybe(any_integer),
+            .user = maybe(any_text),
+            .opener = any_process(),
+            .last_holder = any_process(),
+            .holders = several(any_process),
+            .bytes_sent = maybe(any_integer),
+            .bytes_received = maybe(any_integer),
+            .incomplete = flip()};
+}
+
+BindFailure any_bind_failure() {
+    return {.boot_id = any_text(),
+            .at_usec = any_integer(),
+            .protocol = any_protocol(),
+            .family = any_of({Family::ipv4, Family::ipv6}),
+            .local_address = any_text(),
+            .local_port = any_port(),
+            .network_namespace = any_integer(),
+            .network_namespace_name = maybe(any_text),
+            .uid = maybe(any_integer),
+            .user = maybe(any_text),
+            .process = any_process(),
+            .error = maybe(any_text),
+            .error_provenance = any_provenance(),
+            .in_the_way = several(any_lease),
+            .incomplete = flip()};
 }
 
 Coverage any_coverage() {
@@ -289,7 +337,10 @@ ListRequest any_list_request() {
 }
 
 LeaseReply any_lease_reply() {
-    return {.lease = maybe(any_lease), .coverage = maybe(any_coverage), .withheld = flip()};
+    return {.lease = maybe(any_lease),
+            .bind_failure = maybe(any_bind_failure),
+            .coverage = maybe(any_coverage),
+            .withheld = flip()};
 }
 
 WhoReply any_who_reply() {
@@ -323,6 +374,12 @@ Status any_status() {
             .last_snapshot_usec = maybe(any_integer),
             .samples = any_integer(),
             .unseen_sockets = any_integer(),
+            .events_per_second = maybe(any_positive),
+            .events_issued = maybe(any_positive),
+            .events_received = maybe(any_positive),
+            .events_lost = maybe(any_positive),
+            .witness_misses = maybe(any_positive),
+            .self_check = maybe(any_self_check),
             .interval_usec = any_integer(),
             .ports = any_text(),
             .range_low = any_port(),

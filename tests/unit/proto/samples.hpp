@@ -15,6 +15,7 @@ namespace portd::proto::samples {
 Moment moment();
 Process process();
 Lease lease();
+BindFailure bind_failure();
 Coverage coverage();
 HistoryRequest history_request();
 ListRequest list_request();
@@ -24,6 +25,7 @@ Status status();
 
 // Each field of any value that it may have; for use within a property.
 Lease any_lease();
+BindFailure any_bind_failure();
 Coverage any_coverage();
 HistoryRequest any_history_request();
 ListRequest any_list_request();

@@ -29,7 +29,8 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
     expect_words(PortChoice::explicit_, {"automatic", "explicit"});
     expect_words(Phase::freed, {"bound", "listening", "connecting", "connected", "closing",
                                 "lingering", "freed"});
-    expect_words(Outcome::timed_out, {"closed", "refused", "reset", "timedOut"});
+    expect_words(Outcome::abandoned,
+                 {"closed", "refused", "reset", "timedOut", "unreachable", "abandoned"});
     expect_words(Provenance::unknown, {"observed", "sampled", "inferred", "unknown"});
     expect_words(CaptureTier::procfs, {"ebpf", "sock_diag", "procfs"});
 }

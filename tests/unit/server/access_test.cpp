@@ -112,5 +112,23 @@ TEST(Visible, CutLeaseHasWhatTheKernelShowsAndNoMore) {
     EXPECT_EQ(visible(lease, {2000, Sight::own}, OthersOpen::cut), expected);
 }
 
+TEST(Visible, BindFailuresAreThoseOfTheCallersSockets) {
+    proto::BindFailure failure = bind_failure(50000, 1000, 5);
+    failure.in_the_way = {open_lease("mine", 50000, 1000, 1), freed_lease("b", 50000, 2000, 2, 9),
+                          open_lease("c", 50000, 2000, 3)};
+    proto::BindFailure nobodys = failure;
+    nobodys.uid.reset();
+    proto::BindFailure alone = failure;
+    alone.in_the_way.resize(1);
+
+    EXPECT_EQ(visible(failure, {0, Sight::everything}), failure);
+    EXPECT_EQ(visible(nobodys, {5, Sight::everything}), nobodys);
+    EXPECT_EQ(visible(failure, {2000, Sight::own}), std::nullopt);
+    EXPECT_EQ(visible(nobodys, {1000, Sight::own}), std::nullopt);
+    EXPECT_EQ(visible(alone, {1000, Sight::own}), alone);
+    alone.incomplete = true;
+    EXPECT_EQ(visible(failure, {1000, Sight::own}), alone);
+}
+
 } // namespace
 } // namespace portd::server

@@ -63,9 +63,22 @@ inline proto::Lease freed_lease(const std::string &id, std::int64_t port, std::i
     return lease;
 }
 
+inline proto::BindFailure bind_failure(std::int64_t port, std::int64_t uid, std::int64_t at_usec) {
+    proto::BindFailure failure;
+    failure.boot_id = "b";
+    failure.at_usec = at_usec;
+    failure.local_address = "192.0.2.1";
+    failure.local_port = port;
+    failure.network_namespace = 7;
+    failure.uid = uid;
+    failure.process = process(900);
+    return failure;
+}
+
 class FakeHistory : public model::History {
   public:
-    std::vector<proto::Lease> leases; // in the order of opening; all times observed
+    std::vector<proto::Lease> leases;         // in the order of opening; all times observed
+    std::vector<proto::BindFailure> failures; // in the order of time
     std::vector<proto::Gap> gaps;
     proto::Coverage watched;
     std::atomic<bool> broken = false;
@@ -100,6 +113,23 @@ class FakeHistory : public model::History {
         return page;
     }
 
+    model::BindFailurePage bind_failures(const model::LeaseQuery &query,
+                                         std::optional<model::LeaseCursor> after,
+                                         std::size_t limit) override {
+        check();
+        const auto begin = static_cast<std::size_t>(after ? after->serial : 0);
+        const std::size_t end = std::min(begin + limit, failures.size());
+        model::BindFailurePage page;
+        for (std::size_t i = begin; i < end; ++i) {
+            const auto &failure = failures[query.newest_first ? failures.size() - 1 - i : i];
+            if (admits(query, failure))
+                page.failures.push_back(failure);
+        }
+        if (end < failures.size())
+            page.next = model::LeaseCursor{0, static_cast<std::int64_t>(end)};
+        return page;
+    }
+
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override {
         check();
         std::optional<proto::Lease> last;
@@ -127,6 +157,15 @@ class FakeHistory : public model::History {
     void check() const {
         if (broken)
             throw std::runtime_error("store unreadable");
+    }
+
+    static bool admits(const model::LeaseQuery &query, const proto::BindFailure &failure) {
+        return (!query.port || failure.local_port == *query.port) &&
+               (!query.protocol || failure.protocol == *query.protocol) &&
+               (!query.pid || failure.process.pid == *query.pid) &&
+               (!query.until_us || failure.at_usec <= *query.until_us) &&
+               (!query.since_us || failure.at_usec >= *query.since_us) &&
+               (!query.visible_to_uid || failure.uid == *query.visible_to_uid);
     }
 
     static bool admits(const model::LeaseQuery &query, const proto::Lease &lease) {

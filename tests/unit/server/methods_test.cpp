@@ -62,7 +62,8 @@ class MethodsTest : public testing::Test {
         return replies;
     }
 
-    // The ids of the leases in a stream, cut ones with a "-"; then "withheld" and "complete".
+    // The ids of the leases in a stream, cut ones with a "-"; bind failures by their instant, as
+    // "@35"; then "withheld" and "complete".
     std::string summary(std::string_view method, json parameters = json::object(),
                         const Caller &caller = root) {
         std::string text;
@@ -72,10 +73,13 @@ class MethodsTest : public testing::Test {
             const auto &reply = std::get<proto::LeaseReply>(decoded);
             const bool last = i + 1 == replies.size();
             EXPECT_EQ(replies[i].continues, !last);
-            EXPECT_EQ(reply.lease.has_value(), !last);
+            EXPECT_EQ(reply.lease.has_value() + reply.bind_failure.has_value(), last ? 0 : 1);
             EXPECT_EQ(reply.coverage.has_value(), last);
             if (reply.lease)
                 text += reply.lease->id + (reply.lease->incomplete ? "- " : " ");
+            if (reply.bind_failure)
+                text += "@" + std::to_string(reply.bind_failure->at_usec) +
+                        (reply.bind_failure->incomplete ? "- " : " ");
             if (reply.coverage)
                 text += std::string(reply.withheld ? "withheld " : "") +
                         (reply.coverage->complete ? "complete" : "incomplete");
@@ -303,6 +307,71 @@ TEST_F(MethodsTest, LimitReachesBelowAPage) {
     stream.next(history_, now);
     EXPECT_TRUE(stream.finished());
     EXPECT_EQ(history_.largest_limit, 3u);
+}
+
+TEST_F(MethodsTest, BindFailuresHaveTheirPlaceInTime) {
+    history_.failures = {bind_failure(50000, 1000, 5), bind_failure(50000, 1000, 30),
+                         bind_failure(50001, 2000, 55), bind_failure(50001, 2000, 80)};
+    history_.failures[3].protocol = Protocol::udp;
+    const struct {
+        json parameters;
+        const char *expected;
+    } cases[] = {
+        {json::object(), "@5 a b @30 c @55 d e @80 complete"},
+        {{{"newestFirst", true}}, "@80 e d @55 c @30 b a @5 complete"},
+        {{{"newestFirst", true}, {"limit", 4}}, "@80 e d @55 complete"},
+        {{{"limit", 1}}, "@5 complete"},
+        {{{"limit", 9}}, "@5 a b @30 c @55 d e @80 complete"},
+        {{{"port", 50001}}, "c @55 d @80 complete"},
+        {{{"pid", 900}}, "@5 @30 @55 @80 complete"},
+        {{{"protocol", "udp"}}, "e @80 complete"},
+        {{{"sinceUsec", 55}, {"untilUsec", 60}}, "c @55 d complete"},
+        {{{"port", 40000}}, "complete"},
+    };
+    for (const auto &test : cases)
+        EXPECT_EQ(summary(proto::methods::history, test.parameters), test.expected)
+            << test.parameters;
+    EXPECT_EQ(summary(proto::methods::list), "c d e complete");
+}
+
+// Whatever the pages of either are: all come, in order, and no more is sent than is known of both.
+TEST_F(MethodsTest, LeasesAndBindFailuresAreMergedOverPages) {
+    history_.leases.clear();
+    for (std::int64_t i = 0; i < 700; ++i)
+        history_.leases.push_back(open_lease("x", 50000, 1000, i < 300 ? i : i * 10));
+    for (std::int64_t i = 0; i < 900; ++i)
+        history_.failures.push_back(bind_failure(50000 + i % 2, 1000, i * i / 100));
+    for (const bool newest_first : {false, true}) {
+        const auto replies =
+            ask_stream(proto::methods::history, {{"newestFirst", newest_first}, {"port", 50000}});
+        ASSERT_EQ(replies.size(), 700u + 450u + 1u);
+        std::optional<std::int64_t> before;
+        for (std::size_t i = 0; i + 1 < replies.size(); ++i) {
+            const json &parameters = *replies[i].parameters;
+            const std::int64_t at = parameters.contains("lease")
+                                        ? parameters["lease"]["opened"]["usec"].get<std::int64_t>()
+                                        : parameters["bindFailure"]["atUsec"].get<std::int64_t>();
+            const bool in_order =
+                newest_first ? at <= before.value_or(at) : at >= before.value_or(at);
+            EXPECT_TRUE(in_order) << i;
+            before = at;
+        }
+    }
+}
+
+TEST_F(MethodsTest, BindFailuresForOrdinaryUsers) {
+    history_.failures = {bind_failure(50001, 1000, 55), bind_failure(50001, 2000, 65)};
+    history_.failures[0].error = "EADDRINUSE";
+    history_.failures[0].in_the_way = {open_lease("mine", 50001, 1000, 50),
+                                       open_lease("another's", 50001, 2000, 50)};
+    EXPECT_EQ(summary(proto::methods::history, {{"port", 50001}}, ann),
+              "c @55- d- withheld incomplete");
+    const auto replies = ask_stream(proto::methods::history, {{"atUsec", 55}}, ann);
+    const json &failure = replies.at(1).parameters->at("bindFailure");
+    EXPECT_EQ(failure["error"], "EADDRINUSE");
+    ASSERT_EQ(failure["inTheWay"].size(), 1u);
+    EXPECT_EQ(failure["inTheWay"][0]["id"], "mine");
+    EXPECT_EQ(failure.dump().find("another's"), std::string::npos);
 }
 
 TEST_F(MethodsTest, WhoHasTheHoldersOrTheLastOne) {

@@ -104,7 +104,7 @@ inline rc::Gen<model::Lease> leases(std::int64_t serial,
         lease.role = *maybe(word(Role::datagram));
         lease.port_choice = *maybe(word(PortChoice::explicit_));
         lease.phase = *word(Phase::freed);
-        lease.outcome = *maybe(word(Outcome::timed_out));
+        lease.outcome = *maybe(word(Outcome::abandoned));
         lease.opened = *whens();
         if (!lease.opened.latest)
             lease.opened.latest = *instants();

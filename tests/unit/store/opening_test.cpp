@@ -288,7 +288,8 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     std::int64_t page = 0;
     {
         Database database(file, Database::Access::read);
-        page = database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'lease_by_port'");
+        page = database.integer(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'lease_holder_by_process'");
     }
     overwrite(file, (page - 1) * 4096, std::string(64, '\xff'));
     const std::string damaged = contents(file);
@@ -296,7 +297,9 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
         // The last end was clean and in this boot: the file is not looked through.
         Writer writer(directory.path(), first_boot);
         EXPECT_FALSE(writer.set_aside());
-        EXPECT_THROW(commit(writer, {make_lease(201, 40000, 1)}), DamagedStore);
+        model::Lease lease = make_lease(201, 40000, 1);
+        add_holder(lease, make_process(1));
+        EXPECT_THROW(commit(writer, {lease}), DamagedStore);
     }
     Writer writer(directory.path(), first_boot);
     ASSERT_TRUE(writer.set_aside());

@@ -248,6 +248,28 @@ TEST(WireLease, UsersHaveNames) {
     EXPECT_EQ(found[1].user, std::nullopt);
 }
 
+// A socket of the kernel's own: it has a holder, which is no process.
+TEST(RoundTrip, TheKernelIsAHolder) {
+    TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    auto kernel = std::make_shared<model::Process>();
+    kernel->command = "kernel";
+    model::Lease lease = make_lease(1, 2049, 10);
+    add_holder(lease, kernel);
+    commit(writer, {lease});
+    const auto restored = writer.open_leases();
+    ASSERT_EQ(restored.size(), 1u);
+    EXPECT_EQ(*restored[0].holders.at(0).process, *kernel);
+    Reader reader(directory.path());
+    const auto found = all_pages(reader, {});
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].opener.provenance, Provenance::observed);
+    EXPECT_EQ(found[0].opener.pid, 0);
+    EXPECT_EQ(found[0].opener.command, "kernel");
+    EXPECT_EQ(found[0].opener.executable, std::nullopt);
+    EXPECT_EQ(found[0].opener.user, std::nullopt);
+}
+
 TEST(WireLease, AnAttributionOfUnknownProvenanceNamesNobody) {
     model::Lease lease = make_lease(1, 40000, 5);
     add_holder(lease, make_process(7));

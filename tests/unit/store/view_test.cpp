@@ -1,4 +1,4 @@
-// The view `history`, as an operator reads it with plain sqlite3.
+// The views `history` and `failed_bind`, as an operator reads them with plain sqlite3.
 #include "store/database.hpp"
 #include "unit/store/store_fixture.hpp"
 
@@ -81,6 +81,66 @@ TEST(HistoryView, SpellsEverythingOut) {
                 {"opener_pid", ""},
                 {"opener_provenance", "unknown"},
                 {"cookie", "18446744073709551615"}});
+}
+
+TEST(HistoryView, NamesTheNamespace) {
+    TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    const model::Lease lease = make_lease(1, 40000, 5);
+    model::Lease elsewhere = make_lease(2, 40000, 5);
+    elsewhere.id.socket.network_namespace = 7;
+    const NamespaceName name{lease.id.socket.network_namespace, "blue", {}};
+    const std::vector leases{lease, elsewhere};
+    writer.commit({.leases = leases, .watched = {}, .gaps = {}, .namespaces = {&name, 1}});
+    Database database(directory / "portd.db", Database::Access::read);
+    expect_row(database, 1,
+               {{"network_namespace", "4026531840"}, {"network_namespace_name", "blue"}});
+    expect_row(database, 2, {{"network_namespace", "7"}, {"network_namespace_name", ""}});
+}
+
+TEST(FailedBindView, SpellsEverythingOut) {
+    TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    model::BindFailure failure;
+    failure.socket = {77, 7, model::SocketKey::Kind::cookie};
+    failure.protocol = Protocol::udp;
+    failure.local = {{Family::ipv4, {192, 0, 2, 1}}, 60609};
+    failure.uid = 1000;
+    auto process = std::make_shared<model::Process>(*make_process(812));
+    process->unit = "web.service";
+    failure.process = process;
+    failure.at = at_us(1'500'000);
+    model::BindFailure nobodys = failure;
+    nobodys.at = at_us(1'600'000);
+    nobodys.process.reset();
+    const NamespaceName name{7, "blue", {}};
+    writer.commit({.leases = {},
+                   .watched = {},
+                   .gaps = {},
+                   .bind_failures = std::vector{failure, nobodys},
+                   .namespaces = {&name, 1}});
+    Database database(directory / "portd.db", Database::Access::read);
+    const std::vector<Expected> expected{{"at", "2023-11-14T22:13:21.500000Z"},
+                                         {"protocol", "udp"},
+                                         {"local_address", "192.0.2.1"},
+                                         {"local_port", "60609"},
+                                         {"network_namespace", "7"},
+                                         {"network_namespace_name", "blue"},
+                                         {"uid", "1000"},
+                                         {"pid", "812"},
+                                         {"command", "curl"},
+                                         {"executable", "/usr/bin/curl"},
+                                         {"arguments", ""},
+                                         {"unit", "web.service"},
+                                         {"container", ""},
+                                         {"cookie", "77"},
+                                         {"boot", first_boot.boot_id}};
+    for (const Expected &one : expected)
+        EXPECT_EQ(database.text("SELECT ifnull(" + one.column + ", '') FROM failed_bind LIMIT 1"),
+                  one.value)
+            << one.column;
+    EXPECT_EQ(database.integer("SELECT count(*) FROM failed_bind"), 2);
+    EXPECT_EQ(database.integer("SELECT count(*) FROM failed_bind WHERE pid IS NULL"), 1);
 }
 
 TEST(HistoryView, HasOneRowALeaseAfterReopening) {

@@ -1,0 +1,121 @@
+/* What is there already: every socket of the reader's network namespace by the tables, and of all
+ * namespaces by the descriptors of processes. One reader at a time.
+ */
+#ifndef PORTD_ITERATORS_BPF_H
+#define PORTD_ITERATORS_BPF_H
+
+struct process_room {
+    struct portd_process_event event;
+    char strings[PORTD_LARGE_STRINGS];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct process_room);
+} process_room SEC(".maps");
+
+struct portd_image last_holder; /* that the iterator has told */
+
+static __always_inline void begin_row(struct portd_socket_event *row, __u64 cookie) {
+    __builtin_memset(row, 0, sizeof(*row));
+    begin_event(&row->header, PORTD_ROW, sizeof(*row));
+    row->cookie = cookie;
+}
+
+/* The arguments are in memory that is not at hand here; /proc shows them to everybody. */
+static __always_inline void tell_holder(struct seq_file *out, struct task_struct *task,
+                                        const struct portd_image *image) {
+    struct mm_struct *memory = BPF_CORE_READ(task, mm);
+    __u32 key = 0, length;
+    struct process_room *room = bpf_map_lookup_elem(&process_room, &key);
+
+    if (!room)
+        return;
+    begin_event(&room->event.header, PORTD_PROCESS, 0);
+    read_facts(&room->event, task, image);
+    read_names(&room->event, room->strings, PORTD_LARGE_STRINGS / 2, task, memory);
+    if (!memory)
+        room->event.header.flags |= PORTD_NO_MEMORY;
+    length = (sizeof(room->event) + room->event.path_bytes + room->event.control_group_bytes + 7) & ~7U;
+    if (length > sizeof(*room))
+        return;
+    room->event.header.length = length;
+    bpf_seq_write(out, room, length);
+}
+
+SEC("iter/task_file")
+int portd_held_sockets(struct bpf_iter__task_file *ctx) {
+    struct seq_file *out = ctx->meta->seq;
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    struct portd_socket_event row;
+    struct socket *socket;
+    struct sock *sk;
+
+    if (ctx->meta->seq_num == 0)
+        last_holder.pid = 0;
+    if (!task || !file)
+        return 0;
+    socket = bpf_sock_from_file(file);
+    if (!socket)
+        return 0;
+    sk = socket->sk;
+    if (!sk || !protocol_of(sk) || !is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
+        return 0;
+    begin_row(&row, bpf_get_socket_cookie(sk));
+    read_socket(&row, sk);
+    row.header.flags |= PORTD_HAS_IMAGE;
+    read_image(task, &row.image);
+    if (row.image.pid != last_holder.pid || row.image.started_at_ns != last_holder.started_at_ns ||
+        row.image.exec_id != last_holder.exec_id) {
+        tell_holder(out, task, &row.image);
+        last_holder = row.image;
+    }
+    bpf_seq_write(out, &row, sizeof(row));
+    return 0;
+}
+
+SEC("iter/tcp")
+int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
+    struct sock_common *common = ctx->sk_common;
+    struct portd_socket_event row;
+    struct sock *sk = (void *)common;
+    __u8 state;
+
+    if (!common || !is_recorded(sk, BPF_CORE_READ(common, skc_num)))
+        return 0;
+    begin_row(&row, bpf_get_socket_cookie(common));
+    state = BPF_CORE_READ(common, skc_state);
+    if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
+        struct inet_timewait_sock *entry = (void *)common;
+        read_common(&row, sk);
+        row.local_port = BPF_CORE_READ(common, skc_num);
+        row.header.flags |= PORTD_ORPHAN;
+        if (state == TCP_TIME_WAIT)
+            row.state = BPF_CORE_READ(entry, tw_substate);
+    } else {
+        read_socket(&row, sk);
+        if (!BPF_CORE_READ(sk, sk_socket))
+            row.header.flags |= PORTD_ORPHAN;
+    }
+    bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+    return 0;
+}
+
+SEC("iter/udp")
+int portd_udp_sockets(struct bpf_iter__udp *ctx) {
+    struct sock *sk = (void *)ctx->udp_sk;
+    struct portd_socket_event row;
+
+    if (!sk || protocol_of(sk) != IPPROTO_UDP ||
+        !is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
+        return 0;
+    begin_row(&row, bpf_get_socket_cookie(sk));
+    read_socket(&row, sk);
+    bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+    return 0;
+}
+
+#endif

@@ -1,0 +1,401 @@
+/* The kernel side of the eBPF tier.
+ *
+ * Hooks of the socket layer, so that nothing that opens a socket goes around them (io_uring included),
+ * and only such as load with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN on every kernel since 6.1: control
+ * group hooks at the root, one sockops program, and BTF tracepoints. Identity is taken only where the
+ * hook runs on behalf of the caller; state changes of TCP run on behalf of anybody. A socket is named by
+ * its cookie, which is asked for and so given.
+ *
+ *   bind4|6, post_bind4|6      a port is asked for by the program, and taken
+ *   sockops                    a TCP port is chosen by connect(2), or opened by listen(2)
+ *   connect4|6, sendmsg4|6     a UDP socket gets a peer, or sends from a port
+ *   getpeername4|6             accept(2) with an address: who accepted
+ *   sock_release               the last descriptor is closed
+ *   inet_sock_set_state        a TCP connection is established, or over
+ *   sched_process_fork|exec|exit   an image is copied, replaced, or ends
+ *   iter/task_file|tcp|udp     what is there already
+ */
+// clang-format off
+#include "kernel_types.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
+#include "events.h"
+#include "ring.bpf.h"
+#include "process.bpf.h"
+#include "socket.bpf.h"
+#include "iterators.bpf.h"
+// clang-format on
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* What is remembered of a socket between two hooks. */
+struct socket_note {
+    struct portd_image bind_image;
+    __u64 bind_at_ns;
+    __u8 bind_address[16];
+    __u16 bind_port;
+    __u8 bind_is_pending; /* no success yet */
+    __u8 has_been_named;  /* PORTD_NAMED_PEER was told */
+    __u16 sent_from_port; /* PORTD_SENT or PORTD_BOUND was told for it */
+    __u8 has_connected;   /* PORTD_UDP_CONNECTING was told without a port */
+    __u8 reserved;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct socket_note);
+} notes SEC(".maps");
+
+/* Tells what the current task does with the socket. */
+static __always_inline void tell(__u8 kind, __u8 flags, struct sock *sk, __u64 cookie,
+                                 __u16 requested_port) {
+    struct portd_image image = {};
+    struct portd_socket_event *event;
+
+    if (meet_current_image(&image))
+        flags |= PORTD_HAS_IMAGE;
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return;
+    begin_event(&event->header, kind, sizeof(*event));
+    event->header.flags = flags;
+    event->image = image;
+    event->cookie = cookie;
+    read_socket(event, sk);
+    event->requested_port = requested_port;
+    bpf_ringbuf_submit(event, wakeup());
+}
+
+static __always_inline void tell_failed_bind(struct sock *sk, __u64 cookie,
+                                             struct socket_note *note) {
+    struct portd_socket_event *event;
+
+    note->bind_is_pending = 0;
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return;
+    begin_event(&event->header, PORTD_BIND_FAILED, sizeof(*event));
+    event->image = note->bind_image;
+    event->cookie = cookie;
+    read_socket(event, sk);
+    if (note->bind_image.pid)
+        event->header.flags |= PORTD_HAS_IMAGE;
+    event->header.at_ns = note->bind_at_ns;
+    event->requested_port = note->bind_port;
+    event->local_port = note->bind_port;
+    __builtin_memcpy(event->local_address, note->bind_address, 16);
+    bpf_ringbuf_submit(event, wakeup());
+}
+
+/* bind(2) begins: what it asks for is remembered until it is known to have succeeded. */
+static __always_inline int begin_bind(struct bpf_sock_addr *ctx, struct socket_note *note,
+                                      struct sock *sk) {
+    if (note->bind_is_pending)
+        tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
+    note->bind_port = bpf_ntohs(ctx->user_port);
+    note->bind_at_ns = bpf_ktime_get_boot_ns();
+    note->bind_is_pending = is_recorded(sk, note->bind_port);
+    __builtin_memset(note->bind_address, 0, 16);
+    __builtin_memset(&note->bind_image, 0, sizeof(note->bind_image));
+    if (note->bind_is_pending)
+        meet_current_image(&note->bind_image);
+    return 1;
+}
+
+#define PORTD_NOTE_OF_BIND(note, sk)                                                               \
+    struct sock *sk = address_of(ctx->sk);                                                         \
+    struct socket_note *note;                                                                      \
+    if (!ctx->sk || !protocol_of(sk) || BPF_CORE_READ(sk, __sk_common.skc_num) != 0)               \
+        return 1;                                                                                  \
+    note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);                    \
+    if (!note) {                                                                                   \
+        __sync_fetch_and_add(&counters.issued, 1);                                                 \
+        __sync_fetch_and_add(&counters.no_memory, 1);                                              \
+        return 1;                                                                                  \
+    }
+
+SEC("cgroup/bind4")
+int portd_bind4(struct bpf_sock_addr *ctx) {
+    PORTD_NOTE_OF_BIND(note, sk)
+    begin_bind(ctx, note, sk);
+    *(__u32 *)note->bind_address = ctx->user_ip4;
+    return 1;
+}
+
+SEC("cgroup/bind6")
+int portd_bind6(struct bpf_sock_addr *ctx) {
+    PORTD_NOTE_OF_BIND(note, sk)
+    begin_bind(ctx, note, sk);
+    *(__u32 *)(note->bind_address + 0) = ctx->user_ip6[0];
+    *(__u32 *)(note->bind_address + 4) = ctx->user_ip6[1];
+    *(__u32 *)(note->bind_address + 8) = ctx->user_ip6[2];
+    *(__u32 *)(note->bind_address + 12) = ctx->user_ip6[3];
+    return 1;
+}
+
+static __always_inline int bound(struct bpf_sock *ctx) {
+    struct sock *sk = address_of(ctx);
+    struct socket_note *note;
+    __u16 requested_port = 0;
+    __u8 flags = PORTD_REQUEST_UNKNOWN;
+
+    if (!protocol_of(sk))
+        return 1;
+    note = bpf_sk_storage_get(&notes, ctx, 0, 0);
+    if (note) {
+        note->bind_is_pending = 0;
+        requested_port = note->bind_port;
+        flags = 0;
+        note->sent_from_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    }
+    if (is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
+        tell(PORTD_BOUND, flags, sk, bpf_get_socket_cookie(ctx), requested_port);
+    return 1;
+}
+
+SEC("cgroup/post_bind4")
+int portd_bound4(struct bpf_sock *ctx) {
+    return bound(ctx);
+}
+
+SEC("cgroup/post_bind6")
+int portd_bound6(struct bpf_sock *ctx) {
+    return bound(ctx);
+}
+
+/* The reply of the program is left as those before it made it. */
+SEC("sockops")
+int portd_tcp(struct bpf_sock_ops *ctx) {
+    __u8 kind;
+    struct sock *sk;
+
+    switch (ctx->op) {
+    case BPF_SOCK_OPS_TCP_CONNECT_CB:
+        kind = PORTD_CONNECTING;
+        break;
+    case BPF_SOCK_OPS_TCP_LISTEN_CB:
+        kind = PORTD_LISTENING;
+        break;
+    default:
+        return 1;
+    }
+    sk = address_of(ctx->sk);
+    if (sk && is_recorded(sk, local_port_of(sk)))
+        tell(kind, 0, sk, bpf_get_socket_cookie(ctx), 0);
+    return 1;
+}
+
+/* The port of a socket that has none yet is chosen after this, and told at the latest when the socket is
+   released. The peer is the one that is asked for. */
+static __always_inline int udp_connecting(struct bpf_sock_addr *ctx, const void *peer,
+                                          __u32 peer_bytes) {
+    struct sock *sk = address_of(ctx->sk);
+    struct portd_image image = {};
+    struct portd_socket_event *event;
+    __u16 port;
+
+    if (ctx->protocol != IPPROTO_UDP || !ctx->sk)
+        return 1;
+    port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    if (port != 0 && !is_recorded(sk, port))
+        return 1;
+    if (port == 0) {
+        struct socket_note *note =
+            bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        if (note)
+            note->has_connected = 1;
+    }
+    meet_current_image(&image);
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return 1;
+    begin_event(&event->header, PORTD_UDP_CONNECTING, sizeof(*event));
+    event->image = image;
+    event->cookie = bpf_get_socket_cookie(ctx);
+    read_socket(event, sk);
+    if (image.pid)
+        event->header.flags |= PORTD_HAS_IMAGE;
+    event->peer_port = bpf_ntohs(ctx->user_port);
+    __builtin_memset(event->peer_address, 0, 16);
+    if (peer_bytes == 16 || event->family == AF_INET) {
+        __builtin_memcpy(event->peer_address, peer, peer_bytes);
+    } else { /* IPv4 of an IPv6 socket: as the kernel keeps it, mapped */
+        __builtin_memset(event->peer_address + 10, 0xff, 2);
+        __builtin_memcpy(event->peer_address + 12, peer, 4);
+    }
+    bpf_ringbuf_submit(event, wakeup());
+    return 1;
+}
+
+SEC("cgroup/connect4")
+int portd_connect4(struct bpf_sock_addr *ctx) {
+    __u32 peer = ctx->user_ip4;
+
+    return udp_connecting(ctx, &peer, sizeof(peer));
+}
+
+SEC("cgroup/connect6")
+int portd_connect6(struct bpf_sock_addr *ctx) {
+    __u32 peer[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+
+    return udp_connecting(ctx, peer, sizeof(peer));
+}
+
+/* Runs for every datagram of an unconnected socket: each port is told once. */
+static __always_inline int sending(struct bpf_sock_addr *ctx) {
+    struct sock *sk = address_of(ctx->sk);
+    struct socket_note *note;
+    __u16 port;
+
+    if (!ctx->sk || protocol_of(sk) != IPPROTO_UDP)
+        return 1;
+    port = BPF_CORE_READ(sk, __sk_common.skc_num);
+    note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (note) {
+        if (note->sent_from_port == port)
+            return 1;
+        note->sent_from_port = port;
+    }
+    if (is_recorded(sk, port))
+        tell(PORTD_SENT, 0, sk, bpf_get_socket_cookie(ctx), 0);
+    return 1;
+}
+
+SEC("cgroup/sendmsg4")
+int portd_sendmsg4(struct bpf_sock_addr *ctx) {
+    return sending(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int portd_sendmsg6(struct bpf_sock_addr *ctx) {
+    return sending(ctx);
+}
+
+static __always_inline int named_peer(struct bpf_sock_addr *ctx) {
+    struct sock *sk = address_of(ctx->sk);
+    struct socket_note *note;
+
+    if (!ctx->sk || protocol_of(sk) != IPPROTO_TCP || !is_recorded(sk, local_port_of(sk)))
+        return 1;
+    note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (note) {
+        if (note->has_been_named)
+            return 1;
+        note->has_been_named = 1;
+    }
+    tell(PORTD_NAMED_PEER, system_call_flags(), sk, bpf_get_socket_cookie(ctx), 0);
+    return 1;
+}
+
+SEC("cgroup/getpeername4")
+int portd_getpeername4(struct bpf_sock_addr *ctx) {
+    return named_peer(ctx);
+}
+
+SEC("cgroup/getpeername6")
+int portd_getpeername6(struct bpf_sock_addr *ctx) {
+    return named_peer(ctx);
+}
+
+SEC("cgroup/sock_release")
+int portd_sock_release(struct bpf_sock *ctx) {
+    struct sock *sk = address_of(ctx);
+    struct socket_note *note;
+    __u64 cookie;
+
+    if (!protocol_of(sk))
+        return 1;
+    cookie = bpf_get_socket_cookie(ctx);
+    note = bpf_sk_storage_get(&notes, ctx, 0, 0);
+    if (note && note->bind_is_pending)
+        tell_failed_bind(sk, cookie, note);
+    if (is_recorded(sk, local_port_of(sk)) || (note && note->has_connected))
+        tell(PORTD_RELEASED, system_call_flags(), sk, cookie, 0);
+    return 1;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
+    struct portd_socket_event *event;
+    __u8 kind;
+
+    if (state == TCP_CLOSE)
+        kind = PORTD_CLOSED;
+    else if (state == TCP_ESTABLISHED)
+        kind = PORTD_CONNECTED;
+    else
+        return 0;
+    if (protocol_of(sk) != IPPROTO_TCP || !is_recorded(sk, local_port_of(sk)))
+        return 0;
+    if (state == TCP_CLOSE && old_state == TCP_SYN_RECV && !BPF_CORE_READ(sk, sk_socket))
+        return 0; /* a request that did not become a connection */
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return 0;
+    begin_event(&event->header, kind, sizeof(*event));
+    __builtin_memset(&event->image, 0, sizeof(event->image));
+    event->cookie = bpf_get_socket_cookie(sk);
+    read_socket(event, sk);
+    event->state = state;
+    event->old_state = old_state;
+    bpf_ringbuf_submit(event, wakeup());
+    return 0;
+}
+
+/* The children of a process that uses sockets may inherit them, and be gone before they are looked at:
+   their images are told as well. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(portd_exec, struct task_struct *task) {
+    struct portd_image image = {};
+    __u32 pid = BPF_CORE_READ(task, tgid);
+    __u32 parent = BPF_CORE_READ(task, real_parent, tgid);
+
+    if (!bpf_map_lookup_elem(&told_images, &pid) && !bpf_map_lookup_elem(&told_images, &parent))
+        return 0;
+    meet_current_image(&image);
+    return 0;
+}
+
+/* A child that executes nothing may end with the sockets it inherited, when nothing tells any more what it
+   ran, and its parent may be gone before. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(portd_fork, struct task_struct *parent, struct task_struct *child) {
+    struct portd_fork_event *event;
+    __u32 pid = BPF_CORE_READ(parent, tgid);
+
+    if ((__u32)BPF_CORE_READ(child, tgid) == pid || !bpf_map_lookup_elem(&told_images, &pid))
+        return 0;
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return 0;
+    begin_event(&event->header, PORTD_FORK, sizeof(*event));
+    read_image(child, &event->child);
+    read_image(parent, &event->parent);
+    bpf_ringbuf_submit(event, wakeup());
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(portd_exit, struct task_struct *task) {
+    struct portd_process_ended_event *event;
+    struct portd_image image = {};
+    __u32 pid = BPF_CORE_READ(task, tgid);
+
+    if (BPF_CORE_READ(task, signal, live.counter) != 0)
+        return 0; /* other threads go on */
+    if (!bpf_map_lookup_elem(&told_images, &pid))
+        return 0;
+    read_image(task, &image);
+    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return 0;
+    begin_event(&event->header, PORTD_PROCESS_ENDED, sizeof(*event));
+    event->image = image;
+    bpf_ringbuf_submit(event, wakeup());
+    return 0;
+}

@@ -1,0 +1,228 @@
+#include "capture/bpf_program.hpp"
+
+#include "capture/bpf/events.h"
+#include "system/fd.hpp"
+
+#include <array>
+#include <atomic>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "portd.skel.h" // generated from bpf/portd.bpf.c
+
+namespace portd::capture {
+namespace {
+
+// The last warning of libbpf says more than its error number.
+thread_local std::string last_warning;
+
+int keep_warning(libbpf_print_level level, const char *format, std::va_list arguments) {
+    if (level != LIBBPF_WARN)
+        return 0;
+    std::array<char, 512> text{};
+    std::vsnprintf(text.data(), text.size(), format, arguments);
+    std::string line = text.data();
+    // The verifier's log comes in one piece of many lines.
+    line = line.substr(0, line.find('\n'));
+    if (last_warning.empty() && line.starts_with("libbpf: "))
+        last_warning = line.substr(8);
+    return 0;
+}
+
+std::string read_text(const char *path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Says why as far as it is known: a capability, the kernel's configuration, libbpf's own words.
+[[noreturn]] void fail(const std::string &what, int error) {
+    std::string text = what;
+    const auto missing = missing_capabilities(read_text("/proc/self/status"));
+    for (std::size_t i = 0; i < missing.size(); ++i)
+        text += (i == 0 ? " without " : ", ") + missing[i];
+    if (!missing.empty())
+        throw std::system_error(EPERM, std::generic_category(), text);
+    if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+        text += ": the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)";
+    if (!last_warning.empty())
+        text += " (" + last_warning + ")";
+    throw std::system_error(error, std::generic_category(), text);
+}
+
+system::Fd open_root_control_group() {
+    const auto mount = control_group_mount(read_text("/proc/self/mountinfo"));
+    if (mount.empty())
+        throw std::runtime_error("no control group hierarchy of version 2 is mounted");
+    system::Fd root(::open(mount.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    struct stat status {};
+    if (!root || ::fstat(root.get(), &status) != 0)
+        throw std::system_error(errno, std::generic_category(), "cannot open " + mount);
+    // kernfs numbers from its root on (fs/kernfs/dir.c).
+    if (status.st_ino != 1)
+        throw std::runtime_error(mount + " is not the root of the control group hierarchy: portd "
+                                         "must run outside of containers");
+    return root;
+}
+
+bool belongs_to_control_group(const bpf_program *program) {
+    const std::string_view section = bpf_program__section_name(program);
+    return section.starts_with("cgroup/") || section == "sockops";
+}
+
+void configure(portd_bpf &skeleton, const model::PortPolicy &ports, std::size_t ring_bytes) {
+    auto &settings = *skeleton.rodata;
+    switch (ports.kind()) {
+    case model::PortPolicy::Kind::all:
+        settings.ports_kind = PORTD_PORTS_ALL;
+        break;
+    case model::PortPolicy::Kind::dynamic:
+        settings.ports_kind = PORTD_PORTS_DYNAMIC;
+        break;
+    case model::PortPolicy::Kind::list:
+        settings.ports_kind = PORTD_PORTS_LIST;
+        break;
+    }
+    if (ports.kind() == model::PortPolicy::Kind::list)
+        for (std::uint32_t port = 0; port <= 65535; ++port)
+            if (ports.records(static_cast<std::uint16_t>(port), {}))
+                settings.ports_listed[port / 64] |= std::uint64_t{1} << port % 64;
+    settings.wake_at_bytes = ring_bytes / 4;
+    bpf_map__set_max_entries(skeleton.maps.ring, static_cast<std::uint32_t>(ring_bytes));
+}
+
+} // namespace
+
+struct BpfProgram::State {
+    struct Destroy {
+        void operator()(portd_bpf *skeleton) const { portd_bpf__destroy(skeleton); }
+        void operator()(bpf_link *link) const { bpf_link__destroy(link); }
+    };
+    using Link = std::unique_ptr<bpf_link, Destroy>;
+
+    std::unique_ptr<portd_bpf, Destroy> skeleton;
+    std::vector<Link> hooks;
+    Link held;
+    Link tcp;
+    Link udp;
+
+    Link attach(bpf_program *program, int control_group) {
+        Link link(belongs_to_control_group(program)
+                      ? bpf_program__attach_cgroup(program, control_group)
+                      : bpf_program__attach(program));
+        if (!link)
+            fail("cannot attach " + std::string(bpf_program__section_name(program)), errno);
+        return link;
+    }
+};
+
+BpfProgram::BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes)
+    : ring_bytes_(ring_bytes), state_(std::make_unique<State>()) {
+    last_warning.clear();
+    libbpf_set_print(keep_warning);
+    const system::Fd root = open_root_control_group();
+    state_->skeleton.reset(portd_bpf__open());
+    if (!state_->skeleton)
+        fail("cannot read the eBPF program", errno);
+    auto &skeleton = *state_->skeleton;
+    configure(skeleton, ports, ring_bytes);
+    if (const int error = portd_bpf__load(&skeleton); error != 0)
+        fail("cannot load the eBPF program", -error);
+
+    auto &programs = skeleton.progs;
+    state_->held = state_->attach(programs.portd_held_sockets, root.get());
+    state_->tcp = state_->attach(programs.portd_tcp_sockets, root.get());
+    state_->udp = state_->attach(programs.portd_udp_sockets, root.get());
+    bpf_program *program = nullptr;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        if (bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
+            state_->hooks.push_back(state_->attach(program, root.get()));
+    }
+}
+
+BpfProgram::~BpfProgram() = default;
+
+int BpfProgram::ring_fd() const {
+    return bpf_map__fd(state_->skeleton->maps.ring);
+}
+
+BpfCounters BpfProgram::counters() const {
+    auto &counters = state_->skeleton->bss->counters;
+    const auto load = [](auto &counter) {
+        return std::atomic_ref(counter).load(std::memory_order_acquire);
+    };
+    return {load(counters.issued), load(counters.ring_full), load(counters.no_memory)};
+}
+
+void BpfProgram::read(Table table, std::vector<std::byte> &records) const {
+    const auto &link = table == Table::held  ? state_->held
+                       : table == Table::tcp ? state_->tcp
+                                             : state_->udp;
+    const system::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+    if (!iterator)
+        throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
+    constexpr std::size_t chunk_bytes = 256 * 1024;
+    for (;;) {
+        const auto used = records.size();
+        records.resize(used + chunk_bytes);
+        const auto got = ::read(iterator.get(), records.data() + used, chunk_bytes);
+        const int error = errno;
+        records.resize(used + (got > 0 ? static_cast<std::size_t>(got) : 0));
+        if (got == 0)
+            return;
+        if (got < 0 && error != EAGAIN && error != EINTR)
+            throw std::system_error(error, std::generic_category(), "cannot iterate over sockets");
+    }
+}
+
+std::vector<std::string> missing_capabilities(std::string_view status) {
+    struct Capability {
+        const char *name;
+        int bit; // include/uapi/linux/capability.h
+        bool in_sys_admin;
+    };
+    constexpr std::array wanted{Capability{"CAP_BPF", 39, true},
+                                Capability{"CAP_PERFMON", 38, true},
+                                Capability{"CAP_NET_ADMIN", 12, false}};
+    constexpr int sys_admin_bit = 21;
+    std::vector<std::string> missing;
+    const auto line = status.find("\nCapEff:");
+    if (line == std::string_view::npos)
+        return missing;
+    const auto effective =
+        std::strtoull(std::string(status.substr(line + 8, 32)).c_str(), nullptr, 16);
+    const auto has = [&](int bit) { return (effective >> bit & 1) != 0; };
+    for (const auto &capability : wanted)
+        if (!has(capability.bit) && !(capability.in_sys_admin && has(sys_admin_bit)))
+            missing.emplace_back(capability.name);
+    return missing;
+}
+
+// "36 35 0:30 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw"
+std::string control_group_mount(std::string_view mountinfo) {
+    std::istringstream lines{std::string(mountinfo)};
+    for (std::string line; std::getline(lines, line);) {
+        const auto separator = line.find(" - ");
+        if (separator == std::string::npos || !line.substr(separator).starts_with(" - cgroup2 "))
+            continue;
+        std::istringstream fields(line);
+        std::string id, parent, device, root, mount;
+        fields >> id >> parent >> device >> root >> mount;
+        if (root == "/")
+            return mount;
+    }
+    return {};
+}
+
+} // namespace portd::capture

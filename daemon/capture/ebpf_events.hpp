@@ -1,0 +1,65 @@
+// Events of the BPF program, spoken in observations. No I/O but the images' (image_table.hpp).
+#pragma once
+
+#include "capture/bpf_events.hpp"
+#include "capture/image_table.hpp"
+#include "capture/source.hpp"
+
+#include <cstddef>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace portd::capture {
+
+class EbpfEvents {
+  public:
+    explicit EbpfEvents(ImageTable &images) : images_(images) {}
+
+    void translate(const BpfEvent &event, const Sink &sink);
+
+    std::vector<model::BindFailure> take_bind_failures();
+
+    // Whether a look at who holds what would tell something that no event will: who accepted a
+    // connection, what an exec inherited, which port a connected UDP socket has.
+    bool lacks_holders() const;
+    // After such a look, which began at `began`.
+    void have_looked(model::Instant began);
+
+    // A row of a snapshot: tells of the UDP connect(2) that was waiting for its port.
+    void meet_row(const SocketEvent &row, const Sink &sink);
+
+    // Whether connections left TIME_WAIT entries since the last look.
+    bool has_left_time_wait() const { return left_time_wait_; }
+
+  private:
+    // Connected UDP sockets beyond this are told of by their ends only.
+    static constexpr std::size_t most_waiting = 1 << 16;
+
+    void tell(const ImageTold &told, const Sink &sink);
+    void tell(const ImageEnded &ended, const Sink &sink);
+    void tell(const ImageForked &forked, const Sink &sink);
+    void tell(const SocketEvent &event, const Sink &sink);
+    void take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
+                   std::optional<PortChoice> choice, const Sink &sink);
+    void connect_udp(const SocketEvent &event, const Sink &sink);
+    void release(const SocketEvent &event, const Sink &sink);
+    void close(const SocketEvent &event, const Sink &sink);
+    void fail_bind(const SocketEvent &event);
+    model::ProcessRef process_of(const SocketEvent &event);
+
+    ImageTable &images_;
+    std::unordered_map<model::SocketKey, SocketEvent> connecting_udp_; // without a port yet
+    std::unordered_set<model::SocketKey> unattended_; // accepted, by whom is not known
+    std::vector<model::BindFailure> bind_failures_;
+    bool an_image_was_replaced_ = false;
+    bool left_time_wait_ = false;
+};
+
+// How a TCP connection ended; nothing for a listener.
+std::optional<Outcome> outcome_of(model::SocketState old_state, int error);
+
+// What keeps the port after the state became CLOSE.
+model::SocketClosed::Remains remains_of(const SocketEvent &closed);
+
+} // namespace portd::capture

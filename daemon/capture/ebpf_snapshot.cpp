@@ -1,0 +1,126 @@
+#include "capture/ebpf_snapshot.hpp"
+
+#include <array>
+#include <utility>
+
+namespace portd::capture {
+namespace {
+
+template <typename OnTable>
+void for_each_table(std::uint32_t network_namespace, OnTable on_table) {
+    for (const auto protocol : {Protocol::tcp, Protocol::udp})
+        for (const auto family : {Family::ipv4, Family::ipv6})
+            on_table(model::Table{protocol, family, network_namespace});
+}
+
+bool lingers(const SocketEvent &row) {
+    return row.is_orphan && row.protocol == Protocol::tcp && row.peer.port != 0;
+}
+
+// The program's choice, or the kernel's: bind(2) to a port locks it. An accepted connection has its
+// listener's port and never a lock of its own.
+std::optional<PortChoice> choice_of(const SocketEvent &row) {
+    if (row.is_port_locked)
+        return PortChoice::explicit_;
+    const bool may_be_accepted = row.protocol == Protocol::tcp && row.peer.port != 0;
+    return may_be_accepted ? std::nullopt : std::optional(PortChoice::automatic);
+}
+
+} // namespace
+
+template <typename OnRow>
+void EbpfSnapshot::decode(std::span<const std::byte> records, OnRow on_row) {
+    while (!records.empty()) {
+        const auto length = record_length(records);
+        const auto event = length ? decode_record(records.first(*length)) : std::nullopt;
+        if (!event) {
+            ++malformed_; // nothing tells where the next one would begin
+            return;
+        }
+        records = records.subspan(*length);
+        if (const auto *told = std::get_if<ImageTold>(&*event))
+            images_.told(*told);
+        else if (const auto *row = std::get_if<SocketEvent>(&*event))
+            on_row(*row);
+    }
+}
+
+void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std::byte> held,
+                         model::Instant began, const Sink &sink) {
+    began_before_ = std::exchange(began_, began);
+    holders_before_ = std::exchange(holders_, {});
+    rows_.clear();
+    lingering_ = 0;
+    decode(tables, [&](const SocketEvent &row) {
+        lingering_ += lingers(row) ? 1U : 0U;
+        rows_.emplace(row.key, row);
+    });
+    decode(held, [&](const SocketEvent &row) {
+        if (row.key.network_namespace != own_namespace_)
+            foreign_namespaces_.insert(row.key.network_namespace);
+        if (row.image)
+            holders_[row.key].emplace(*row.image, images_.find(*row.image));
+        rows_.emplace(row.key, row);
+    });
+    const auto start = [&](const model::Table &table) { sink(model::ScanStarted{table, began}); };
+    for_each_table(own_namespace_, start);
+    for (const auto foreign : foreign_namespaces_)
+        for_each_table(foreign, start);
+}
+
+void EbpfSnapshot::finish(model::Instant now, const Sink &sink) {
+    // Listeners first, as the ledger wants them.
+    for (const bool connections : {false, true})
+        for (const auto &[_, row] : rows_)
+            if ((row.peer.port != 0) == connections)
+                tell_row(row, sink);
+    tell_holders(now, sink);
+    for_each_table(own_namespace_, [&](const model::Table &table) {
+        sink(model::ScanFinished{table, now, model::Scope::all});
+    });
+    for (const auto foreign : foreign_namespaces_)
+        for_each_table(foreign, [&](const model::Table &table) {
+            sink(model::ScanFinished{table, now, model::Scope::held});
+        });
+    std::set<std::uint32_t> alive;
+    for (const auto &[key, _] : rows_)
+        if (key.network_namespace != own_namespace_)
+            alive.insert(key.network_namespace);
+    foreign_namespaces_ = std::move(alive);
+    rows_.clear();
+    holders_before_.clear();
+}
+
+void EbpfSnapshot::tell_row(const SocketEvent &row, const Sink &sink) {
+    events_.meet_row(row, sink);
+    // 1 stands for any inode: the socket has a file.
+    sink(model::SocketSeen{.key = row.key,
+                           .protocol = row.protocol,
+                           .local = row.local,
+                           .peer = row.peer,
+                           .state = row.state,
+                           .uid = row.uid,
+                           .inode = row.is_orphan ? 0U : 1U,
+                           .at = row.at,
+                           .port_choice = choice_of(row)});
+    if (row.is_kernels)
+        sink(model::HolderSeen{row.key, ImageTable::kernel(), row.at});
+}
+
+// Who is new and who is gone since the snapshot before. Of sockets that are gone their end tells.
+void EbpfSnapshot::tell_holders(model::Instant now, const Sink &sink) {
+    for (const auto &[key, holders] : holders_) {
+        const auto before = holders_before_.find(key);
+        for (const auto &[id, process] : holders)
+            if (before == holders_before_.end() || !before->second.contains(id))
+                sink(model::HolderSeen{key, process, now});
+        if (before == holders_before_.end())
+            continue;
+        for (const auto &[id, process] : before->second)
+            if (!holders.contains(id))
+                sink(
+                    model::HolderGone{key, process->key, model::When::sampled(began_before_, now)});
+    }
+}
+
+} // namespace portd::capture

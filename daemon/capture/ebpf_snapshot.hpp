@@ -1,0 +1,54 @@
+// What the iterators of the BPF program say of the sockets that there are, spoken in observations.
+#pragma once
+
+#include "capture/ebpf_events.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace portd::capture {
+
+class EbpfSnapshot {
+  public:
+    EbpfSnapshot(ImageTable &images, EbpfEvents &events, std::uint32_t own_namespace)
+        : images_(images), events_(events), own_namespace_(own_namespace) {}
+
+    // Records of the own namespace's tables, and of the sockets that processes hold anywhere, as
+    // read from `began` on. The first word of them goes to the sink; rows follow in finish(), so
+    // that events can be told in between: what they say is newer than the start of the snapshot.
+    void begin(std::span<const std::byte> tables, std::span<const std::byte> held,
+               model::Instant began, const Sink &sink);
+    void finish(model::Instant now, const Sink &sink);
+
+    // TIME_WAIT entries and orphans of the own namespace, in the last snapshot.
+    std::size_t lingering() const { return lingering_; }
+    std::size_t malformed() const { return malformed_; }
+
+  private:
+    using Holders = std::map<ImageId, model::ProcessRef>;
+
+    template <typename OnRow>
+    void decode(std::span<const std::byte> records, OnRow on_row);
+    void tell_row(const SocketEvent &row, const Sink &sink);
+    void tell_holders(model::Instant now, const Sink &sink);
+
+    ImageTable &images_;
+    EbpfEvents &events_;
+    const std::uint32_t own_namespace_;
+    std::set<std::uint32_t>
+        foreign_namespaces_; // ever seen to have sockets, while they have leases
+    std::unordered_map<model::SocketKey, SocketEvent> rows_;
+    std::unordered_map<model::SocketKey, Holders> holders_;
+    std::unordered_map<model::SocketKey, Holders> holders_before_;
+    model::Instant began_{};
+    model::Instant began_before_{};
+    std::size_t lingering_ = 0;
+    std::size_t malformed_ = 0;
+};
+
+} // namespace portd::capture

@@ -1,0 +1,76 @@
+// The ebpf tier: exact. Events of the kernel's hooks, a snapshot at the start, after every loss and
+// where events do not tell enough, and the sock_diag destroy groups as a witness.
+#pragma once
+
+#include "capture/bpf_program.hpp"
+#include "capture/ebpf_snapshot.hpp"
+#include "capture/namespace_names.hpp"
+#include "capture/ring_consumer.hpp"
+#include "capture/self_check.hpp"
+#include "capture/sock_diag.hpp"
+#include "capture/source.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace portd::capture {
+
+class EbpfSource : public Source {
+  public:
+    // Throws std::runtime_error (std::system_error is one) with what is missing. `clock` outlives
+    // the source.
+    EbpfSource(const model::PortPolicy &ports, PortFilter records, ArgumentPolicy arguments,
+               std::size_t ring_bytes, const model::Clock &clock);
+
+    CaptureTier tier() const override { return CaptureTier::ebpf; }
+    std::vector<std::string> limitations() const override;
+    std::vector<int> descriptors() const override { return {program_.ring_fd()}; }
+    model::Duration reading_period() const override;
+    void read_events(Promptness promptness, const Sink &sink) override;
+    Sample sample(const Sink &sink) override;
+    std::vector<Loss> take_losses() override;
+    std::vector<model::BindFailure> take_bind_failures() override;
+    std::vector<NamespaceName> take_namespace_names() override { return names_.take(); }
+    bool needs_acknowledgement() const override;
+    void acknowledge() override { ring_.acknowledge(); }
+    std::optional<EventAccount> events() const override;
+    std::optional<SelfCheck> self_check() const override { return self_check_; }
+
+  private:
+    void drain(const Sink &sink, SelfCheckTraffic *checked = nullptr);
+    void account_losses(model::Instant drained_at);
+    void note_loss(const char *cause, std::uint64_t events, model::Instant drained_at);
+    void hear_witness(const Sink &sink);
+    bool wants_snapshot(model::Instant now) const;
+    void snapshot(const Sink &sink);
+    void check_self(const Sink &sink);
+
+    const model::PortPolicy ports_;
+    const PortFilter records_; // of this network namespace
+    const model::Clock &clock_;
+    const std::uint32_t network_namespace_;
+    DestroyEvents witness_; // first: what the hooks see ends after it listens
+    BpfProgram program_;
+    RingConsumer ring_;
+    ImageTable images_;
+    EbpfEvents events_;
+    EbpfSnapshot snapshot_;
+    NamespaceNames names_;
+    std::vector<std::byte> tables_;
+    std::vector<std::byte> held_;
+
+    BpfCounters counted_; // when last looked at
+    std::uint64_t malformed_ = 0;
+    model::Instant drained_at_{};
+    model::Instant witness_read_at_{};
+    std::optional<model::Instant> snapshot_at_;
+    model::Instant next_snapshot_at_{};
+    bool has_lost_ = true; // before the first snapshot everything is missing
+    std::vector<Loss> losses_;
+    std::optional<SelfCheck> self_check_;
+};
+
+} // namespace portd::capture

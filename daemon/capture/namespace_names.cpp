@@ -1,0 +1,42 @@
+#include "capture/namespace_names.hpp"
+
+#include <sys/stat.h>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace portd::capture {
+
+void NamespaceNames::learn(std::uint32_t inode, const std::string &name, model::Instant since) {
+    auto &known = known_[inode];
+    if (known == name)
+        return;
+    known = name;
+    news_.push_back({inode, name, since});
+}
+
+void NamespaceNames::notice(const model::Observation &observation) {
+    const auto *taken = std::get_if<model::PortTaken>(&observation);
+    if (!taken || taken->key.network_namespace == own_namespace_ || !taken->process ||
+        !taken->process->container || known_.contains(taken->key.network_namespace))
+        return;
+    learn(taken->key.network_namespace, *taken->process->container, taken->at);
+}
+
+void NamespaceNames::look(model::Instant now) {
+    std::error_code error;
+    for (const auto &entry : std::filesystem::directory_iterator(folder_, error)) {
+        struct stat status {};
+        if (::stat(entry.path().c_str(), &status) != 0)
+            continue;
+        const auto inode = static_cast<std::uint32_t>(status.st_ino);
+        if (inode != own_namespace_)
+            learn(inode, entry.path().filename().string(), now);
+    }
+}
+
+std::vector<NamespaceName> NamespaceNames::take() {
+    return std::exchange(news_, {});
+}
+
+} // namespace portd::capture

@@ -1,0 +1,39 @@
+// What other network namespaces are called: by `ip netns`, or by the container that uses them.
+#pragma once
+
+#include "capture/source.hpp"
+#include "model/observation.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace portd::capture {
+
+class NamespaceNames {
+  public:
+    // Every name of `ip netns` is a mount of its namespace in `folder`, ip-netns(8).
+    explicit NamespaceNames(std::uint32_t own_namespace,
+                            std::filesystem::path folder = "/run/netns")
+        : own_namespace_(own_namespace), folder_(std::move(folder)) {}
+
+    // A process in a container names the namespace in which it takes a port.
+    void notice(const model::Observation &observation);
+    // Looks into the folder.
+    void look(model::Instant now);
+
+    // The names that are new or changed since the last call.
+    std::vector<NamespaceName> take();
+
+  private:
+    void learn(std::uint32_t inode, const std::string &name, model::Instant since);
+
+    const std::uint32_t own_namespace_;
+    const std::filesystem::path folder_;
+    std::map<std::uint32_t, std::string> known_;
+    std::vector<NamespaceName> news_;
+};
+
+} // namespace portd::capture

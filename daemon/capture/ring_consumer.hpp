@@ -1,0 +1,41 @@
+// The reading end of a BPF ring buffer (kernel/bpf/ringbuf.c, Documentation/bpf/ringbuf.rst).
+// libbpf's own advances the consumer's position after each record; this one leaves that to the
+// owner, so that records stay in the ring until what they told has been stored.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+namespace portd::capture {
+
+class RingConsumer {
+  public:
+    // `ring_fd` is a BPF_MAP_TYPE_RINGBUF of `bytes` (a power of two, a multiple of the page size).
+    // Throws std::system_error if it cannot be mapped.
+    RingConsumer(int ring_fd, std::size_t bytes);
+    ~RingConsumer();
+    RingConsumer(const RingConsumer &) = delete;
+    RingConsumer &operator=(const RingConsumer &) = delete;
+
+    // Hands over every record that is complete and was not handed over before, oldest first. A
+    // record that is still being written holds up those behind it until the next call.
+    void read(const std::function<void(std::span<const std::byte>)> &on_record);
+
+    // Gives the room of all that was handed over back to the kernel.
+    void acknowledge();
+
+    // What was handed over and not acknowledged, in bytes of the ring.
+    std::uint64_t unacknowledged_bytes() const;
+    std::uint64_t received() const { return received_; }
+
+  private:
+    const std::size_t bytes_;
+    void *consumer_page_ = nullptr;
+    void *producer_pages_ = nullptr;
+    std::uint64_t read_position_ = 0;
+    std::uint64_t received_ = 0;
+};
+
+} // namespace portd::capture

@@ -1,0 +1,195 @@
+"""The ebpf tier itself: losses, rights, the kernel's own sockets, what it says of itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+
+from harness import BIN, NOBODY, Daemon, free_port, need_ebpf, need_root, python_child, wait_until
+from truth import compare, expect_exact, play
+
+
+def balanced(status):
+    """The status, once nothing is on its way in the ring; the rest of the machine may be busy."""
+    on_the_way = status["eventsIssued"] - status["eventsReceived"] - status["eventsLost"]
+    accounted = sum(loss["events"] for loss in status["losses"]) == status["eventsLost"]
+    return status if on_the_way == 0 and accounted else None
+
+
+@need_root
+@need_ebpf
+class Loss(unittest.TestCase):
+    def test_what_finds_no_room_is_counted_told_and_made_up_for(self):
+        with Daemon("--capture", "ebpf", "--ring-size", "16K") as portd:
+            survivor = socket.create_server(("127.0.0.1", 0))
+            portd.process.send_signal(signal.SIGSTOP)
+            try:
+                truth = play(portd, "churn", "--count", 500)
+                unseen = socket.create_server(("127.0.0.1", 0))
+                survivor_port = survivor.getsockname()[1]
+                survivor.close()
+            finally:
+                portd.process.send_signal(signal.SIGCONT)
+            with unseen:
+                wait_until(lambda: portd.status()["eventsLost"] > 0, what="the losses in status")
+                portd.wait_samples(3)
+                status = wait_until(lambda: balanced(portd.status()), what="issued = received + lost")
+                self.assertGreater(status["eventsReceived"], 0)
+                losses = {loss["cause"]: loss["events"] for loss in status["losses"]}
+                self.assertEqual(losses, {"ringFull": status["eventsLost"]})
+                lease, = portd.leases("history", unseen.getsockname()[1])
+                self.assertEqual(lease["opened"]["provenance"], "sampled")
+                self.assertEqual([h["pid"] for h in lease["holders"]], [os.getpid()])
+                gone, = [l for l in portd.leases("history", survivor_port)
+                         if l.get("role") == "listener"]
+                self.assertIn("freed", gone)
+                answer = portd.json("history", unseen.getsockname()[1])[-1]["coverage"]
+                self.assertIn("ringFull", [gap["cause"] for gap in answer["gaps"]])
+                self.assertFalse(answer["complete"])
+            # No socket of the flood is missing, though of many only the end is known: the witness
+            # told, in whose queue there was room.
+            told = {l["localPort"] for l in portd.leases("history", "--since", "-5min")}
+            missing = [l for l in truth.leases if l["localPort"] not in told]
+            self.assertEqual(missing, [])
+
+            # One connection after the other leaves room: all is exact again.
+            portd.wait_samples(2)
+            lost_before = portd.status()["eventsLost"]
+            for _ in range(20):
+                with socket.create_server(("127.0.0.1", 0)) as listener:
+                    port = listener.getsockname()[1]
+                lease = wait_until(lambda: [l for l in portd.leases("history", port)
+                                            if l.get("role") == "listener" and
+                                            l["opened"]["provenance"] == "observed"])[-1]
+                self.assertEqual(lease["opener"]["provenance"], "observed")
+            self.assertEqual(portd.status()["eventsLost"], lost_before)
+
+
+@need_root
+@need_ebpf
+class Rights(unittest.TestCase):
+    def run_with(self, capabilities, *options):
+        """portd as an ordinary user with these capabilities and no others."""
+        folder = Daemon(*options)
+        os.chown(folder.folder, NOBODY, NOBODY)
+        command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                   "--inh-caps=-all," + ",".join("+" + c for c in capabilities),
+                   "--ambient-caps=-all," + ",".join("+" + c for c in capabilities),
+                   "--bounding-set=-all," + ",".join("+" + c for c in capabilities)]
+        with open(folder.log_path, "ab") as log:
+            folder.process = subprocess.Popen([*command, BIN / "portd", *folder.options],
+                                              stderr=log, stdin=subprocess.DEVNULL)
+        return folder
+
+    def test_three_capabilities_are_enough_for_an_ordinary_user(self):
+        portd = self.run_with(["bpf", "perfmon", "net_admin"], "--capture", "ebpf")
+        try:
+            wait_until(lambda: portd.answers() or portd.process.poll() is not None)
+            self.assertIsNone(portd.process.poll(), portd.log())
+            status = portd.status()
+            self.assertEqual(status["tier"], "ebpf")
+            self.assertTrue(status["selfCheck"]["passed"], status["selfCheck"])
+            with open(f"/proc/{portd.process.pid}/status", encoding="ascii") as text:
+                fields = dict(line.split(":\t", 1) for line in text.read().splitlines())
+            self.assertEqual(fields["CapEff"], "000000c000001000")
+            self.assertEqual(fields["Uid"].split()[0], str(NOBODY))
+            # Of root's processes too, gone or there before, it knows everything.
+            expect_exact(self, portd, "programs", "--count", 50, "--parents", 2)
+            expect_exact(self, portd, "holders")
+        finally:
+            self.assertEqual(portd.close(), 0)
+
+    def test_a_process_that_was_there_before_is_named_by_an_ordinary_user_too(self):
+        code = ("import socket\ns = socket.create_server(('127.0.0.1', 0))\n"
+                "print(s.getsockname()[1])\ninput()")
+        with python_child(code) as (process, port):
+            portd = self.run_with(["bpf", "perfmon", "net_admin"], "--capture", "ebpf")
+            try:
+                wait_until(lambda: portd.answers() or portd.process.poll() is not None)
+                lease, = portd.leases("history", port)
+                holder, = lease["holders"]
+                self.assertEqual(holder["pid"], process.pid)
+                self.assertEqual(holder["executable"], os.path.realpath(f"/proc/{process.pid}/exe"))
+                self.assertIn("create_server", holder["arguments"])
+            finally:
+                self.assertEqual(portd.close(), 0)
+
+    def test_a_missing_capability_is_named_and_auto_falls_back(self):
+        for missing in ("bpf", "perfmon", "net_admin"):
+            kept = [c for c in ("bpf", "perfmon", "net_admin") if c != missing]
+            refused = self.run_with(kept, "--capture", "ebpf")
+            self.assertEqual(refused.process.wait(20), 77, refused.log())
+            self.assertIn("without CAP_" + missing.upper() + ":", refused.log())
+            refused.close()
+        portd = self.run_with(["net_admin"], "--capture", "auto")
+        try:
+            wait_until(lambda: portd.answers() or portd.process.poll() is not None)
+            status = portd.status()
+            self.assertEqual(status["tier"], "sock_diag")
+            self.assertIn("not ebpf: ", status["tierReasons"][0])
+            self.assertIn("CAP_BPF", status["tierReasons"][0])
+        finally:
+            self.assertEqual(portd.close(), 0)
+
+
+@need_root
+@need_ebpf
+class Tier(unittest.TestCase):
+    def test_auto_takes_it_and_status_says_how_it_is(self):
+        with Daemon() as portd:
+            status = portd.status()
+            self.assertEqual(status["tier"], "ebpf")
+            self.assertEqual(status["tierReasons"], [])
+            self.assertTrue(status["selfCheck"]["passed"])
+            self.assertEqual(status["witnessMisses"], 0)
+            status = wait_until(lambda: balanced(portd.status()), what="issued = received + lost")
+            self.assertEqual(status["eventsLost"], 0)
+            self.assertGreater(status["eventsIssued"], 10)
+
+    def test_it_detaches_cleanly_and_two_live_side_by_side(self):
+        def attached():
+            with open("/proc/self/mountinfo", encoding="ascii") as mounts:
+                root, = [line.split()[4] for line in mounts if " - cgroup2 " in line]
+            shown = subprocess.run(["bpftool", "cgroup", "show", root], capture_output=True,
+                                   text=True, check=True).stdout
+            return shown.count(" portd_")
+        before = attached()
+        with Daemon("--capture", "ebpf"):
+            first = attached()
+            self.assertGreater(first, before)
+            with Daemon("--capture", "ebpf") as second:
+                self.assertEqual(attached() - first, first - before)
+                self.assertTrue(second.status()["selfCheck"]["passed"])
+        wait_until(lambda: attached() == before, what="every program being gone")
+
+    def test_a_socket_of_the_kernel_is_the_kernels(self):
+        port = free_port(socket.SOCK_DGRAM)
+        name = f"portd{os.getpid() % 10000}"
+
+        def link(*words):
+            return subprocess.run(["ip", "link", *words], capture_output=True, text=True)
+        add = ("add", name, "type", "vxlan", "id", "42", "local", "127.0.0.1", "dstport", str(port))
+        probe = link(*add)
+        if probe.returncode != 0:
+            self.skipTest(f"no vxlan here: {probe.stderr.strip()}")
+        try:
+            link("set", name, "up")
+            with Daemon("--capture", "ebpf") as portd:
+                for _ in range(2):  # there before portd, and opened while it watches
+                    lease, = wait_until(lambda: portd.json("who", port)[0]["holders"])
+                    self.assertEqual(lease["phase"], "bound")
+                    self.assertEqual({(h["pid"], h["command"]) for h in lease["holders"]},
+                                     {(0, "kernel")})
+                    self.assertIn("kernel", portd.ctl("who", port).stdout)
+                    link("set", name, "down")
+                    wait_until(lambda: portd.ctl("who", port).returncode == 1)
+                    link("set", name, "up")
+                self.assertEqual(lease["opener"].get("command"), "kernel")
+        finally:
+            link("del", name)
+
+
+if __name__ == "__main__":
+    unittest.main()

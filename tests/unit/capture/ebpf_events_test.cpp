@@ -1,0 +1,272 @@
+#include "capture/ebpf_events.hpp"
+
+#include <cerrno>
+#include <gmock/gmock.h>
+
+namespace portd::capture {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = SocketEvent::Kind;
+using Remains = model::SocketClosed::Remains;
+using model::SocketState;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr ImageId curl{1'000'000'000, 0x7ffffff0, 5};
+
+class Translation : public testing::Test {
+  protected:
+    Translation() {
+        ImageTold told;
+        told.image = curl;
+        told.command = "curl";
+        told.executable = "/usr/bin/curl";
+        tell(told);
+    }
+
+    void tell(const BpfEvent &event) {
+        events_.translate(event, [this](const model::Observation &observation) {
+            observed_.push_back(observation);
+        });
+    }
+
+    static SocketEvent event(Kind kind, Protocol protocol = Protocol::tcp) {
+        SocketEvent event;
+        event.kind = kind;
+        event.at = model::Instant{2s};
+        event.image = curl;
+        event.key = {7, 1, model::SocketKey::Kind::cookie};
+        event.protocol = protocol;
+        event.local.port = 40000;
+        event.uid = 1000;
+        return event;
+    }
+
+    // The only observation since the last call.
+    template <typename Observation>
+    Observation only() {
+        EXPECT_THAT(observed_, SizeIs(1));
+        const auto *found =
+            observed_.empty() ? nullptr : std::get_if<Observation>(&observed_.front());
+        EXPECT_TRUE(found);
+        const auto copy = found ? *found : Observation{};
+        observed_.clear();
+        return copy;
+    }
+
+    ImageTable images_{ArgumentPolicy::redacted};
+    EbpfEvents events_{images_};
+    std::vector<model::Observation> observed_;
+};
+
+TEST_F(Translation, ABindSaysWhoChoseThePort) {
+    auto bound = event(Kind::bound);
+    bound.requested_port = 40000;
+    tell(bound);
+    const auto taken = only<model::PortTaken>();
+    EXPECT_EQ(taken.port_choice, PortChoice::explicit_);
+    EXPECT_EQ(taken.phase, Phase::bound);
+    EXPECT_FALSE(taken.role) << "a TCP socket may yet listen or connect";
+    EXPECT_EQ(taken.process->executable, "/usr/bin/curl");
+    EXPECT_EQ(taken.uid, 1000U);
+    EXPECT_EQ(taken.at, bound.at);
+
+    bound.requested_port = 0;
+    tell(bound);
+    EXPECT_EQ(only<model::PortTaken>().port_choice, PortChoice::automatic);
+    bound.requested_port.reset();
+    tell(bound);
+    EXPECT_FALSE(only<model::PortTaken>().port_choice);
+}
+
+TEST_F(Translation, AConnectionIsItsCallersAndEstablishedByNobody) {
+    tell(event(Kind::connecting));
+    auto taken = only<model::PortTaken>();
+    EXPECT_EQ(taken.role, Role::client);
+    EXPECT_EQ(taken.port_choice, PortChoice::automatic);
+    EXPECT_TRUE(taken.process);
+
+    auto connected = event(Kind::connected);
+    connected.image.reset();
+    connected.old_state = SocketState::syn_sent;
+    tell(connected);
+    taken = only<model::PortTaken>();
+    EXPECT_EQ(taken.role, Role::client);
+    EXPECT_EQ(taken.phase, Phase::connected);
+    EXPECT_FALSE(taken.process);
+    EXPECT_FALSE(events_.lacks_holders());
+}
+
+TEST_F(Translation, WhoAcceptedIsLookedForUntilItIsKnown) {
+    auto connected = event(Kind::connected);
+    connected.image.reset();
+    connected.old_state = SocketState::syn_received;
+    tell(connected);
+    EXPECT_EQ(only<model::PortTaken>().role, Role::accepted);
+    EXPECT_TRUE(events_.lacks_holders());
+
+    auto named = event(Kind::named_peer);
+    named.is_in_accept = true;
+    tell(named);
+    EXPECT_EQ(only<model::HolderSeen>().claim, model::Claim::opened);
+    EXPECT_FALSE(events_.lacks_holders());
+}
+
+TEST_F(Translation, ToAskForThePeersNameProvesNoAccept) {
+    tell(event(Kind::named_peer));
+    EXPECT_EQ(only<model::HolderSeen>().claim, model::Claim::has);
+}
+
+TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) {
+    auto connecting = event(Kind::udp_connecting, Protocol::udp);
+    connecting.local.port = 0;
+    connecting.peer.port = 53;
+    tell(connecting);
+    EXPECT_THAT(observed_, IsEmpty());
+    EXPECT_TRUE(events_.lacks_holders());
+
+    auto released = event(Kind::released, Protocol::udp);
+    released.at += 5ms;
+    tell(released);
+    ASSERT_THAT(observed_, SizeIs(2));
+    const auto &taken = std::get<model::PortTaken>(observed_[0]);
+    EXPECT_EQ(taken.at, connecting.at);
+    EXPECT_EQ(taken.local.port, 40000);
+    EXPECT_EQ(taken.peer.port, 53);
+    EXPECT_EQ(taken.role, Role::datagram);
+    EXPECT_EQ(taken.port_choice, PortChoice::automatic);
+    EXPECT_TRUE(taken.process);
+    EXPECT_TRUE(std::get<model::SocketReleased>(observed_[1]).frees_port);
+    EXPECT_FALSE(events_.lacks_holders());
+}
+
+TEST_F(Translation, ASnapshotTellsThePortOfAConnectedUdpSocket) {
+    auto connecting = event(Kind::udp_connecting, Protocol::udp);
+    connecting.local.port = 0;
+    tell(connecting);
+    events_.meet_row(
+        event(Kind::row, Protocol::udp),
+        [this](const model::Observation &observation) { observed_.push_back(observation); });
+    EXPECT_EQ(only<model::PortTaken>().at, connecting.at);
+}
+
+TEST_F(Translation, ARefusedUdpConnectLeavesNothing) {
+    auto connecting = event(Kind::udp_connecting, Protocol::udp);
+    connecting.local.port = 0;
+    tell(connecting);
+    auto released = event(Kind::released, Protocol::udp);
+    released.local.port = 0;
+    tell(released);
+    EXPECT_THAT(observed_, IsEmpty());
+    EXPECT_FALSE(events_.lacks_holders());
+}
+
+TEST_F(Translation, WhatAnExecClosesWasTheProgramsBefore) {
+    ImageTold told;
+    told.image = {curl.started_at_ns, curl.pid, curl.exec_id + 1};
+    told.command = "wget";
+    told.executable = "/usr/bin/wget";
+    tell(told);
+    EXPECT_EQ(only<model::ProcessEnded>().process->executable, "/usr/bin/curl");
+    auto released = event(Kind::released);
+    released.image = told.image;
+    released.is_in_exec = true;
+    tell(released);
+    EXPECT_EQ(only<model::SocketReleased>().process->executable, "/usr/bin/curl");
+    EXPECT_TRUE(events_.lacks_holders()) << "what the exec inherited is not known";
+}
+
+TEST_F(Translation, AnExecOfAnUnknownProgramClosesForNobodyKnown) {
+    auto released = event(Kind::released);
+    released.is_in_exec = true;
+    tell(released);
+    EXPECT_FALSE(only<model::SocketReleased>().process);
+}
+
+TEST_F(Translation, AReleaseFreesThePortOfWhatIsClosed) {
+    auto released = event(Kind::released);
+    released.state = SocketState::established;
+    tell(released);
+    EXPECT_FALSE(only<model::SocketReleased>().frees_port);
+    released.state = SocketState::close;
+    tell(released);
+    EXPECT_TRUE(only<model::SocketReleased>().frees_port);
+}
+
+TEST_F(Translation, TheKernelIsAHolderOfItsOwn) {
+    auto bound = event(Kind::bound, Protocol::udp);
+    bound.is_kernels = true;
+    tell(bound);
+    EXPECT_EQ(only<model::PortTaken>().process, ImageTable::kernel());
+}
+
+TEST_F(Translation, AFailedBindIsNoLease) {
+    tell(event(Kind::bind_failed));
+    EXPECT_THAT(observed_, IsEmpty());
+    const auto failures = events_.take_bind_failures();
+    ASSERT_THAT(failures, SizeIs(1));
+    EXPECT_EQ(failures[0].local.port, 40000);
+    EXPECT_EQ(failures[0].process->command, "curl");
+    EXPECT_THAT(events_.take_bind_failures(), IsEmpty());
+}
+
+TEST_F(Translation, TheEndOfAnImageIsToldOnceItIsKnown) {
+    tell(ImageEnded{{1, 2, 3}, model::Instant{3s}});
+    EXPECT_THAT(observed_, IsEmpty());
+    tell(ImageEnded{curl, model::Instant{3s}});
+    EXPECT_EQ(only<model::ProcessEnded>().process->command, "curl");
+}
+
+TEST_F(Translation, TrafficAndWhatLingersComeWithTheEnd) {
+    auto closed = event(Kind::closed);
+    closed.peer.port = 443;
+    closed.old_state = SocketState::fin_wait2;
+    closed.bytes_sent = 10;
+    closed.bytes_received = 20;
+    tell(closed);
+    const auto end = only<model::SocketClosed>();
+    ASSERT_TRUE(end.tcp);
+    EXPECT_TRUE(end.tcp->established);
+    EXPECT_EQ(end.tcp->bytes_sent, 10U);
+    EXPECT_EQ(end.outcome, Outcome::closed);
+    EXPECT_EQ(end.remains, Remains::time_wait);
+    EXPECT_TRUE(events_.has_left_time_wait());
+    events_.have_looked(model::Instant{4s});
+    EXPECT_FALSE(events_.has_left_time_wait());
+}
+
+TEST(Outcome, FollowsFromTheStateAndTheError) {
+    using enum SocketState;
+    EXPECT_EQ(outcome_of(syn_sent, ECONNREFUSED), Outcome::refused);
+    EXPECT_EQ(outcome_of(syn_sent, ETIMEDOUT), Outcome::timed_out);
+    EXPECT_EQ(outcome_of(syn_sent, EHOSTUNREACH), Outcome::unreachable);
+    EXPECT_EQ(outcome_of(syn_sent, ENETUNREACH), Outcome::unreachable);
+    EXPECT_EQ(outcome_of(syn_sent, 0), Outcome::abandoned);
+    EXPECT_EQ(outcome_of(established, ECONNRESET), Outcome::reset);
+    EXPECT_EQ(outcome_of(close_wait, EPIPE), Outcome::reset);
+    EXPECT_EQ(outcome_of(established, ETIMEDOUT), Outcome::timed_out);
+    EXPECT_EQ(outcome_of(established, 0), Outcome::reset)
+        << "closed with unread data, or SO_LINGER 0";
+    for (const auto orderly : {last_ack, closing, fin_wait2})
+        EXPECT_EQ(outcome_of(orderly, 0), Outcome::closed);
+    EXPECT_FALSE(outcome_of(listen, 0));
+}
+
+TEST(Remains, FollowFromTheStateTheErrorAndTheLock) {
+    SocketEvent closed;
+    closed.old_state = SocketState::fin_wait2;
+    EXPECT_EQ(remains_of(closed), Remains::time_wait);
+    closed.error = ECONNRESET;
+    EXPECT_EQ(remains_of(closed), Remains::nothing);
+    closed.error = 0;
+    closed.old_state = SocketState::last_ack;
+    EXPECT_EQ(remains_of(closed), Remains::nothing);
+    closed.is_port_locked = true;
+    EXPECT_EQ(remains_of(closed), Remains::bound);
+    closed.is_orphan = true;
+    EXPECT_EQ(remains_of(closed), Remains::nothing);
+}
+
+} // namespace
+} // namespace portd::capture
