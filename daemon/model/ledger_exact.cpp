@@ -212,7 +212,10 @@ void Ledger::State::note_end(TableState &table, Entry &entry, const Fact &fact,
     auto &[key, record] = entry;
     auto &lease = record.lease;
     bool news = take_traffic(lease, tcp);
-    if (lease.peer.port == 0 && fact.peer.port != 0 && lease.is_open() && !is_replaced(key)) {
+    // A UDP socket gets its local address and its peer, and others, while it has its port.
+    const bool tells_peer =
+        fact.peer.port != 0 && (lease.peer.port == 0 || lease.protocol == Protocol::udp);
+    if (tells_peer && lease.is_open() && !is_replaced(key)) {
         take_endpoints(table, key, record, fact.local, fact.peer);
         news = true;
     }

@@ -3,6 +3,7 @@
 #include "model/lease_rules.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace portd::model {
 namespace {
@@ -48,9 +49,7 @@ void Ledger::State::apply(const HolderSeen &seen) {
             return;
         break;
     case HolderNews::changed:
-        for (const auto &gone : departures_)
-            if (gone.key == seen.key && gone.process == seen.process->key)
-                remove_holder(record.lease, gone.process, gone.at);
+        remove_departed(record.lease, seen);
         break;
     }
     retire_ended(record.lease, seen.process);
@@ -58,6 +57,17 @@ void Ledger::State::apply(const HolderSeen &seen) {
         retire_holders(record.lease, *record.released_at);
     attribute(record.lease);
     mark(key, record);
+}
+
+// It let go when that was first said after it was seen.
+void Ledger::State::remove_departed(Lease &lease, const HolderSeen &seen) const {
+    std::vector<When> departures;
+    for (const auto &gone : departures_)
+        if (gone.key == seen.key && gone.process == seen.process->key)
+            departures.push_back(gone.at);
+    std::ranges::sort(departures, std::less{}, &When::latest);
+    for (const auto &at : departures)
+        remove_holder(lease, seen.process->key, at);
 }
 
 void Ledger::State::apply(const HolderGone &gone) {

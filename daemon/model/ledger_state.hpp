@@ -146,6 +146,7 @@ class Ledger::State {
     void stop_listening(TableState &table, const SocketKey &key, const Lease &lease);
 
     void remember_departure(const HolderGone &gone);
+    void remove_departed(Lease &lease, const HolderSeen &seen) const;
     void remember_departures(const SocketKey &key, const Lease &lease);
 
     void mark(const SocketKey &key, Record &record);

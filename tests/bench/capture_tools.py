@@ -29,6 +29,11 @@ def unmapped(address):
     return address.removeprefix("::ffff:").strip("[]")
 
 
+def heed_interrupts():
+    """A shell starts what runs in the background with SIGINT ignored, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Nothing:
     name = "nothing"
     ready_s = 0.2
@@ -65,7 +70,7 @@ class Command(Nothing):
         self.err = pathlib.Path(self.folder.name, "err")
         with self.out.open("w") as out, self.err.open("w") as err:
             self.process = subprocess.Popen(self.command, stdout=out, stderr=err,
-                                            start_new_session=True)
+                                            start_new_session=True, preexec_fn=heed_interrupts)
         time.sleep(self.ready_s)
         if self.process.poll() is not None:
             said = self.err.read_text().strip().splitlines() or ["it ended at once"]
@@ -76,7 +81,11 @@ class Command(Nothing):
 
     def stop(self):
         os.killpg(self.process.pid, self.stop_signal)
-        self.process.wait(timeout=120)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def rows(self):
         with self.out.open(errors="replace") as lines:

@@ -1,6 +1,7 @@
 """The ebpf tier itself: losses, rights, the kernel's own sockets, what it says of itself."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -148,6 +149,7 @@ class Tier(unittest.TestCase):
             self.assertEqual(status["eventsLost"], 0)
             self.assertGreater(status["eventsIssued"], 10)
 
+    @unittest.skipUnless(shutil.which("bpftool"), "bpftool is not installed")
     def test_it_detaches_cleanly_and_two_live_side_by_side(self):
         def attached():
             with open("/proc/self/mountinfo", encoding="ascii") as mounts:

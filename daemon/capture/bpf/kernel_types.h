@@ -129,29 +129,34 @@ struct ns_common {
     unsigned int inum;
 };
 
-struct local_ports {
-    __u32 range; /* low in the lower half, high in the upper: since Linux 6.8, commit d9f28735af87 */
+struct net {
+    struct ns_common ns;
 };
 
+/* Until Linux 6.8. */
 struct local_ports___v61 {
     int range[2];
-};
-
-struct netns_ipv4 {
-    struct local_ports ip_local_ports;
 };
 
 struct netns_ipv4___v61 {
     struct local_ports___v61 ip_local_ports;
 };
 
-struct net {
-    struct ns_common ns;
-    struct netns_ipv4 ipv4;
-};
-
 struct net___v61 {
     struct netns_ipv4___v61 ipv4;
+};
+
+/* Since then, commit d9f28735af87: low in the lower half, high in the upper. */
+struct local_ports___v68 {
+    __u32 range;
+};
+
+struct netns_ipv4___v68 {
+    struct local_ports___v68 ip_local_ports;
+};
+
+struct net___v68 {
+    struct netns_ipv4___v68 ipv4;
 };
 
 typedef struct {

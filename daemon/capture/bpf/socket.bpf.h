@@ -25,16 +25,16 @@ const volatile __u64 ports_listed[65536 / 64] = {};
 
 /* Whether the namespace's net.ipv4.ip_local_port_range has the port. */
 static __always_inline bool in_local_range(struct net *net, __u16 port) {
+    struct net___v68 *newer = (void *)net;
     struct net___v61 *older = (void *)net;
+    int range[2] = {};
 
-    if (bpf_core_field_size(net->ipv4.ip_local_ports.range) == sizeof(__u32)) {
-        __u32 range = BPF_CORE_READ(net, ipv4.ip_local_ports.range);
-        return port >= (range & 0xffff) && port <= (range >> 16);
-    } else {
-        int range[2] = {};
-        bpf_core_read(range, sizeof(range), &older->ipv4.ip_local_ports.range);
-        return port >= range[0] && port <= range[1];
+    if (bpf_core_field_exists(newer->ipv4.ip_local_ports.range)) {
+        __u32 both = BPF_CORE_READ(newer, ipv4.ip_local_ports.range);
+        return port >= (both & 0xffff) && port <= (both >> 16);
     }
+    bpf_core_read(range, sizeof(range), &older->ipv4.ip_local_ports.range);
+    return port >= range[0] && port <= range[1];
 }
 
 static __always_inline bool is_recorded(struct sock *sk, __u16 port) {

@@ -291,6 +291,19 @@ TEST(SocketReleased, ThatFreesThePortIsTheEnd) {
     EXPECT_FALSE(lease.holders[*lease.opener.holder].present);
 }
 
+TEST(SocketReleased, TellsTheLocalAddressThatAConnectedUdpSocketGot) {
+    const auto taken = sent(1, endpoint("0.0.0.0", 40000), ms(1000));
+    auto connected = taken;
+    connected.at = ms(1100);
+    connected.phase = Phase::connected;
+    connected.peer = endpoint("127.0.0.1", 53);
+    auto end = released(connected, ms(2000), true);
+    end.local = endpoint("127.0.0.1", 40000);
+    const auto lease = lease_after({taken, connected, end});
+    EXPECT_EQ(lease.local, end.local);
+    EXPECT_EQ(lease.peer, connected.peer);
+}
+
 TEST(SocketReleased, ByNobodyKnownLeavesTheLastHolderToWhatWasSeen) {
     const auto taken = sent(1, local, ms(1000));
     const auto by_one = lease_after({taken, released(taken, ms(2000), true, nullptr)});
@@ -622,6 +635,16 @@ TEST(ScopeHeld, LeavesAloneWhatNeedsNoHolder) {
     EXPECT_EQ(script.ledger.open_leases(), 2U);
     scan(script, tcp4, ms(3000), Scope::all);
     EXPECT_EQ(script.ledger.open_leases(), 0U);
+}
+
+TEST(Scan, TellsWhoChoseThePortOfWhatWasThereBefore) {
+    for (const auto choice : {PortChoice::automatic, PortChoice::explicit_}) {
+        Script script;
+        auto row = row_of(connecting(1, ms(0)), SocketState::listen, ms(1005));
+        row.port_choice = choice;
+        scan(script, tcp4, ms(1000), Scope::all, {row});
+        EXPECT_EQ(script.lease().port_choice, choice);
+    }
 }
 
 TEST(Scan, DoesNotEndWhatBeganWhileItRan) {
