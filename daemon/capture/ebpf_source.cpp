@@ -140,7 +140,7 @@ void EbpfSource::snapshot(const Sink &sink) {
     drain(sink);
     snapshot_.finish(clock_.now(), sink);
     events_.have_looked(began);
-    names_.look(clock_.now());
+    names_.look(snapshot_at_.value_or(began));
     snapshot_at_ = began;
     next_snapshot_at_ = clock_.now() + snapshot_share * (clock_.now() - began);
 }

@@ -23,7 +23,7 @@ void NamespaceNames::notice(const model::Observation &observation) {
     learn(taken->key.network_namespace, *taken->process->container, taken->at);
 }
 
-void NamespaceNames::look(model::Instant now) {
+void NamespaceNames::look(model::Instant since) {
     std::error_code error;
     for (const auto &entry : std::filesystem::directory_iterator(folder_, error)) {
         struct stat status {};
@@ -31,7 +31,7 @@ void NamespaceNames::look(model::Instant now) {
             continue;
         const auto inode = static_cast<std::uint32_t>(status.st_ino);
         if (inode != own_namespace_)
-            learn(inode, entry.path().filename().string(), now);
+            learn(inode, entry.path().filename().string(), since);
     }
 }
 

@@ -21,8 +21,8 @@ class NamespaceNames {
 
     // A process in a container names the namespace in which it takes a port.
     void notice(const model::Observation &observation);
-    // Looks into the folder.
-    void look(model::Instant now);
+    // Looks into the folder. What is new there came after `since`, when it was last looked into.
+    void look(model::Instant since);
 
     // The names that are new or changed since the last call.
     std::vector<NamespaceName> take();

@@ -1,8 +1,11 @@
 """Exact capture of several network namespaces."""
 
+import contextlib
+import os
+import subprocess
 import unittest
 
-from harness import Daemon, need_ebpf, need_root
+from harness import Daemon, need_ebpf, need_root, python_child, wait_until
 from truth import expect_exact
 
 
@@ -16,6 +19,50 @@ class Namespaces(unittest.TestCase):
             if not truth.skipped:
                 self.assertEqual(len(spaces), 3)
                 self.assertNotIn(portd.status()["networkNamespace"], spaces)
+
+    def test_what_was_there_before_is_named_with_its_namespace(self):
+        code = ("import socket\n"
+                "tcp = socket.create_server(('127.0.0.1', 0))\n"
+                "client = socket.create_connection(tcp.getsockname())\n"
+                "udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+                "udp.bind(('::1', 0))\n"
+                "print(tcp.getsockname()[1], client.getsockname()[1], udp.getsockname()[1])\n"
+                "input()\n")
+        with network_namespace(f"portd-{os.getpid()}") as name:
+            inside = ["ip", "netns", "exec", name]
+            with python_child(code, before=inside) as (process, ports), \
+                    Daemon("--capture", "ebpf") as portd:
+                listening, connected, datagram = ports.split()
+
+                def lease_of(port, role):
+                    found = [l for l in portd.leases("history", port) if l.get("role") == role]
+                    return found[0] if found else None
+                expected = ((listening, "listener", "automatic"), (connected, "client", None),
+                            (datagram, "datagram", "automatic"))
+                for port, role, choice in expected:
+                    lease = lease_of(port, role)
+                    self.assertIsNotNone(lease, (port, role, portd.leases("history", port)))
+                    self.assertEqual(lease["networkNamespaceName"], name)
+                    self.assertEqual([h["pid"] for h in lease["holders"]], [process.pid])
+                    self.assertEqual(lease.get("portChoice"), choice)
+                    self.assertNotIn("earliestUsec", lease["opened"])
+                process.kill()
+                for port, role, _ in expected:
+                    ended = wait_until(lambda: lease_of(port, role).get("closed"))
+                    self.assertEqual(ended["provenance"], "observed")
+
+
+@contextlib.contextmanager
+def network_namespace(name):
+    """A namespace of `ip netns` with its loopback up."""
+    def run(*command):
+        subprocess.run(command, check=True, capture_output=True)
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
+        yield name
+    finally:
+        run("ip", "netns", "del", name)
 
 
 if __name__ == "__main__":

@@ -157,9 +157,10 @@ def bounds(moment):
 
 
 @contextlib.contextmanager
-def python_child(code, **keywords):
-    """A python process that runs `code`, which prints a line when it is ready; yields (process, line)."""
-    process = subprocess.Popen(["python3", "-u", "-c", code], stdout=subprocess.PIPE,
+def python_child(code, before=(), **keywords):
+    """A python process that runs `code`, which prints a line when it is ready; yields (process, line).
+    `before` is a command that executes another in its own place."""
+    process = subprocess.Popen([*before, "python3", "-u", "-c", code], stdout=subprocess.PIPE,
                                stdin=subprocess.PIPE, text=True, **keywords)
     try:
         yield process, process.stdout.readline().strip()
