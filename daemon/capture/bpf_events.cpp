@@ -84,7 +84,7 @@ std::optional<BpfEvent> decode_socket(const portd_socket_event &raw) {
     SocketEvent event;
     event.kind = *kind;
     event.at = instant_of(raw.header.at_ns);
-    if (has(PORTD_HAS_IMAGE))
+    if (has(PORTD_HAS_IMAGE) && !raw.caller_only_looked)
         event.image = image_of(raw.image);
     event.key = {raw.cookie, raw.network_namespace, model::SocketKey::Kind::cookie};
     event.protocol = is_tcp ? Protocol::tcp : Protocol::udp;

@@ -68,7 +68,9 @@ void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std:
         for_each_table(foreign, start);
 }
 
-void EbpfSnapshot::finish(model::Instant now, const Sink &sink) {
+void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
+    const auto own_scope = is_whole ? model::Scope::all : model::Scope::time_wait;
+    const auto foreign_scope = is_whole ? model::Scope::held : model::Scope::nothing;
     // Listeners first, as the ledger wants them.
     for (const bool connections : {false, true})
         for (const auto &[_, row] : rows_)
@@ -76,11 +78,11 @@ void EbpfSnapshot::finish(model::Instant now, const Sink &sink) {
                 tell_row(row, sink);
     tell_holders(now, sink);
     for_each_table(own_namespace_, [&](const model::Table &table) {
-        sink(model::ScanFinished{table, now, model::Scope::all});
+        sink(model::ScanFinished{table, now, own_scope});
     });
     for (const auto foreign : foreign_namespaces_)
         for_each_table(foreign, [&](const model::Table &table) {
-            sink(model::ScanFinished{table, now, model::Scope::held});
+            sink(model::ScanFinished{table, now, foreign_scope});
         });
     std::set<std::uint32_t> alive;
     for (const auto &[key, _] : rows_)

@@ -23,7 +23,9 @@ class EbpfSnapshot {
     // that events can be told in between: what they say is newer than the start of the snapshot.
     void begin(std::span<const std::byte> tables, std::span<const std::byte> held,
                model::Instant began, const Sink &sink);
-    void finish(model::Instant now, const Sink &sink);
+    // `is_whole`: events may have been lost, so what it does not show is gone. Otherwise their ends
+    // are left to events, but for TIME_WAIT entries, of whose end there is none.
+    void finish(model::Instant now, bool is_whole, const Sink &sink);
 
     // TIME_WAIT entries and orphans of the own namespace, in the last snapshot.
     std::size_t lingering() const { return lingering_; }

@@ -130,15 +130,18 @@ bool EbpfSource::wants_snapshot(model::Instant now) const {
 
 void EbpfSource::snapshot(const Sink &sink) {
     const auto began = clock_.now();
-    has_lost_ = false;
+    const bool is_whole = std::exchange(has_lost_, false);
     tables_.clear();
     held_.clear();
-    program_.read(BpfProgram::Table::tcp, tables_);
-    program_.read(BpfProgram::Table::udp, tables_);
+    // An iterator may pass over a row while its table changes: twice in a row is most unlikely.
+    for (int reading = 0; reading < (is_whole ? 2 : 1); ++reading) {
+        program_.read(BpfProgram::Table::tcp, tables_);
+        program_.read(BpfProgram::Table::udp, tables_);
+    }
     program_.read(BpfProgram::Table::held, held_);
     snapshot_.begin(tables_, held_, began, sink);
     drain(sink);
-    snapshot_.finish(clock_.now(), sink);
+    snapshot_.finish(clock_.now(), is_whole, sink);
     events_.have_looked(began);
     names_.look(snapshot_at_.value_or(began));
     snapshot_at_ = began;

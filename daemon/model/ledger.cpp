@@ -63,7 +63,8 @@ Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol p
     return placed;
 }
 
-// The newest socket of a connection is the one that is known to have been there later.
+// The newest socket of a connection is the one that began last. Where that was not observed, it is
+// the one that was known to be there later.
 void Ledger::State::connect(TableState &table, const SocketKey &key, const Lease &lease) {
     const auto [connection, is_new] =
         table.by_connection.try_emplace({lease.local, lease.peer}, key);
@@ -71,7 +72,10 @@ void Ledger::State::connect(TableState &table, const SocketKey &key, const Lease
         return;
     const auto other = table.records.find(connection->second);
     if (other != table.records.end()) {
-        if (other->second.lease.opened.latest > lease.opened.latest)
+        const auto begun = [](const When &opened) {
+            return std::pair(opened.provenance == Provenance::observed, opened.latest);
+        };
+        if (begun(other->second.lease.opened) > begun(lease.opened))
             return;
     }
     connection->second = key;
@@ -98,6 +102,7 @@ void Ledger::State::reopen(TableState &table, const SocketKey &key, Record &reco
         lease.closed.reset();
     lease.freed.reset();
     lease.phase = record.last_phase;
+    unreleased_.erase({record.settled_at, key});
     record.standing = Standing::shown;
     ++open_;
     attribute(lease);
@@ -108,13 +113,13 @@ void Ledger::State::reopen(TableState &table, const SocketKey &key, Record &reco
 
 void Ledger::State::settle(TableState &table, const SocketKey &key, Record &record,
                            Standing standing, Instant at) {
-    table.unreleased.erase({record.settled_at, key});
+    unreleased_.erase({record.settled_at, key});
     record.standing = standing;
     record.settled_at = at;
     const bool awaits_release =
         standing == Standing::ended && record.left_at && !record.released_at && !is_replaced(key);
     if (awaits_release)
-        table.unreleased.emplace(at, key);
+        unreleased_.emplace(std::pair(at, key), &table);
     else
         table.settled.emplace_back(at, key);
 }
@@ -126,7 +131,7 @@ void Ledger::State::erase(TableState &table, const SocketKey &key) {
     auto &record = found->second;
     if (record.lease.is_open())
         --open_;
-    table.unreleased.erase({record.settled_at, key});
+    unreleased_.erase({record.settled_at, key});
     if (table.scan != 0 && record.scan == table.scan)
         --table.shown_in_scan;
     const auto connection = table.by_connection.find({record.lease.local, record.lease.peer});
@@ -160,9 +165,10 @@ void Ledger::State::keep_within_limits(TableState &table) {
     for (auto *lingering : {&table.lingering_closed, &table.lingering_half_closed})
         while (lingering->size() > limits_.awaiting_scan)
             settle_oldest_time_wait(table, *lingering);
-    while (table.unreleased.size() > limits_.remembered_ends) {
-        const SocketKey key = table.unreleased.begin()->second;
-        erase(table, key);
+    while (unreleased_.size() > limits_.remembered_ends) {
+        const auto [oldest, ended_in] = *unreleased_.begin();
+        unreleased_.erase(unreleased_.begin());
+        erase(*ended_in, oldest.second);
     }
     while (table.settled.size() > limits_.remembered_ends) {
         const auto [at, key] = table.settled.front();

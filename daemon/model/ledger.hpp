@@ -24,6 +24,36 @@
 //    is said; an accepted connection has its listener's choice.
 //  * A socket that a scan or its destroy event shows under another local port has ended one lease
 //    and begun another.
+//
+// Exact events (PortTaken, SocketReleased, SocketClosed) say the same at the instant it happens.
+// What they say is observed, and gives way to nothing; a scan and the destroy events, which go on
+// beside them, fill in for those that were lost:
+//
+//  * The first PortTaken of a socket on a port is its opening, and its caller the opener. Of an
+//    accepted connection nobody calls: who accepts it is the opener. That a TCP client is connected
+//    is not its opening, but tells that there was one before.
+//  * Events of one socket may come in any order. Each is about the lease that had that port at that
+//    instant; if there was none, one is made. So a socket has a chain of leases, the newest under
+//    its own key and the others, which have ended, under keys of the ledger's own for as long as
+//    late news of them may come.
+//  * Nobody has the socket (closed) since its SocketReleased, or since its port was free or left to
+//    a TIME_WAIT entry, whichever was first. Its releaser is the last holder; if the port was given
+//    up before the socket, that is whoever released the socket later, unless it began only after
+//    the port was closed.
+//  * The port is free (freed) when SocketReleased or SocketClosed say so. After a TIME_WAIT entry
+//    it is free when a scan of all sockets no longer shows the entry. In a table that is never
+//    scanned like that it is inferred: after TCP_TIMEWAIT_LEN, twice that if the peer had not
+//    closed, and an eighth of it for the slack of timers (lease_rules.hpp). Another connection with
+//    the same ends tells that the entry is gone, too.
+//  * Who ended has let go of everything; the ends are taken together at the next scan or
+//    TimePassed.
+//  * A scan of what processes hold says nothing of what needs no holder: orphans, TIME_WAIT
+//    entries, and connections that nobody has accepted yet. No scan ends a lease of which an event
+//    told since it began.
+//  * A socket whose port is free, and which is not known to be released, is remembered until it is.
+//
+// NamespacePorts are those of one network namespace. In others, role and port choice follow from
+// events and listeners alone.
 #pragma once
 
 #include "model/observation.hpp"
@@ -40,8 +70,9 @@ class Ledger {
   public:
     struct Limits {
         // For each table: ended sockets kept to recognise late news of them, and destroyed
-        // connections kept until a scan has told whether their ports linger. Beyond these the
-        // oldest are settled with what is known.
+        // connections kept until a scan, or the time, has told how long their ports linger. Beyond
+        // these the oldest are settled with what is known. Of all tables together, as many ended
+        // sockets are kept that are yet to be released.
         std::size_t remembered_ends = 1 << 15;
         std::size_t awaiting_scan = 1 << 17;
     };

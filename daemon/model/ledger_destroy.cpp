@@ -207,7 +207,7 @@ void Ledger::State::apply_to(TableState &table, const SocketDestroyed &destroyed
     }
     if (const auto found = table.records.find(destroyed.key); found != table.records.end()) {
         auto &[key, record] = *found;
-        if (table.unreleased.erase({record.settled_at, key}) > 0) {
+        if (unreleased_.erase({record.settled_at, key}) > 0) {
             // It was released before: that is late, or lost.
             record.settled_at = destroyed.at.latest.value_or(record.settled_at);
             table.settled.emplace_back(record.settled_at, key);

@@ -182,6 +182,10 @@ void Ledger::State::go_on(TableState &table, const SocketKey &key, Record &recor
         news = true;
     }
     take_tuple(table, key, record, taken);
+    if (was_opening && is_connection(lease) && !is_replaced(key)) {
+        free_tuple(table, key, lease.local, lease.peer, taken.at);
+        connect(table, key, lease);
+    }
     if (!lease.freed)
         record.last_shown = std::max(record.last_shown, taken.at);
     if (holders)

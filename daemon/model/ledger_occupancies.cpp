@@ -68,7 +68,7 @@ std::int64_t Ledger::State::replace(TableState &table, const SocketKey &socket, 
     if (record.lease.is_open())
         end_replaced(table, key, record, at);
     remember_departures(key, record.lease);
-    table.unreleased.erase({record.settled_at, key});
+    unreleased_.erase({record.settled_at, key});
     const std::int64_t serial = record.lease.serial;
     auto node = table.records.extract(key);
     node.key() = replaced_key(serial);

@@ -44,6 +44,10 @@ bool needs_no_holder(const Lease &lease) {
     return lease.phase >= Phase::closing || awaits_accept;
 }
 
+bool is_time_wait_entry(const Record &record) {
+    return record.is_time_wait || record.remains == SocketClosed::Remains::time_wait;
+}
+
 } // namespace
 
 void Ledger::State::apply(const ScanStarted &started) {
@@ -52,6 +56,7 @@ void Ledger::State::apply(const ScanStarted &started) {
     if (table.scan_began && started.at <= *table.scan_began)
         return; // said twice
     table.scanning = true;
+    table.scan_began_before = table.scan_began;
     table.scan_began = started.at;
     if (!table.watched_since)
         table.watched_since = started.at;
@@ -222,11 +227,16 @@ void Ledger::State::apply(const ScanFinished &finished) {
     if (finished.scope == Scope::nothing)
         return;
     settle_shown(table, finished.at, finished.scope);
+    if (finished.scope == Scope::time_wait) {
+        if (table.scan_began_before)
+            settle_destroyed(table, *table.scan_began_before, finished.at);
+        return;
+    }
     table.concluded = table.scan_began;
     if (finished.scope == Scope::held)
         return;
     table.scanned_whole = true;
-    settle_destroyed(table, finished.at);
+    settle_destroyed(table, *table.scan_began, finished.at);
     table.complete_then = table.complete;
     table.complete = ScanSpan{*table.scan_began, finished.at};
     keep_within_limits(table);
@@ -243,16 +253,20 @@ void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope
             continue;
         if (scope == Scope::held && needs_no_holder(record.lease))
             continue;
+        if (scope == Scope::time_wait &&
+            (!is_time_wait_entry(record) || record.scan + 1 == table.scan))
+            continue;
         record.missed_by = scope;
         end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);
     }
 }
 
-// The scan would have shown the TIME_WAIT entries of connections that were destroyed before it
-// began.
-void Ledger::State::settle_destroyed(TableState &table, Instant scan_finished) {
+// Scans since `missed_since` would have shown the TIME_WAIT entries of connections that were
+// destroyed before.
+void Ledger::State::settle_destroyed(TableState &table, Instant missed_since,
+                                     Instant scan_finished) {
     for (auto *awaiting : {&table.destroyed, &table.lingering_closed, &table.lingering_half_closed})
-        while (!awaiting->empty() && awaiting->front().first < *table.scan_began) {
+        while (!awaiting->empty() && awaiting->front().first < missed_since) {
             const auto key = awaiting->front().second;
             awaiting->pop_front();
             const auto found = table.records.find(key);

@@ -76,8 +76,8 @@ class Ledger::State {
     void end(TableState &table, const SocketKey &key, Record &record, const When &at,
              Standing standing, std::optional<Instant> known_at = std::nullopt);
     void reopen(TableState &table, const SocketKey &key, Record &record);
-    static void settle(TableState &table, const SocketKey &key, Record &record, Standing standing,
-                       Instant at);
+    void settle(TableState &table, const SocketKey &key, Record &record, Standing standing,
+                Instant at);
     void apply_to(TableState &table, const SocketDestroyed &destroyed);
     void destroy_known(TableState &table, const SocketKey &key, Record &record,
                        const SocketDestroyed &destroyed);
@@ -127,7 +127,7 @@ class Ledger::State {
     void forget_empty_tables();
 
     void settle_shown(TableState &table, Instant scan_finished, Scope scope);
-    void settle_destroyed(TableState &table, Instant scan_finished);
+    void settle_destroyed(TableState &table, Instant missed_since, Instant scan_finished);
     void forget_old(TableState &table, Instant now);
     void keep_within_limits(TableState &table);
     void settle_oldest_destroyed(TableState &table);
@@ -163,6 +163,9 @@ class Ledger::State {
     // Images that ended within the reorder window, by pid, and whether leases know of all of them.
     std::unordered_map<std::int32_t, std::vector<ProcessEnded>> ended_;
     bool ended_is_news_ = false;
+    // Ended while a process still had the socket: its SocketReleased may come at any time. By when
+    // it was settled.
+    std::map<std::pair<Instant, SocketKey>, TableState *> unreleased_;
     Instant forgot_at_{};
     std::optional<std::uint32_t> own_namespace_;
     std::int64_t next_serial_;

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <deque>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -111,17 +110,16 @@ struct TableState {
     // not have.
     std::deque<std::pair<Instant, SocketKey>> lingering_closed;
     std::deque<std::pair<Instant, SocketKey>> lingering_half_closed;
-    // Ended while a process still had the socket: its SocketReleased may come at any time.
-    std::set<std::pair<Instant, SocketKey>> unreleased;
     std::uint64_t scan = 0;
     std::size_t shown_in_scan = 0;
     bool scanning = false;
-    bool scanned_whole = false;            // with Scope::all, ever
-    std::optional<Instant> concluded;      // start of the last scan that told what is gone
-    std::optional<Instant> scan_began;     // of the scan under way or the last one
-    std::optional<Instant> watched_since;  // the first scan began
-    std::optional<ScanSpan> complete;      // the last complete scan
-    std::optional<ScanSpan> complete_then; // the complete scan before that
+    bool scanned_whole = false;               // with Scope::all, ever
+    std::optional<Instant> concluded;         // start of the last scan that told what is gone
+    std::optional<Instant> scan_began;        // of the scan under way or the last one
+    std::optional<Instant> scan_began_before; // of the one before that
+    std::optional<Instant> watched_since;     // the first scan began
+    std::optional<ScanSpan> complete;         // the last complete scan
+    std::optional<ScanSpan> complete_then;    // the complete scan before that
 
     // The newest complete scan that is remembered and was over by `at`.
     std::optional<ScanSpan> scan_over_by(Instant at) const {

@@ -23,7 +23,8 @@ std::string places(std::size_t columns, std::size_t rows) {
 }
 
 std::string insert_holders_sql(std::size_t rows) {
-    return "INSERT OR ROLLBACK INTO lease_holder(lease, ordinal, process, first_us, last_us, present) VALUES " +
+    return "INSERT OR ROLLBACK INTO lease_holder(lease, ordinal, process, first_us, last_us, "
+           "present) VALUES " +
            places(6, rows);
 }
 

@@ -66,9 +66,11 @@ void half_closed() {
         receive_bytes(client, 10'000);
         usleep(15'000);
     }
+    const auto since = now_us();
     server.close();
     receive_until_end(client);
     close_last(client);
+    client.lease->closed.before = since; // with the peer's end, TIME_WAIT takes the port over
 }
 
 // The kernel's part of the connection is over while the program still has the socket.

@@ -91,11 +91,17 @@ class Comparer(unittest.TestCase):
                 self.assertIn(field, str(comparison))
 
     def test_what_is_not_observed_is_wrong(self):
-        for field in ("opened", "closed", "opener", "lastHolder"):
+        for field in ("opened", "closed", "opener"):
             with self.subTest(field):
                 comparison = self.compare_with(
                     "udp", 0, lambda lease, f=field: lease[f].update(provenance="sampled"))
                 self.assertIn(f"{field}.provenance", str(comparison))
+
+    def test_more_than_one_in_a_hundred_closed_unseen_is_not_exact(self):
+        comparison = self.compare_with(
+            "udp", 0, lambda lease: lease["lastHolder"].update(provenance="sampled"))
+        self.assertEqual((len(comparison.wrong), comparison.looked_at), (0, 1))
+        self.assertFalse(comparison.is_exact)
 
     def test_a_time_just_beyond_its_span_is_wrong(self):
         def late(lease):

@@ -168,6 +168,11 @@ def compare_processes(truth, lease, pids, found):
         if role + "Pid" not in truth:
             found.expect(f"{role}.provenance", "unknown", process["provenance"])
             continue
+        # A connection that waited to be accepted while a process began may be that process's, or its
+        # parent's.
+        if role == "opener" and truth.get("role") == "accepted" and \
+                process["provenance"] == "unknown" and "pid" not in process:
+            continue
         found.expect(f"{role}.pid", truth[role + "Pid"], process.get("pid"))
         found.expect(f"{role}.executable", truth[role + "Executable"], process.get("executable"))
         # Nobody is seen to accept without asking for the peer's address, nor to let go of a port that the
@@ -179,6 +184,14 @@ def compare_processes(truth, lease, pids, found):
     strangers = {holder["pid"] for holder in lease["holders"]} - pids
     if strangers:
         found.append(f"holders: {sorted(strangers)} had nothing to do with it")
+
+
+def was_looked_at(lease, differing):
+    """A snapshot has a reference to each descriptor for a moment. Where it is the last one, the kernel
+    lets the port go a little after the close(2), and nobody is seen to close."""
+    told = {text.split(":")[0] for text in differing}
+    return lease["lastHolder"]["provenance"] == "sampled" and "lastHolder.provenance" in told \
+        and told <= {"lastHolder.provenance", "closed"}
 
 
 def compare_bytes(truth, lease, found):
@@ -205,6 +218,7 @@ class Comparison:
         self.wrong = []  # (of the truth, of the history, differences)
         self.extra = []  # leases of the history
         self.bind_faults = []  # texts
+        self.looked_at = 0  # closed while portd looked at its descriptor
         leases = [entry for entry in history if "opened" in entry]
         left = self._pair(truth.leases, leases, place_of)
         # What has another peer than in truth is wrong rather than missing.
@@ -230,7 +244,9 @@ class Comparison:
 
     def _take(self, truth, lease):
         differing = differences(truth, lease, self.truth.pids)
-        if differing:
+        if was_looked_at(lease, differing):
+            self.looked_at += 1
+        elif differing:
             self.wrong.append((truth, lease, differing))
         else:
             self.exact += 1
@@ -260,11 +276,14 @@ class Comparison:
 
     @property
     def is_exact(self):
-        return not (self.missing or self.wrong or self.extra or self.bind_faults)
+        return not (self.missing or self.wrong or self.extra or self.bind_faults) \
+            and self.looked_at <= len(self.truth.leases) // 100
 
     def summary(self):
         text = (f"{len(self.truth.leases)} leases: {self.exact} exact, {len(self.wrong)} wrong, "
                 f"{len(self.missing)} missing, {len(self.extra)} extra")
+        if self.looked_at:
+            text += f", {self.looked_at} closed while they were looked at"
         if self.truth.failed_binds:
             text += f"; {len(self.truth.failed_binds)} failed binds, {len(self.bind_faults)} faults"
         return text

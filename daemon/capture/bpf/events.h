@@ -95,7 +95,8 @@ struct portd_socket_event {
     __u8 old_state; /* PORTD_CONNECTED, PORTD_CLOSED */
     __s32 error;    /* sk_err */
     __u16 requested_port;
-    __u16 reserved;
+    __u16 caller_only_looked; /* PORTD_RELEASED: `image` had the last reference for a moment only, to look
+                                 at the descriptor of another process */
     __u64 bytes_sent;
     __u64 bytes_received;
 };

@@ -68,6 +68,7 @@ static __always_inline void tell(__u8 kind, __u8 flags, struct sock *sk, __u64 c
     event->cookie = cookie;
     read_socket(event, sk);
     event->requested_port = requested_port;
+    event->caller_only_looked = kind == PORTD_RELEASED && caller_only_looks();
     bpf_ringbuf_submit(event, wakeup());
 }
 

@@ -4,7 +4,8 @@
 #ifndef PORTD_PROCESS_BPF_H
 #define PORTD_PROCESS_BPF_H
 
-#define PF_FORKNOEXEC 0x00000040 /* include/linux/sched.h */
+#define PF_EXITING 0x00000004 /* include/linux/sched.h */
+#define PF_FORKNOEXEC 0x00000040
 #define PF_KTHREAD 0x00200000
 
 #define MOST_NAMES 64    /* of one path */
@@ -248,9 +249,13 @@ static __always_inline bool meet_current_image(struct portd_image *image) {
 }
 
 #if defined(__TARGET_ARCH_x86)
-enum { SYS_ACCEPT = 43, SYS_ACCEPT4 = 288, SYS_EXECVE = 59, SYS_EXECVEAT = 322, USER_CS = 0x33 };
+enum { SYS_ACCEPT = 43, SYS_ACCEPT4 = 288, SYS_EXECVE = 59, SYS_EXECVEAT = 322, SYS_READ = 0,
+       SYS_PREAD64 = 17, SYS_READV = 19, SYS_READLINK = 89, SYS_READLINKAT = 267, SYS_NEWFSTATAT = 262,
+       SYS_STATX = 332, USER_CS = 0x33 };
 #elif defined(__TARGET_ARCH_arm64)
-enum { SYS_ACCEPT = 202, SYS_ACCEPT4 = 242, SYS_EXECVE = 221, SYS_EXECVEAT = 281 };
+enum { SYS_ACCEPT = 202, SYS_ACCEPT4 = 242, SYS_EXECVE = 221, SYS_EXECVEAT = 281, SYS_READ = 63,
+       SYS_PREAD64 = 67, SYS_READV = 65, SYS_READLINK = -2, SYS_READLINKAT = 78, SYS_NEWFSTATAT = 79,
+       SYS_STATX = 291 };
 #else
 #error "where this architecture keeps the number of a system call is not known here"
 #endif
@@ -273,6 +278,24 @@ static __always_inline int current_system_call(void) {
         return -1; /* not from EL0, 64 bits */
     return BPF_CORE_READ(entered, syscallno);
 #endif
+}
+
+/* Who reads /proc/PID/fd, or iterates over descriptors as portd does, has a reference to the file for a
+   moment; it can be the last one. An exiting process lets go of its own, whatever it was in. */
+static __always_inline bool caller_only_looks(void) {
+    if (BPF_CORE_READ(current_task(), flags) & PF_EXITING)
+        return false;
+    switch (current_system_call()) {
+    case SYS_READ:
+    case SYS_PREAD64:
+    case SYS_READV:
+    case SYS_READLINK:
+    case SYS_READLINKAT:
+    case SYS_NEWFSTATAT:
+    case SYS_STATX:
+        return true;
+    }
+    return false;
 }
 
 static __always_inline __u8 system_call_flags(void) {

@@ -97,7 +97,7 @@ static __always_inline void read_common(struct portd_socket_event *event, struct
     event->old_state = 0;
     event->error = 0;
     event->requested_port = 0;
-    event->reserved = 0;
+    event->caller_only_looked = 0;
     event->bytes_sent = 0;
     event->bytes_received = 0;
 }

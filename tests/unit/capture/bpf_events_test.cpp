@@ -51,6 +51,12 @@ TEST(BpfEvents, WithoutTheFlagThereIsNoProcess) {
     EXPECT_FALSE(decode(raw).image);
 }
 
+TEST(BpfEvents, WhoOnlyLookedAtADescriptorDidNotHaveIt) {
+    auto raw = socket_record(PORTD_RELEASED);
+    raw.caller_only_looked = 1;
+    EXPECT_FALSE(decode(raw).image);
+}
+
 TEST(BpfEvents, ARequestThatIsNotKnownIsAbsent) {
     auto raw = socket_record(PORTD_BOUND);
     raw.requested_port = 40000;

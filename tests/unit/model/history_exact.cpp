@@ -308,10 +308,8 @@ class ExactKernel {
         for (std::size_t i = 0; i < news_.size(); ++i) {
             auto &news = news_[i];
             const auto &plan = *news.plan;
-            if (plan.lost > 0 && (i * 7 + 3) % static_cast<std::size_t>(plan.lost) == 0) {
-                history_.is_complete = false;
+            if (plan.lost > 0 && (i * 7 + 3) % static_cast<std::size_t>(plan.lost) == 0)
                 continue;
-            }
             if (i % 2 == 0)
                 news.comes_at += milliseconds(plan.delay_ms);
             const bool has_port = !std::holds_alternative<HolderSeen>(news.observation) &&

@@ -73,7 +73,6 @@ struct ExactOccupancy {
 struct ExactHistory {
     std::vector<ExactOccupancy> occupancies;
     std::vector<Observation> observations; // in the order in which they come
-    bool is_complete = true;               // nothing was lost
 };
 
 ExactHistory make_history(const ExactPlan &plan);

@@ -77,5 +77,68 @@ TEST(Memory, DoesNotGrowHoweverManySocketsComeAndGo) {
     EXPECT_LE(in_use(), before + before / 10);
 }
 
+// Exact events of sockets that are never released, never opened, or take port after port, in
+// namespaces that come and go; with claims of unknown sockets, and processes that end.
+void pass_an_exact_second(Script &script, std::int64_t second) {
+    const auto network_namespace = here + 1 + static_cast<std::uint32_t>(second);
+    for (std::uint64_t i = 0; i < 100; ++i) {
+        const auto at = ms(second * 1000) + std::chrono::microseconds(i);
+        const auto number = static_cast<std::uint64_t>(second) * 1000 + i;
+        const auto key = cookie(number, network_namespace);
+        const auto by = process(static_cast<std::int32_t>(number), ms(0));
+        PortTaken taken;
+        taken.key = key;
+        taken.local = local;
+        taken.peer = endpoint("198.51.100.7", static_cast<std::uint16_t>(1 + i));
+        taken.phase = Phase::connecting;
+        taken.role = Role::client;
+        taken.process = by;
+        taken.at = at;
+        script.apply(taken);
+        SocketClosed end;
+        end.key = key;
+        end.local = taken.local;
+        end.peer = taken.peer;
+        end.remains =
+            i % 2 == 0 ? SocketClosed::Remains::nothing : SocketClosed::Remains::time_wait;
+        end.at = at;
+        script.apply(end);
+        end.key = cookie(number + 200, network_namespace);
+        script.apply(end);
+        taken.key = cookie(number + 400);
+        taken.protocol = Protocol::udp;
+        for (std::uint16_t port = 0; port < 3; ++port, taken.at += std::chrono::microseconds(1)) {
+            taken.local.port = static_cast<std::uint16_t>(40000 + port);
+            script.apply(taken);
+        }
+        SocketReleased release;
+        release.key = taken.key;
+        release.protocol = taken.protocol;
+        release.local = taken.local;
+        release.frees_port = true;
+        release.at = taken.at;
+        script.apply(release);
+        script.apply(HolderSeen{cookie(number + 600), by, at, Claim::opened});
+        script.apply(ProcessEnded{by, at});
+    }
+    script.apply(TimePassed{ms(second * 1000 + 500)});
+    script.ledger.take_changes();
+}
+
+TEST(Memory, DoesNotGrowHoweverManyExactEventsCome) {
+    const auto in_use = [] { return mallinfo2().uordblks; };
+    if (in_use() == 0)
+        GTEST_SKIP() << "this allocator does not tell how much memory is in use";
+    Script script(1, {.remembered_ends = 50, .awaiting_scan = 50});
+    script.ledger.set_own_namespace(here);
+    std::int64_t second = 1;
+    for (; second <= 300; ++second)
+        pass_an_exact_second(script, second);
+    const auto before = in_use();
+    for (; second <= 900; ++second)
+        pass_an_exact_second(script, second);
+    EXPECT_LE(in_use(), before + before / 10);
+}
+
 } // namespace
 } // namespace portd::model
