@@ -46,7 +46,7 @@ class Look {
         const auto began = clock_.now();
         read();
         snapshot_.begin(tables_, held_, began, sink);
-        snapshot_.finish(clock_.now(), sink);
+        snapshot_.finish(clock_.now(), true, sink);
         sink(model::TimePassed{began});
         ledger_.take_changes();
     }
