@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <malloc.h>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -149,6 +150,9 @@ BpfProgram::BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes)
         if (bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
             state_->hooks.push_back(state_->attach(program, root.get()));
     }
+    // libbpf read the kernel's type information for the load, several megabytes that are free
+    // again.
+    ::malloc_trim(0);
 }
 
 BpfProgram::~BpfProgram() = default;

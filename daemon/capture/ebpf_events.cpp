@@ -96,7 +96,7 @@ bool EbpfEvents::lacks_holders() const {
 // A connect(2) that was over long before the look, and has no port, was refused.
 void EbpfEvents::have_looked(model::Instant began) {
     an_image_was_replaced_ = false;
-    left_time_wait_ = false;
+    have_looked_at_lingering();
     unattended_.clear();
     std::erase_if(connecting_udp_, [&](const auto &entry) {
         return began - entry.second.at > std::chrono::seconds(1);

@@ -31,6 +31,7 @@ class EbpfEvents {
 
     // Whether connections left TIME_WAIT entries since the last look.
     bool has_left_time_wait() const { return left_time_wait_; }
+    void have_looked_at_lingering() { left_time_wait_ = false; }
 
   private:
     // Connected UDP sockets beyond this are told of by their ends only.

@@ -1,6 +1,6 @@
 #include "capture/ebpf_snapshot.hpp"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 namespace portd::capture {
@@ -45,16 +45,19 @@ void EbpfSnapshot::decode(std::span<const std::byte> records, OnRow on_row) {
     }
 }
 
+void EbpfSnapshot::keep_tables(std::span<const std::byte> tables) {
+    rows_.clear();
+    lingering_before_ = std::exchange(lingering_, 0);
+    decode(tables, [&](const SocketEvent &row) {
+        lingering_ += rows_.emplace(row.key, row).second && lingers(row) ? 1U : 0U;
+    });
+}
+
 void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std::byte> held,
                          model::Instant began, const Sink &sink) {
     began_before_ = std::exchange(began_, began);
     holders_before_ = std::exchange(holders_, {});
-    rows_.clear();
-    lingering_ = 0;
-    decode(tables, [&](const SocketEvent &row) {
-        lingering_ += lingers(row) ? 1U : 0U;
-        rows_.emplace(row.key, row);
-    });
+    keep_tables(tables);
     decode(held, [&](const SocketEvent &row) {
         if (row.key.network_namespace != own_namespace_)
             foreign_namespaces_.insert(row.key.network_namespace);
@@ -64,6 +67,9 @@ void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std:
     });
     const auto start = [&](const model::Table &table) { sink(model::ScanStarted{table, began}); };
     for_each_table(own_namespace_, start);
+    kernel_sockets_before_ = kernel_sockets_;
+    kernel_sockets_ = static_cast<std::size_t>(
+        std::ranges::count_if(rows_, [](const auto &entry) { return entry.second.is_kernels; }));
     for (const auto foreign : foreign_namespaces_)
         for_each_table(foreign, start);
 }
@@ -71,11 +77,7 @@ void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std:
 void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
     const auto own_scope = is_whole ? model::Scope::all : model::Scope::time_wait;
     const auto foreign_scope = is_whole ? model::Scope::held : model::Scope::nothing;
-    // Listeners first, as the ledger wants them.
-    for (const bool connections : {false, true})
-        for (const auto &[_, row] : rows_)
-            if ((row.peer.port != 0) == connections)
-                tell_row(row, sink);
+    tell_rows(sink);
     tell_holders(now, sink);
     for_each_table(own_namespace_, [&](const model::Table &table) {
         sink(model::ScanFinished{table, now, own_scope});
@@ -91,6 +93,29 @@ void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
     foreign_namespaces_ = std::move(alive);
     rows_.clear();
     holders_before_.clear();
+}
+
+// Listeners first, as the ledger wants them.
+void EbpfSnapshot::tell_rows(const Sink &sink) {
+    for (const bool connections : {false, true})
+        for (const auto &[_, row] : rows_)
+            if ((row.peer.port != 0) == connections)
+                tell_row(row, sink);
+}
+
+void EbpfSnapshot::tell_lingering(std::span<const std::byte> tcp, model::Instant began,
+                                  model::Instant now, const Sink &sink) {
+    keep_tables(tcp);
+    const auto for_each_family = [&](const auto &tell) {
+        for (const auto family : {Family::ipv4, Family::ipv6})
+            tell(model::Table{Protocol::tcp, family, own_namespace_});
+    };
+    for_each_family([&](const model::Table &table) { sink(model::ScanStarted{table, began}); });
+    tell_rows(sink);
+    for_each_family([&](const model::Table &table) {
+        sink(model::ScanFinished{table, now, model::Scope::time_wait});
+    });
+    rows_.clear();
 }
 
 void EbpfSnapshot::tell_row(const SocketEvent &row, const Sink &sink) {

@@ -27,8 +27,14 @@ class EbpfSnapshot {
     // are left to events, but for TIME_WAIT entries, of whose end there is none.
     void finish(model::Instant now, bool is_whole, const Sink &sink);
 
-    // TIME_WAIT entries and orphans of the own namespace, in the last snapshot.
-    std::size_t lingering() const { return lingering_; }
+    // The TCP table of the own namespace alone, for what lingers in it.
+    void tell_lingering(std::span<const std::byte> tcp, model::Instant began, model::Instant now,
+                        const Sink &sink);
+
+    // Whether the last look or the one before it found what no event tells the end of: TIME_WAIT
+    // entries and orphans, sockets of the kernel's own. It takes two looks to be sure of their end.
+    bool has_lingering() const { return lingering_ + lingering_before_ > 0; }
+    bool has_kernel_sockets() const { return kernel_sockets_ + kernel_sockets_before_ > 0; }
     std::size_t malformed() const { return malformed_; }
 
   private:
@@ -36,6 +42,8 @@ class EbpfSnapshot {
 
     template <typename OnRow>
     void decode(std::span<const std::byte> records, OnRow on_row);
+    void keep_tables(std::span<const std::byte> tables);
+    void tell_rows(const Sink &sink);
     void tell_row(const SocketEvent &row, const Sink &sink);
     void tell_holders(model::Instant now, const Sink &sink);
 
@@ -50,6 +58,9 @@ class EbpfSnapshot {
     model::Instant began_{};
     model::Instant began_before_{};
     std::size_t lingering_ = 0;
+    std::size_t lingering_before_ = 0;
+    std::size_t kernel_sockets_ = 0;
+    std::size_t kernel_sockets_before_ = 0;
     std::size_t malformed_ = 0;
 };
 

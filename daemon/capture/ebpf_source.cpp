@@ -12,10 +12,12 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // The ring is read this often, and when it is a quarter full.
-constexpr milliseconds period{100};
+constexpr milliseconds period{200};
 
-// A snapshot takes this much of the time at most, unless something was lost: one part in a hundred.
+// A snapshot takes one part in this many of the time at most, unless something was lost; to look at
+// what lingers, one in that many.
 constexpr int snapshot_share = 100;
+constexpr int lingering_share = 1000;
 
 // Descriptors that are passed on or inherited are noticed this soon.
 constexpr seconds longest_without_snapshot{30};
@@ -98,10 +100,10 @@ void EbpfSource::note_loss(const char *cause, std::uint64_t events, model::Insta
 // some (its queue is bounded): it is not what history is made of.
 void EbpfSource::hear_witness(const Sink &sink) {
     std::vector<DiagSocket> destroyed;
-    const auto now = clock_.now();
     const auto keep = [&](const DiagSocket &socket) { destroyed.push_back(socket); };
     while (witness_.read_all(keep) == DestroyEvents::End::overflow)
         ;
+    const auto now = clock_.now();
     drain(sink);
     const auto at = model::When::sampled(witness_read_at_, now);
     for (const auto &socket : destroyed) {
@@ -124,8 +126,22 @@ bool EbpfSource::wants_snapshot(model::Instant now) const {
         return true;
     if (now < next_snapshot_at_)
         return false;
-    return events_.lacks_holders() || events_.has_left_time_wait() || snapshot_.lingering() > 0 ||
-           now - *snapshot_at_ >= longest_without_snapshot;
+    return events_.lacks_holders() || now - *snapshot_at_ >= longest_without_snapshot ||
+           (snapshot_.has_kernel_sockets() && now >= next_lingering_at_);
+}
+
+bool EbpfSource::wants_lingering(model::Instant now) const {
+    return now >= next_lingering_at_ && (events_.has_left_time_wait() || snapshot_.has_lingering());
+}
+
+void EbpfSource::look_at_lingering(const Sink &sink) {
+    const auto began = clock_.now();
+    tables_.clear();
+    program_.read(BpfProgram::Table::tcp, tables_);
+    drain(sink);
+    snapshot_.tell_lingering(tables_, began, clock_.now(), sink);
+    events_.have_looked_at_lingering();
+    next_lingering_at_ = clock_.now() + lingering_share * (clock_.now() - began);
 }
 
 void EbpfSource::snapshot(const Sink &sink) {
@@ -145,19 +161,22 @@ void EbpfSource::snapshot(const Sink &sink) {
     events_.have_looked(began);
     names_.look(snapshot_at_.value_or(began));
     snapshot_at_ = began;
-    next_snapshot_at_ = clock_.now() + snapshot_share * (clock_.now() - began);
+    const auto now = clock_.now();
+    next_snapshot_at_ = now + snapshot_share * (now - began);
+    next_lingering_at_ = now + lingering_share * (now - began);
 }
 
 Sample EbpfSource::sample(const Sink &sink) {
     Sample sample{.began = clock_.now(), .failure = {}};
     hear_witness(sink);
-    if (wants_snapshot(sample.began)) {
-        try {
+    try {
+        if (wants_snapshot(sample.began))
             snapshot(sink);
-        } catch (const std::system_error &error) {
-            has_lost_ = true;
-            sample.failure = error.what();
-        }
+        else if (wants_lingering(sample.began))
+            look_at_lingering(sink);
+    } catch (const std::system_error &error) {
+        has_lost_ = true;
+        sample.failure = error.what();
     }
     if (!self_check_ || sample.began - self_check_->at >= self_check_interval)
         check_self(sink);

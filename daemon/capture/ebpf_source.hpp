@@ -45,7 +45,9 @@ class EbpfSource : public Source {
     void note_loss(const char *cause, std::uint64_t events, model::Instant drained_at);
     void hear_witness(const Sink &sink);
     bool wants_snapshot(model::Instant now) const;
+    bool wants_lingering(model::Instant now) const;
     void snapshot(const Sink &sink);
+    void look_at_lingering(const Sink &sink);
     void check_self(const Sink &sink);
 
     const model::PortPolicy ports_;
@@ -68,6 +70,7 @@ class EbpfSource : public Source {
     model::Instant witness_read_at_{};
     std::optional<model::Instant> snapshot_at_;
     model::Instant next_snapshot_at_{};
+    model::Instant next_lingering_at_{};
     bool has_lost_ = true; // before the first snapshot everything is missing
     std::vector<Loss> losses_;
     std::optional<SelfCheck> self_check_;

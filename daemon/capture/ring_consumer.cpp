@@ -26,13 +26,15 @@ constexpr std::uint64_t rounded_up(std::uint64_t bytes) {
 
 } // namespace
 
-// The first page is the consumer's to write; behind it lie the producer's position and the data,
-// which is mapped twice in a row, so that a record that wraps round is in one piece.
+// The first page is the consumer's to write; behind it lie the producer's position and the data.
+// The kernel offers the data a second time behind that, so that a record that goes round the end is
+// in one piece; but what is mapped counts as resident memory, and one record in thousands can be
+// copied.
 RingConsumer::RingConsumer(int ring_fd, std::size_t bytes) : bytes_(bytes) {
     consumer_page_ = ::mmap(nullptr, page_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd, 0);
     if (consumer_page_ == MAP_FAILED)
         throw std::system_error(errno, std::generic_category(), "cannot map the ring's position");
-    producer_pages_ = ::mmap(nullptr, page_bytes() + 2 * bytes_, PROT_READ, MAP_SHARED, ring_fd,
+    producer_pages_ = ::mmap(nullptr, page_bytes() + bytes_, PROT_READ, MAP_SHARED, ring_fd,
                              static_cast<off_t>(page_bytes()));
     if (producer_pages_ == MAP_FAILED) {
         const int error = errno;
@@ -43,7 +45,7 @@ RingConsumer::RingConsumer(int ring_fd, std::size_t bytes) : bytes_(bytes) {
 }
 
 RingConsumer::~RingConsumer() {
-    ::munmap(producer_pages_, page_bytes() + 2 * bytes_);
+    ::munmap(producer_pages_, page_bytes() + bytes_);
     ::munmap(consumer_page_, page_bytes());
 }
 
@@ -51,17 +53,29 @@ void RingConsumer::read(const std::function<void(std::span<const std::byte>)> &o
     const auto end = shared<std::uint64_t>(producer_pages_).load(std::memory_order_acquire);
     auto *const data = static_cast<std::byte *>(producer_pages_) + page_bytes();
     while (read_position_ < end) {
-        std::byte *const record = data + (read_position_ & (bytes_ - 1));
+        const std::size_t offset = read_position_ & (bytes_ - 1);
+        std::byte *const record = data + offset;
         const auto length = shared<std::uint32_t>(record).load(std::memory_order_acquire);
         if (length & BPF_RINGBUF_BUSY_BIT)
             return;
         const std::uint32_t payload = length & ~std::uint32_t{BPF_RINGBUF_DISCARD_BIT};
         if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
             ++received_;
-            on_record({record + BPF_RINGBUF_HDR_SZ, payload});
+            on_record(payload_at(offset + BPF_RINGBUF_HDR_SZ, payload));
         }
         read_position_ += rounded_up(payload + BPF_RINGBUF_HDR_SZ);
     }
+}
+
+std::span<const std::byte> RingConsumer::payload_at(std::size_t offset, std::size_t length) {
+    const auto *const data = static_cast<const std::byte *>(producer_pages_) + page_bytes();
+    offset &= bytes_ - 1;
+    const std::size_t before_end = bytes_ - offset;
+    if (length <= before_end)
+        return {data + offset, length};
+    wrapped_.assign(data + offset, data + bytes_);
+    wrapped_.insert(wrapped_.end(), data, data + (length - before_end));
+    return wrapped_;
 }
 
 void RingConsumer::acknowledge() {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace portd::capture {
 
@@ -31,9 +32,12 @@ class RingConsumer {
     std::uint64_t received() const { return received_; }
 
   private:
+    std::span<const std::byte> payload_at(std::size_t offset, std::size_t length);
+
     const std::size_t bytes_;
     void *consumer_page_ = nullptr;
     void *producer_pages_ = nullptr;
+    std::vector<std::byte> wrapped_; // the last record that went round the end
     std::uint64_t read_position_ = 0;
     std::uint64_t received_ = 0;
 };

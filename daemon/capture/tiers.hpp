@@ -17,8 +17,8 @@ struct Request {
     std::optional<CaptureTier> tier; // absent: the best that works
     ArgumentPolicy arguments = ArgumentPolicy::redacted;
     PortFilter records;
-    model::PortPolicy ports;           // what `records` follows
-    std::size_t ring_bytes = 16 << 20; // of the eBPF tier's ring buffer
+    model::PortPolicy ports;          // what `records` follows
+    std::size_t ring_bytes = 8 << 20; // of the eBPF tier's ring buffer
 };
 
 struct Opened {

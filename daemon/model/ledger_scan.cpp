@@ -44,8 +44,14 @@ bool needs_no_holder(const Lease &lease) {
     return lease.phase >= Phase::closing || awaits_accept;
 }
 
-bool is_time_wait_entry(const Record &record) {
-    return record.is_time_wait || record.remains == SocketClosed::Remains::time_wait;
+bool is_held_by_kernel(const Lease &lease) {
+    return lease.holders.size() == 1 && lease.holders.front().process->key.pid == 0;
+}
+
+// What no event tells the end of.
+bool ends_without_word(const Record &record) {
+    return record.is_time_wait || record.remains == SocketClosed::Remains::time_wait ||
+           is_held_by_kernel(record.lease);
 }
 
 } // namespace
@@ -254,7 +260,7 @@ void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope
         if (scope == Scope::held && needs_no_holder(record.lease))
             continue;
         if (scope == Scope::time_wait &&
-            (!is_time_wait_entry(record) || record.scan + 1 == table.scan))
+            (!ends_without_word(record) || record.scan + 1 == table.scan))
             continue;
         record.missed_by = scope;
         end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);

@@ -34,8 +34,9 @@ struct SocketSeen {
 // What a scan that has ended says about the sockets that were not in it.
 enum class Scope : std::uint8_t {
     nothing,   // it was not read to its end
-    time_wait, // TIME_WAIT entries that two such scans in a row did not show are over (an iterator
-               // of the kernel may pass over a row while the table changes); of others nothing
+    time_wait, // TIME_WAIT entries and sockets of the kernel's own that two such scans in a row
+               // did not show are over (an iterator of the kernel may pass over a row while the
+               // table changes); of others nothing
     held,      // no process has them; ports that linger without a process may be missing
     all,       // they do not exist
 };

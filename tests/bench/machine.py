@@ -53,8 +53,16 @@ def accounts(own_root):
         return pid
 
     roots = {pid: root_of(pid) for pid in used}
-    return {"kernel": sum(us for pid, us in used.items() if roots[pid] == KTHREADD),
-            "others": sum(us for pid, us in used.items() if roots[pid] == 0)}
+    return {whose: {pid: us for pid, us in used.items() if roots[pid] == root}
+            for whose, root in (("kernel", KTHREADD), ("others", 0))}
+
+
+def used_between(before, after, whose):
+    """Of two answers of accounts(). Of a kernel thread that has ended nothing is known any more; what
+    a process used that has ended is in its parent's account, with all that it used before."""
+    if whose == "kernel":
+        return sum(us - before[whose].get(pid, 0) for pid, us in after[whose].items())
+    return sum(after[whose].values()) - sum(before[whose].values())
 
 
 def describe():

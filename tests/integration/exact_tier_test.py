@@ -57,7 +57,6 @@ class Loss(unittest.TestCase):
 
             # One connection after the other leaves room: all is exact again.
             portd.wait_samples(2)
-            lost_before = portd.status()["eventsLost"]
             for _ in range(20):
                 with socket.create_server(("127.0.0.1", 0)) as listener:
                     port = listener.getsockname()[1]
@@ -65,7 +64,7 @@ class Loss(unittest.TestCase):
                                             if l.get("role") == "listener" and
                                             l["opened"]["provenance"] == "observed"])[-1]
                 self.assertEqual(lease["opener"]["provenance"], "observed")
-            self.assertEqual(portd.status()["eventsLost"], lost_before)
+                self.assertEqual(lease["closed"]["provenance"], "observed")
 
 
 @need_root
@@ -186,7 +185,8 @@ class Tier(unittest.TestCase):
                                      {(0, "kernel")})
                     self.assertIn("kernel", portd.ctl("who", port).stdout)
                     link("set", name, "down")
-                    wait_until(lambda: portd.ctl("who", port).returncode == 1)
+                    # Not every kernel tells of the end: two snapshots must have missed it.
+                    wait_until(lambda: portd.ctl("who", port).returncode == 1, 90)
                     link("set", name, "up")
                 self.assertEqual(lease["opener"].get("command"), "kernel")
         finally:

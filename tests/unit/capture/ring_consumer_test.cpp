@@ -1,5 +1,5 @@
 // The ring is a file in memory that is laid out as the kernel lays out its own: the consumer's
-// page, the producer's page, and the data twice.
+// page, the producer's page, and the data.
 #include "capture/ring_consumer.hpp"
 
 #include "system/fd.hpp"
@@ -24,12 +24,12 @@ class Ring : public testing::Test {
     static constexpr std::size_t data_bytes = 4096;
 
     Ring() : fd_(::memfd_create("ring", MFD_CLOEXEC)) {
-        if (::ftruncate(fd_.get(), 2 * page + 2 * data_bytes) != 0)
+        if (::ftruncate(fd_.get(), 2 * page + data_bytes) != 0)
             throw std::runtime_error("ftruncate");
-        map_ = static_cast<std::byte *>(::mmap(nullptr, 2 * page + 2 * data_bytes,
+        map_ = static_cast<std::byte *>(::mmap(nullptr, 2 * page + data_bytes,
                                                PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0));
     }
-    ~Ring() override { ::munmap(map_, 2 * page + 2 * data_bytes); }
+    ~Ring() override { ::munmap(map_, 2 * page + data_bytes); }
 
     std::uint64_t consumer_position() const { return read<std::uint64_t>(0); }
 
@@ -70,7 +70,6 @@ class Ring : public testing::Test {
             const auto offset = (position + i) % data_bytes;
             const auto byte = static_cast<const std::byte *>(bytes)[i];
             map_[2 * page + offset] = byte;
-            map_[2 * page + data_bytes + offset] = byte;
         }
     }
 

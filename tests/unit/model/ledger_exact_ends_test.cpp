@@ -264,6 +264,58 @@ TEST(ScopeHeld, LeavesAloneWhatNeedsNoHolder) {
     EXPECT_EQ(script.ledger.open_leases(), 0U);
 }
 
+TEST(ScopeTimeWait, EndsNothingThatEventsTellTheEndOf) {
+    Script script;
+    script.apply(connecting(1, ms(500)));
+    for (const auto began : {1000, 2000, 3000})
+        scan(script, tcp4, ms(began), Scope::time_wait);
+    EXPECT_TRUE(script.lease().is_open());
+}
+
+TEST(ScopeTimeWait, EndsAnEntryThatTwoScansInARowMissed) {
+    Script script;
+    const auto taken = connecting(1, ms(1100));
+    scan(script, tcp4, ms(1000), Scope::all);
+    script.apply(taken);
+    script.apply(released(taken, ms(1200), false));
+    script.apply(closed(taken, ms(1300), Remains::time_wait));
+    auto entry = row_of(taken, SocketState::time_wait, ms(2005));
+    entry.inode = 0;
+    scan(script, tcp4, ms(2000), Scope::time_wait, {entry});
+    EXPECT_EQ(script.lease().phase, Phase::lingering);
+    scan(script, tcp4, ms(3000), Scope::time_wait);
+    EXPECT_EQ(script.lease().phase, Phase::lingering) << "passed over";
+    scan(script, tcp4, ms(4000), Scope::time_wait);
+    const auto lease = script.lease();
+    EXPECT_EQ(lease.phase, Phase::freed);
+    EXPECT_EQ(lease.freed, When::sampled(ms(2000), ms(4010)));
+    EXPECT_EQ(lease.closed, When::observed(ms(1200)));
+}
+
+TEST(ScopeTimeWait, EndsAnEntryThatWasNeverThere) {
+    Script script;
+    const auto taken = connecting(1, ms(1100));
+    scan(script, tcp4, ms(1000), Scope::all);
+    script.apply(taken);
+    script.apply(released(taken, ms(1200), false));
+    script.apply(closed(taken, ms(1300), Remains::time_wait));
+    scan(script, tcp4, ms(2000), Scope::time_wait);
+    EXPECT_TRUE(script.lease().is_open());
+    scan(script, tcp4, ms(3000), Scope::time_wait);
+    EXPECT_EQ(script.lease().freed, When::sampled(ms(1300), ms(3010)));
+}
+
+TEST(ScopeTimeWait, EndsASocketOfTheKernel) {
+    Script script;
+    auto taken = sent(1, local, ms(500));
+    taken.process = process(0, ms(0), "kernel");
+    script.apply(taken);
+    const Table udp4{Protocol::udp, Family::ipv4, here};
+    for (const auto began : {1000, 2000})
+        scan(script, udp4, ms(began), Scope::time_wait);
+    EXPECT_EQ(script.lease().phase, Phase::freed);
+}
+
 TEST(Scan, TellsWhoChoseThePortOfWhatWasThereBefore) {
     for (const auto choice : {PortChoice::automatic, PortChoice::explicit_}) {
         Script script;
