@@ -14,6 +14,9 @@ namespace {
 // beyond it.
 constexpr std::size_t most_pending = 100'000;
 
+// How soon a change of the namespace's port settings is noticed.
+constexpr auto ports_interval = std::chrono::seconds(5);
+
 } // namespace
 
 Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
@@ -42,11 +45,7 @@ void Recorder::read_events(capture::Promptness promptness) {
 }
 
 void Recorder::sample() {
-    if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
-        ports_ = ports;
-        ledger_.set_namespace_ports(ports_);
-        live_.publish(ports_);
-    }
+    follow_namespace_ports();
     ++samples_;
     account(source_.sample(sink_));
     if (auto limitations = source_.limitations(); limitations != limitations_) {
@@ -55,6 +54,19 @@ void Recorder::sample() {
             spdlog::warn("{}", limitation);
     }
     has_news_ = true;
+}
+
+// They hardly ever change.
+void Recorder::follow_namespace_ports() {
+    const auto now = clock_.now();
+    if (now < next_ports_at_)
+        return;
+    next_ports_at_ = now + ports_interval;
+    if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
+        ports_ = ports;
+        ledger_.set_namespace_ports(ports_);
+        live_.publish(ports_);
+    }
 }
 
 // Between two complete samples everything that was is known: what a sample shows, and what was

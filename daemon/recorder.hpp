@@ -31,6 +31,7 @@ class Recorder {
     void commit();
 
   private:
+    void follow_namespace_ports();
     void account(const capture::Sample &sample);
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
@@ -44,6 +45,7 @@ class Recorder {
     LiveStatus &live_;
     const std::vector<std::string> tier_reasons_;
     model::NamespacePorts ports_;
+    model::Instant next_ports_at_{};
     model::Ledger ledger_;
     capture::Sink sink_;
 

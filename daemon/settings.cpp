@@ -69,7 +69,7 @@ void set_arguments(const std::string &value, const std::string &origin, Settings
 void set_ring_size(const std::string &value, const std::string &origin, Settings &settings) {
     const auto bytes = parse_size(value);
     if (!bytes || !std::has_single_bit(*bytes) || *bytes < 4096 || *bytes > 1 << 30)
-        refuse(origin, "ring_size", value, "a power of two from 4K to 1G, such as '8M'");
+        refuse(origin, "ring_size", value, "a power of two from 4K to 1G, such as '4M'");
     settings.ring_bytes = *bytes;
 }
 

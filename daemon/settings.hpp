@@ -23,7 +23,7 @@ struct Settings {
     model::PortPolicy ports;
     capture::ArgumentPolicy arguments = capture::ArgumentPolicy::redacted;
     std::size_t ring_bytes =
-        8 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
+        4 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
 };
 
 // A setting that cannot be used. The text names the file and line, or the option, says what was

@@ -17,7 +17,7 @@ constexpr milliseconds period{200};
 // A snapshot takes one part in this many of the time at most, unless something was lost; to look at
 // what lingers, one in that many.
 constexpr int snapshot_share = 100;
-constexpr int lingering_share = 1000;
+constexpr int lingering_share = 2000;
 
 // Descriptors that are passed on or inherited are noticed this soon.
 constexpr seconds longest_without_snapshot{30};

@@ -18,7 +18,7 @@ struct Request {
     ArgumentPolicy arguments = ArgumentPolicy::redacted;
     PortFilter records;
     model::PortPolicy ports;          // what `records` follows
-    std::size_t ring_bytes = 8 << 20; // of the eBPF tier's ring buffer
+    std::size_t ring_bytes = 4 << 20; // of the eBPF tier's ring buffer
 };
 
 struct Opened {

@@ -4,13 +4,13 @@
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 8 << 20); /* set when loaded */
+    __uint(max_entries, 4 << 20); /* set when loaded */
 } ring SEC(".maps");
 
 struct portd_counters counters;
 
 /* The reader comes by on a timer: it is woken only when the ring fills up faster than that. */
-const volatile __u64 wake_at_bytes = 2 << 20;
+const volatile __u64 wake_at_bytes = 1 << 20;
 
 static __always_inline __u64 wakeup(void) {
     return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= wake_at_bytes ? BPF_RB_FORCE_WAKEUP
