@@ -1,6 +1,8 @@
 #include "capture/ebpf_snapshot.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace portd::capture {
@@ -33,10 +35,9 @@ void EbpfSnapshot::decode(std::span<const std::byte> records, OnRow on_row) {
     while (!records.empty()) {
         const auto length = record_length(records);
         const auto event = length ? decode_record(records.first(*length)) : std::nullopt;
-        if (!event) {
-            ++malformed_; // nothing tells where the next one would begin
-            return;
-        }
+        if (!event)
+            throw std::system_error(EBADMSG, std::generic_category(),
+                                    "cannot understand what an iterator gave");
         records = records.subspan(*length);
         if (const auto *told = std::get_if<ImageTold>(&*event))
             images_.told(*told);

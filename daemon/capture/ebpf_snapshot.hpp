@@ -21,6 +21,7 @@ class EbpfSnapshot {
     // Records of the own namespace's tables, and of the sockets that processes hold anywhere, as
     // read from `began` on. The first word of them goes to the sink; rows follow in finish(), so
     // that events can be told in between: what they say is newer than the start of the snapshot.
+    // Throws std::system_error before a word is told if the records cannot be understood.
     void begin(std::span<const std::byte> tables, std::span<const std::byte> held,
                model::Instant began, const Sink &sink);
     // `is_whole`: events may have been lost, so what it does not show is gone. Otherwise their ends
@@ -35,7 +36,6 @@ class EbpfSnapshot {
     // entries and orphans, sockets of the kernel's own. It takes two looks to be sure of their end.
     bool has_lingering() const { return lingering_ + lingering_before_ > 0; }
     bool has_kernel_sockets() const { return kernel_sockets_ + kernel_sockets_before_ > 0; }
-    std::size_t malformed() const { return malformed_; }
 
   private:
     using Holders = std::map<ImageId, model::ProcessRef>;
@@ -61,7 +61,6 @@ class EbpfSnapshot {
     std::size_t lingering_before_ = 0;
     std::size_t kernel_sockets_ = 0;
     std::size_t kernel_sockets_before_ = 0;
-    std::size_t malformed_ = 0;
 };
 
 } // namespace portd::capture

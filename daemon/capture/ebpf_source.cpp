@@ -79,6 +79,7 @@ void EbpfSource::account_losses(model::Instant drained_at) {
     const auto counters = program_.counters();
     note_loss("ringFull", counters.ring_full - counted_.ring_full, drained_at);
     note_loss("noMemory", counters.no_memory - counted_.no_memory, drained_at);
+    note_loss("malformed", std::exchange(malformed_, 0), drained_at);
     counted_ = counters;
 }
 

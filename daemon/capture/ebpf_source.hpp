@@ -64,8 +64,8 @@ class EbpfSource : public Source {
     std::vector<std::byte> tables_;
     std::vector<std::byte> held_;
 
-    BpfCounters counted_; // when last looked at
-    std::uint64_t malformed_ = 0;
+    BpfCounters counted_;         // when last looked at
+    std::uint64_t malformed_ = 0; // since then
     model::Instant drained_at_{};
     model::Instant witness_read_at_{};
     std::optional<model::Instant> snapshot_at_;
