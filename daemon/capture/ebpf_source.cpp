@@ -58,6 +58,10 @@ void EbpfSource::read_events(Promptness, const Sink &sink) {
 
 void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
     const auto now = clock_.now();
+    const Sink noticing = [&](const model::Observation &observation) {
+        names_.notice(observation);
+        sink(observation);
+    };
     ring_.read([&](std::span<const std::byte> record) {
         const auto event = decode_record(record);
         if (!event) {
@@ -66,10 +70,7 @@ void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
         }
         if (checked)
             checked->meet(*event);
-        events_.translate(*event, [&](const model::Observation &observation) {
-            names_.notice(observation);
-            sink(observation);
-        });
+        events_.translate(*event, noticing);
     });
     account_losses(now);
     drained_at_ = now;
