@@ -229,7 +229,8 @@ void log_start(const Settings &settings, const capture::Opened &opened) {
 void serve(const Settings &settings) {
     const system::SystemClock clock;
     const auto started = clock.now();
-    store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()});
+    store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
+                         {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
     if (const auto &aside = writer.set_aside())
         spdlog::error("the store was damaged ({}); it was set aside as {} and a new one begun",
                       aside->reason, aside->path.string());

@@ -36,6 +36,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture:
       started_(clock.now()),
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
+    ledger_.file_by_time(writer_.boot().wall_offset_us);
     if (const auto until = writer_.watched_until())
         ledger_.restore(writer_.open_leases(), *until);
 }
@@ -150,6 +151,9 @@ void Recorder::commit() {
     bind_failures_.clear();
     namespace_names_.clear();
     source_.acknowledge();
+    for (const store::Notice &notice : writer_.take_notices())
+        notice.kind == store::Notice::Kind::failure ? spdlog::error("{}", notice.text)
+                                                    : spdlog::info("{}", notice.text);
     publish();
 }
 

@@ -73,18 +73,38 @@ void set_ring_size(const std::string &value, const std::string &origin, Settings
     settings.ring_bytes = *bytes;
 }
 
+void set_max_size(const std::string &value, const std::string &origin, Settings &settings) {
+    constexpr std::size_t least = 16 << 20;
+    constexpr std::size_t most = std::size_t{1} << 50;
+    const auto bytes = parse_size(value);
+    if (!bytes || *bytes < least || *bytes > most)
+        refuse(origin, "store.max_size", value, "a size from 16M to 1024T, such as '2G'");
+    settings.max_bytes = static_cast<std::int64_t>(*bytes);
+}
+
+void set_max_age(const std::string &value, const std::string &origin, Settings &settings) {
+    constexpr auto most = 24h * 365 * 100;
+    const auto age = parse_interval(value);
+    if (!age || *age < 1h || *age > most)
+        refuse(origin, "store.max_age", value, "a time between 1h and 100y, such as '90d'");
+    settings.max_age = *age;
+}
+
 struct Key {
     std::string_view name;
     void (*set)(const std::string &value, const std::string &origin, Settings &settings);
 };
 
-constexpr std::array<Key, 7> keys{{{"state_dir", set_state_dir},
+// Those of a table have its name before a dot.
+constexpr std::array<Key, 9> keys{{{"state_dir", set_state_dir},
                                    {"socket", set_socket},
                                    {"interval", set_interval},
                                    {"capture", set_capture},
                                    {"ports", set_ports},
                                    {"arguments", set_arguments},
-                                   {"ring_size", set_ring_size}}};
+                                   {"ring_size", set_ring_size},
+                                   {"store.max_size", set_max_size},
+                                   {"store.max_age", set_max_age}}};
 
 std::string at(const std::filesystem::path &file, const toml::source_region &where) {
     return file.string() + ":" + std::to_string(where.begin.line);
@@ -114,6 +134,27 @@ void apply_setting(std::string_view key, const std::string &value, const std::st
     known->set(value, origin, settings);
 }
 
+namespace {
+
+void apply_table(const toml::table &table, const std::string &prefix,
+                 const std::filesystem::path &file, Settings &settings) {
+    for (const auto &[key, node] : table) {
+        const auto origin = at(file, key.source());
+        const std::string name = prefix + std::string(key.str());
+        const bool is_table = std::ranges::any_of(
+            keys, [&](const Key &known) { return known.name.starts_with(name + "."); });
+        if (const toml::table *const inner = node.as_table(); inner && is_table) {
+            apply_table(*inner, name + ".", file, settings);
+            continue;
+        }
+        if (std::ranges::find(keys, name, &Key::name) == keys.end())
+            apply_setting(name, "", origin, settings);
+        apply_setting(name, value_text(node, name, origin), origin, settings);
+    }
+}
+
+} // namespace
+
 void apply_settings_file(const std::filesystem::path &file, Settings &settings) {
     toml::table table;
     try {
@@ -121,12 +162,7 @@ void apply_settings_file(const std::filesystem::path &file, Settings &settings) 
     } catch (const toml::parse_error &error) {
         throw SettingsError(at(file, error.source()) + ": " + std::string(error.description()));
     }
-    for (const auto &[key, node] : table) {
-        const auto origin = at(file, key.source());
-        if (std::ranges::find(keys, key.str(), &Key::name) == keys.end())
-            apply_setting(key.str(), "", origin, settings);
-        apply_setting(key.str(), value_text(node, key.str(), origin), origin, settings);
-    }
+    apply_table(table, "", file, settings);
 }
 
 void apply_settings_files(const std::filesystem::path &file, Existence existence,
@@ -149,16 +185,17 @@ void apply_settings_files(const std::filesystem::path &file, Existence existence
 std::optional<std::size_t> parse_size(std::string_view text) {
     std::size_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || number > std::size_t{1} << 40)
+    if (error != std::errc{} || number > std::size_t{1} << 50)
         return std::nullopt;
     const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    constexpr std::string_view units = "KMG";
+    constexpr std::string_view units = "KMGT";
     if (unit.empty())
         return number;
     const auto power = units.find(unit);
     if (unit.size() != 1 || power == std::string_view::npos)
         return std::nullopt;
-    return number << 10 * (power + 1);
+    const std::size_t shift = 10 * (power + 1);
+    return number << shift >> shift == number ? std::optional(number << shift) : std::nullopt;
 }
 
 std::optional<std::chrono::microseconds> parse_interval(std::string_view text) {
@@ -177,6 +214,11 @@ std::optional<std::chrono::microseconds> parse_interval(std::string_view text) {
         return std::chrono::minutes(number);
     if (unit == "h")
         return std::chrono::hours(number);
+    constexpr std::int64_t most_days = 1'000'000;
+    if (unit == "d" && number <= most_days)
+        return std::chrono::hours(24 * number);
+    if (unit == "y" && number <= most_days / 365)
+        return std::chrono::hours(365 * 24 * number);
     return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include "model/port_policy.hpp"
 #include "proto/messages.hpp"
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,8 @@ struct LeaseQuery {
     std::optional<std::uint16_t> port;
     std::optional<Protocol> protocol;
     std::optional<std::int64_t> pid; // any holder
+    std::optional<Role> role;
+    std::optional<std::uint32_t> network_namespace; // its inode number
     // Leases that may have held the port at some moment of [since, until].
     std::optional<std::int64_t> since_us;
     std::optional<std::int64_t> until_us;
@@ -26,11 +29,16 @@ struct LeaseQuery {
     bool newest_first = false;
 };
 
-// Position after a lease, in the order of (latest possible opening, serial); or after a bind
-// failure, in that of (instant, order of arrival).
-struct LeaseCursor {
-    std::int64_t opened_us = 0;
-    std::int64_t serial = 0;
+// Position after a lease: its serial. Leases come in the order in which they were found, which is
+// that of their openings but for those that were found late.
+using LeaseCursor = std::int64_t;
+
+// Position after a bind failure, in the order of (instant, order of arrival).
+struct BindFailureCursor {
+    std::int64_t at_us = 0;
+    std::int64_t number = 0;
+
+    auto operator<=>(const BindFailureCursor &) const = default;
 };
 
 struct LeasePage {
@@ -40,7 +48,7 @@ struct LeasePage {
 
 struct BindFailurePage {
     std::vector<proto::BindFailure> failures;
-    std::optional<LeaseCursor> next; // absent: that was the end
+    std::optional<BindFailureCursor> next; // absent: that was the end
 };
 
 // Reads stored leases. Each call is one short read transaction, so that a slow client never pins
@@ -52,7 +60,8 @@ class History {
                            std::size_t limit) = 0;
     // The bind failures that match: in [since, until], tried by the pid, of sockets of the uid.
     // None for `open_only`.
-    virtual BindFailurePage bind_failures(const LeaseQuery &, std::optional<LeaseCursor> after,
+    virtual BindFailurePage bind_failures(const LeaseQuery &,
+                                          std::optional<BindFailureCursor> after,
                                           std::size_t limit) = 0;
     // The lease of the port that was freed last, among those the query admits.
     virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;

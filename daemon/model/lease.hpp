@@ -39,8 +39,8 @@ struct Attribution {
 };
 
 struct Lease {
-    std::int64_t serial =
-        0; // row number in the store; grows in the order in which leases were found
+    // Under which the store files it; grows in the order in which leases were found.
+    std::int64_t serial = 0;
     LeaseId id;
     Protocol protocol = Protocol::tcp;
     Endpoint local;

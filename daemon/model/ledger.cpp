@@ -40,7 +40,7 @@ void Ledger::State::mark(const SocketKey &key, Record &record) {
 Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol protocol,
                              const Endpoint &local, const Endpoint &peer, const When &opened,
                              Instant first_observed, Place place) {
-    const std::int64_t serial = next_serial();
+    const std::int64_t serial = next_serial(first_observed);
     const SocketKey name = place == Place::newest ? key : replaced_key(serial);
     const auto [found, is_new] = table.records.try_emplace(name);
     auto &placed = found->second;
@@ -289,6 +289,9 @@ void Ledger::set_namespace_ports(const NamespacePorts &ports) {
 }
 void Ledger::set_own_namespace(std::uint32_t network_namespace) {
     state_->set_own_namespace(network_namespace);
+}
+void Ledger::file_by_time(std::int64_t offset_us) {
+    state_->file_by_time(offset_us);
 }
 void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
     state_->restore(std::move(open_leases), watched_until);

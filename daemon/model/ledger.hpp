@@ -93,6 +93,11 @@ class Ledger {
     // nothing is concluded from them then; if this is not called, they are taken to hold of all.
     void set_own_namespace(std::uint32_t network_namespace);
 
+    // From now on a serial is no less than the moment at which its lease was found, in microseconds
+    // plus `offset_us`. So serials tell when, as long as fewer leases than one a microsecond are
+    // found.
+    void file_by_time(std::int64_t offset_us);
+
     // Takes over the open leases of an earlier run in the same boot. `watched_until` is when the
     // last complete scan of that run began, of every table. The next complete scan of each table
     // tells which leases are still there. What is new then has no lower bound of its opening,

@@ -32,6 +32,7 @@ class Ledger::State {
     void restore(std::vector<Lease> open_leases, Instant watched_until);
     void set_ports(const NamespacePorts &now);
     void set_own_namespace(std::uint32_t network_namespace) { own_namespace_ = network_namespace; }
+    void file_by_time(std::int64_t offset_us) { serial_offset_us_ = offset_us; }
     std::vector<Lease> take_changes();
     std::size_t open_leases() const { return open_; }
 
@@ -150,7 +151,11 @@ class Ledger::State {
     void remember_departures(const SocketKey &key, const Lease &lease);
 
     void mark(const SocketKey &key, Record &record);
-    std::int64_t next_serial() { return next_serial_++; }
+    std::int64_t next_serial(Instant found_at) {
+        if (serial_offset_us_)
+            next_serial_ = std::max(next_serial_, to_us(found_at) + *serial_offset_us_);
+        return next_serial_++;
+    }
 
     std::map<Table, TableState> tables_;
     std::vector<Change> changes_;
@@ -169,6 +174,7 @@ class Ledger::State {
     Instant forgot_at_{};
     std::optional<std::uint32_t> own_namespace_;
     std::int64_t next_serial_;
+    std::optional<std::int64_t> serial_offset_us_;
     std::size_t open_ = 0;
     Limits limits_;
 };

@@ -43,10 +43,10 @@ class LeaseStream {
 
   private:
     // What was fetched and not sent, in its order.
-    template <typename Entry>
+    template <typename Entry, typename Cursor>
     struct Fetched {
         std::deque<Entry> entries;
-        std::optional<model::LeaseCursor> after;
+        std::optional<Cursor> after;
         bool exhausted = false; // there is no more to fetch
 
         bool is_known() const { return exhausted || !entries.empty(); }
@@ -67,8 +67,8 @@ class LeaseStream {
     LeaseQuestion question_;
     Caller caller_;
     std::size_t page_ = 32; // entries of the next page
-    Fetched<proto::Lease> leases_;
-    Fetched<proto::BindFailure> bind_failures_;
+    Fetched<proto::Lease, model::LeaseCursor> leases_;
+    Fetched<proto::BindFailure, model::BindFailureCursor> bind_failures_;
     bool finished_ = false; // the last reply was sent
 };
 

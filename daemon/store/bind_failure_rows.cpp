@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <tuple>
 
 namespace portd::store {
 namespace {
@@ -14,15 +13,17 @@ using Limits = std::numeric_limits<std::int64_t>;
 } // namespace
 
 std::string insert_bind_failure_sql() {
-    return "INSERT INTO bind_failure(boot, network_namespace, key_kind, key_value, at_us, "
+    return "INSERT INTO bind_failure(id, boot, network_namespace, key_kind, key_value, at_us, "
            "protocol, local_address, local_port, uid, process) "
-           "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
+           "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
            "ON CONFLICT(boot, network_namespace, key_kind, key_value, at_us) DO NOTHING";
 }
 
-void bind_bind_failure(Execution &execution, const model::BindFailure &failure, std::int64_t boot,
-                       std::int64_t base_offset_us, std::optional<std::int64_t> process) {
-    execution.bind(boot)
+void bind_bind_failure(Execution &execution, const model::BindFailure &failure, std::int64_t id,
+                       std::int64_t boot, std::int64_t base_offset_us,
+                       std::optional<std::int64_t> process) {
+    execution.bind(id)
+        .bind(boot)
         .bind(failure.socket.network_namespace)
         .bind(number(failure.socket.kind))
         .bind(as_signed(failure.socket.value))
@@ -50,7 +51,7 @@ StoredBindFailure BindFailureRows::bind_failure(std::int64_t id) {
     StoredBindFailure stored;
     model::BindFailure &failure = stored.failure;
     stored.boot_row = row.integer();
-    stored.boot = &rows_.boot(stored.boot_row);
+    stored.boot = &rows_.processes().boot(stored.boot_row);
     failure.socket.network_namespace = row.fitting<std::uint32_t>();
     failure.socket.kind = row.enumeration(model::SocketKey::Kind::tuple);
     failure.socket.value = static_cast<std::uint64_t>(row.integer());
@@ -61,7 +62,7 @@ StoredBindFailure BindFailureRows::bind_failure(std::int64_t id) {
     failure.local.port = row.fitting<std::uint16_t>();
     failure.uid = row.optional_fitting<std::uint32_t>();
     if (const auto process = row.optional_integer())
-        failure.process = rows_.process(*process);
+        failure.process = rows_.processes().process(*process);
     stored.network_namespace_name =
         rows_.namespace_name(stored.boot_row, failure.socket.network_namespace, at_us);
     return stored;
@@ -83,16 +84,13 @@ std::string bind_failures_sql(FailuresOf ports, bool newest_first) {
 }
 
 void bind_failures_query(Execution &execution, const model::LeaseQuery &query,
-                         const std::optional<model::LeaseCursor> &after) {
-    const auto earlier = [](const model::LeaseCursor &a, const model::LeaseCursor &b) {
-        return std::tie(a.opened_us, a.serial) < std::tie(b.opened_us, b.serial);
-    };
+                         const std::optional<model::BindFailureCursor> &after) {
+    using Cursor = model::BindFailureCursor;
     const std::int64_t since = query.since_us.value_or(Limits::min());
     const std::int64_t until = query.until_us.value_or(Limits::max());
-    model::LeaseCursor begin = query.newest_first ? model::LeaseCursor{until, Limits::max()}
-                                                  : model::LeaseCursor{since, Limits::min()};
-    if (after && (query.newest_first ? earlier(*after, begin) : earlier(begin, *after)))
-        begin = *after;
+    Cursor begin = query.newest_first ? Cursor{until, Limits::max()} : Cursor{since, Limits::min()};
+    if (after)
+        begin = query.newest_first ? std::min(*after, begin) : std::max(*after, begin);
     execution.bind(query.port);
     if (query.protocol)
         execution.bind(number(*query.protocol));
@@ -101,8 +99,8 @@ void bind_failures_query(Execution &execution, const model::LeaseQuery &query,
     execution.bind(query.pid)
         .bind(query.visible_to_uid)
         .bind(std::int64_t{query.open_only})
-        .bind(begin.opened_us)
-        .bind(begin.serial)
+        .bind(begin.at_us)
+        .bind(begin.number)
         .bind(query.newest_first ? since : until);
 }
 

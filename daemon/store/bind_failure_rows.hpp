@@ -15,8 +15,9 @@ namespace portd::store {
 
 // One that is stored already is left alone. The parameters are those of bind_bind_failure().
 std::string insert_bind_failure_sql();
-void bind_bind_failure(Execution &execution, const model::BindFailure &failure, std::int64_t boot,
-                       std::int64_t base_offset_us, std::optional<std::int64_t> process);
+void bind_bind_failure(Execution &execution, const model::BindFailure &failure, std::int64_t id,
+                       std::int64_t boot, std::int64_t base_offset_us,
+                       std::optional<std::int64_t> process);
 
 struct StoredBindFailure {
     model::BindFailure failure;
@@ -45,6 +46,6 @@ class BindFailureRows {
 enum class FailuresOf { any_port, one_port };
 std::string bind_failures_sql(FailuresOf ports, bool newest_first);
 void bind_failures_query(Execution &execution, const model::LeaseQuery &query,
-                         const std::optional<model::LeaseCursor> &after);
+                         const std::optional<model::BindFailureCursor> &after);
 
 } // namespace portd::store

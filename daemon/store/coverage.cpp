@@ -119,10 +119,21 @@ Span asked_span(const CoverageRecords &records, std::optional<std::int64_t> sinc
     return asked;
 }
 
+void expire(CoverageRecords &records, std::int64_t until_us) {
+    std::erase_if(records.intervals, [&](const auto &one) { return one.until_usec < until_us; });
+    std::erase_if(records.gaps,
+                  [&](const auto &gap) { return gap.until_usec && *gap.until_usec < until_us; });
+    for (proto::CoverageInterval &interval : records.intervals)
+        interval.since_usec = std::max(interval.since_usec, until_us);
+    records.first_us = std::max(records.first_us.value_or(until_us), until_us);
+}
+
 } // namespace
 
 proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,
                                   std::int64_t until_us) {
+    if (records.expired_until_us)
+        expire(records, *records.expired_until_us);
     const Span asked = asked_span(records, since_us, until_us);
     proto::Coverage answer;
     answer.intervals = cut(std::move(records.intervals), asked);
@@ -136,7 +147,9 @@ proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::in
         known.push_back(span_of(gap));
     for (const Span &span : left_over(std::move(known), asked)) {
         const bool before_records = !records.first_us || span.until <= *records.first_us;
-        proto::Gap gap{span.since, span.until, std::string(not_running), std::nullopt};
+        const bool has_expired = before_records && records.expired_until_us;
+        proto::Gap gap{span.since, span.until, std::string(has_expired ? expired : not_running),
+                       std::nullopt};
         if (before_records && span.since == asked.since)
             gap.since_usec.reset();
         gaps.push_back(std::move(gap));

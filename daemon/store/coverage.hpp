@@ -25,11 +25,16 @@ struct Present {
     std::int64_t longest_lag_us = 0; // between two commits, in ordinary operation
 };
 
+// Cause of the gap before the history that is kept.
+inline constexpr std::string_view expired = "expired";
+
 struct CoverageRecords {
     std::vector<proto::CoverageInterval> intervals; // those that touch the asked interval
     std::vector<proto::Gap> gaps;                   // those that touch it
     std::optional<std::int64_t> first_us;           // start of the first interval on record
     std::optional<std::int64_t> last_us;            // end of the last interval on record
+    // Before this, history was dropped for its age or size.
+    std::optional<std::int64_t> expired_until_us;
     std::optional<Present> present;
 };
 

@@ -18,15 +18,34 @@ void leave_out_memory_statistics() {
     static_cast<void>(once);
 }
 
+// sqlite.org/uri.html
+std::string immutable_uri(const std::filesystem::path &file) {
+    std::string uri = "file://";
+    for (const char c : file.native()) {
+        const bool is_plain = c != '?' && c != '#' && c != '%';
+        constexpr std::string_view digits = "0123456789ABCDEF";
+        if (is_plain)
+            uri += c;
+        else
+            uri.append("%")
+                .append(1, digits[static_cast<unsigned char>(c) >> 4])
+                .append(1, digits[static_cast<unsigned char>(c) & 15]);
+    }
+    return uri + "?immutable=1";
+}
+
 } // namespace
 
 Database::Database(const std::filesystem::path &file, Access access)
     : file_(std::filesystem::absolute(file)) { // an absolute path is never taken for a "file:" URI
     leave_out_memory_statistics();
     const int flags =
-        access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+        SQLITE_OPEN_NOMUTEX | (access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                               : access == Access::sealed ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+                                                          : SQLITE_OPEN_READONLY);
+    const std::string name = access == Access::sealed ? immutable_uri(file_) : file_.string();
     sqlite3 *handle = nullptr;
-    const int code = sqlite3_open_v2(file_.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(name.c_str(), &handle, flags, nullptr);
     handle_.reset(handle);
     if (!handle)
         throw std::bad_alloc();

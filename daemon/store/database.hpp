@@ -18,7 +18,11 @@ namespace portd::store {
 
 class Database {
   public:
-    enum class Access { write, read };
+    enum class Access {
+        write,
+        read,
+        sealed, // read what nobody writes any more: without locks
+    };
 
     Database(const std::filesystem::path &file, Access access);
 

@@ -1,5 +1,7 @@
 #include "store/interning.hpp"
 
+#include "store/row.hpp"
+
 #include <vector>
 
 namespace portd::store {
@@ -8,6 +10,7 @@ namespace {
 constexpr std::size_t max_texts = 65'536;
 constexpr std::size_t max_text_bytes = 8 << 20;
 constexpr std::size_t max_processes = 8'192;
+constexpr std::size_t max_addresses = 32'768;
 
 } // namespace
 
@@ -17,6 +20,8 @@ Interning::Interning(Database &database, std::int64_t boot, std::int64_t base_of
       base_offset_us_(base_offset_us),
       find_text_(database, "SELECT id FROM text WHERE value = ?1"),
       insert_text_(database, "INSERT INTO text(value) VALUES(?1)"),
+      find_address_(database, "SELECT id FROM address WHERE value = ?1"),
+      insert_address_(database, "INSERT INTO address(value) VALUES(?1)"),
       find_process_(database,
                     "SELECT id FROM process WHERE pid = ?1 AND start_us = ?2 AND boot = ?3"),
       insert_process_(
@@ -50,17 +55,35 @@ std::int64_t Interning::process(const model::ProcessRef &process) {
     return id;
 }
 
+std::int64_t Interning::address(const model::Address &address) {
+    if (const auto known = addresses_.find(address); known != addresses_.end())
+        return known->second;
+    const std::int64_t id = find_or_insert_address(address);
+    if (addresses_.size() >= max_addresses)
+        addresses_.clear();
+    addresses_.emplace(address, id);
+    return id;
+}
+
 void Interning::forget() {
+    addresses_.clear();
     texts_.clear();
     text_bytes_ = 0;
     processes_.clear();
-    rows_.forget_processes();
+    rows_.forget();
 }
 
 std::int64_t Interning::find_or_insert_text(std::string_view value) {
     if (Execution row(find_text_); row.bind(value).next())
         return row.integer(0);
     Execution(insert_text_).bind(value).run();
+    return database_.last_insert_id();
+}
+
+std::int64_t Interning::find_or_insert_address(const model::Address &address) {
+    if (Execution row(find_address_); row.bind(address_bytes(address)).next())
+        return row.integer(0);
+    Execution(insert_address_).bind(address_bytes(address)).run();
     return database_.last_insert_id();
 }
 
@@ -74,7 +97,7 @@ std::int64_t Interning::find_or_insert_process(const model::Process &process) {
     }
     for (const std::int64_t id : candidates) {
         const bool same = *rows_.process(id) == process;
-        rows_.forget_processes();
+        rows_.forget();
         if (same)
             return id;
     }

@@ -1,9 +1,11 @@
-// Private to the store: row numbers of strings and process images, which are stored once each.
+// Private to the store: row numbers of strings, addresses and process images, which are
+// stored once each.
 #pragma once
 
+#include "model/endpoint.hpp"
 #include "model/process.hpp"
 #include "store/database.hpp"
-#include "store/lease_rows.hpp"
+#include "store/process_rows.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +24,7 @@ class Interning {
 
     std::int64_t text(std::string_view value);
     std::int64_t process(const model::ProcessRef &process);
+    std::int64_t address(const model::Address &address);
 
     // After a rollback: the rows that were made are gone.
     void forget();
@@ -38,7 +41,15 @@ class Interning {
         std::int64_t id;
     };
 
+    struct AddressHash {
+        std::size_t operator()(const model::Address &address) const noexcept {
+            return std::hash<std::string_view>{}(
+                {reinterpret_cast<const char *>(address.bytes.data()), address.bytes.size()});
+        }
+    };
+
     std::int64_t find_or_insert_text(std::string_view value);
+    std::int64_t find_or_insert_address(const model::Address &address);
     std::int64_t find_or_insert_process(const model::Process &process);
     std::int64_t insert_process(const model::Process &process);
     std::optional<std::int64_t> optional_text(const std::optional<std::string> &value);
@@ -48,13 +59,16 @@ class Interning {
     std::int64_t base_offset_us_;
     Statement find_text_;
     Statement insert_text_;
+    Statement find_address_;
+    Statement insert_address_;
     Statement find_process_;
     Statement insert_process_;
     Statement insert_ancestor_;
-    LeaseRows rows_;
+    ProcessRows rows_;
     std::unordered_map<std::string, std::int64_t, TextHash, std::equal_to<>> texts_;
     std::size_t text_bytes_ = 0;
     std::unordered_map<const model::Process *, KnownProcess> processes_;
+    std::unordered_map<model::Address, std::int64_t, AddressHash> addresses_;
 };
 
 } // namespace portd::store

@@ -1,109 +1,205 @@
 #include "store/lease_query.hpp"
 
+#include "store/lease_span.hpp"
+#include "store/lease_times.hpp"
+
+#include <algorithm>
 #include <limits>
 
 namespace portd::store {
 namespace {
 
-// ?1 port, ?2 protocol, ?3 pid, ?4 since, ?5 until, ?6 uid, ?7 open only, (?8, ?9) cursor.
-constexpr const char *matches = R"sql(
-    (?1 IS NULL OR l.local_port = ?1)
-    AND (?2 IS NULL OR l.protocol = ?2)
-    AND (?4 IS NULL OR l.freed_latest_us IS NULL OR l.freed_latest_us >= ?4)
-    AND (?5 IS NULL OR l.opened_latest_us <= ?5 OR ifnull(l.opened_earliest_us,
-        (SELECT b.base_offset_us FROM boot AS b WHERE b.id = l.boot)) <= ?5)
-    AND (?6 IS NULL OR l.freed_provenance IS NULL OR l.uid IS ?6)
-    AND (?7 = 0 OR l.freed_provenance IS NULL)
-    AND (?3 IS NULL OR EXISTS(SELECT 1 FROM lease_holder AS h JOIN process AS p ON p.id = h.process
-        WHERE h.lease = l.serial AND p.pid = ?3))
-)sql";
+using Limits = std::numeric_limits<std::int64_t>;
 
-// In the order of (e.id, l.opened_latest_us): see store/epochs.hpp.
-constexpr const char *leases_of_port =
-    "epoch AS e CROSS JOIN lease AS l INDEXED BY lease_by_port WHERE l.epoch = e.id "
-    "AND l.local_port = ?1";
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
+    std::int64_t sum = 0;
+    if (!__builtin_add_overflow(a, b, &sum))
+        return sum;
+    return b < 0 ? Limits::min() : Limits::max();
+}
 
-std::string source_sql(Source source) {
-    switch (source) {
-    case Source::all:
-        return "lease AS l INDEXED BY lease_by_time WHERE TRUE";
-    case Source::open:
-        return "lease AS l INDEXED BY lease_open WHERE l.freed_provenance IS NULL";
-    case Source::port:
-        return std::string(leases_of_port);
-    case Source::open_of_port:
-        return "lease AS l INDEXED BY lease_open WHERE l.freed_provenance IS NULL "
-               "AND l.local_port = ?1";
-    case Source::pid:
-        return "lease AS l WHERE l.serial IN (SELECT h.lease FROM process AS p JOIN lease_holder "
-               "AS h "
-               "ON h.process = p.id WHERE p.pid = ?3)";
+std::int64_t saturating_difference(std::int64_t a, std::int64_t b) {
+    std::int64_t difference = 0;
+    if (!__builtin_sub_overflow(a, b, &difference))
+        return difference;
+    return b > 0 ? Limits::min() : Limits::max();
+}
+
+// Moments of a lease as its part has them. See store/lease_times.hpp.
+struct Moments {
+    std::string opened_by;
+    std::string opened_earliest;
+    std::string freed_latest; // NULL: not known, or not freed
+
+    explicit Moments(const Part &part) {
+        const std::string filed =
+            std::to_string(saturating_sum(part.origin.value_or(0), part.shift_us));
+        opened_by = "(l.id + " + filed + " + l.opened_by_us)";
+        opened_earliest = "CASE WHEN (ifnull(l.kinds, 1) & 31) BETWEEN 9 AND 12 THEN (SELECT "
+                          "b.base_offset_us FROM boot AS b WHERE b.id = f.boot) ELSE " +
+                          opened_by + " - ifnull(l.opened_spread_us, 0) END";
+        freed_latest = "CASE WHEN (ifnull(l.kinds, " + std::to_string(observed_kinds) +
+                       ") >> 10 & 31) BETWEEN 1 AND 12 THEN " + opened_by +
+                       " + ifnull(l.closed_us, 0) + l.freed_us END";
     }
-    return {};
+};
+
+// "?" for the value.
+std::string put(BoundSql &sql, std::int64_t value) {
+    sql.values.push_back(value);
+    return "?";
+}
+
+// Flows of the process, with as many parameters as it puts.
+std::string flows_of_pid(BoundSql &sql, std::int64_t pid) {
+    std::string text = "SELECT f.id FROM process AS p JOIN flow AS f ON f.process = p.id WHERE "
+                       "p.pid = " +
+                       put(sql, pid);
+    return text +
+           " UNION SELECT h.flow FROM process AS p JOIN flow_holder AS h ON h.process = "
+           "p.id WHERE p.pid = " +
+           put(sql, pid);
+}
+
+// Of what no index decides.
+std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments &moments) {
+    std::string text = "TRUE";
+    if (query.port)
+        text += " AND l.port = " + put(sql, *query.port);
+    if (query.protocol)
+        text += " AND f.protocol = " + put(sql, static_cast<std::int64_t>(*query.protocol));
+    if (query.role)
+        text += " AND f.role = " + put(sql, static_cast<std::int64_t>(*query.role));
+    if (query.network_namespace)
+        text += " AND f.network_namespace = " + put(sql, *query.network_namespace);
+    if (query.pid)
+        text += " AND l.flow IN (" + flows_of_pid(sql, *query.pid) + ")";
+    if (query.since_us)
+        text +=
+            " AND ifnull(" + moments.freed_latest + " >= " + put(sql, *query.since_us) + ", TRUE)";
+    if (query.until_us) {
+        text += " AND (" + moments.opened_by + " <= " + put(sql, *query.until_us);
+        text += " OR " + moments.opened_earliest + " <= " + put(sql, *query.until_us) + ")";
+    }
+    if (query.visible_to_uid)
+        text += " AND (l.span = 2 OR f.uid IS " + put(sql, *query.visible_to_uid) + ")";
+    return text;
+}
+
+enum class Reach { all, all_but_open, brief, lasting, open };
+
+// The index for leases of that reach, and the condition that lets SQLite use it.
+std::string source(BoundSql &sql, const model::LeaseQuery &query, Reach reach) {
+    std::string index = "NOT INDEXED";
+    std::string condition = "TRUE";
+    if (reach == Reach::lasting || reach == Reach::open) {
+        const std::string name = reach == Reach::open ? "lease_open" : "lease_lasting";
+        condition = reach == Reach::open ? "l.span = 2" : "l.span = 1";
+        index = "INDEXED BY " + name + (query.port ? "_by_port" : "");
+    } else {
+        if (query.port)
+            index = "INDEXED BY lease_by_port";
+        if (reach == Reach::brief)
+            condition = "+l.span = 0";
+        if (reach == Reach::all_but_open)
+            condition = "+l.span <> 2";
+    }
+    if (query.port)
+        condition += " AND l.port = " + put(sql, *query.port);
+    return "lease AS l " + index + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
+}
+
+// Where leases are filed that live in the query's interval and are brief.
+std::string filed_near(BoundSql &sql, const model::LeaseQuery &query, const Part &part) {
+    const auto id_at = [&](std::int64_t moment_us) {
+        return saturating_difference(moment_us,
+                                     saturating_sum(part.shift_us, part.origin.value_or(0)));
+    };
+    std::string text;
+    if (query.since_us)
+        text += " AND l.id >= " + put(sql, id_at(saturating_sum(*query.since_us, -brief_span_us)));
+    if (query.until_us)
+        text += " AND l.id <= " + put(sql, id_at(saturating_sum(*query.until_us, brief_span_us)));
+    return text;
+}
+
+std::string in_order(const model::LeaseQuery &query) {
+    return query.newest_first ? " AND l.id < ? ORDER BY l.id DESC" : " AND l.id > ? ORDER BY l.id";
+}
+
+BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach reach) {
+    BoundSql sql;
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) + ") FROM ";
+    sql.text += source(sql, query, reach);
+    if (reach == Reach::brief)
+        sql.text += filed_near(sql, query, part);
+    sql.text += in_order(query);
+    return sql;
+}
+
+// Of few leases: SQLite sorts them.
+BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &part, Reach reach) {
+    BoundSql sql;
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
+               ") FROM lease AS l INDEXED BY lease_by_flow LEFT JOIN flow AS f ON f.id = l.flow "
+               "WHERE ";
+    if (reach == Reach::all_but_open)
+        sql.text += "+l.span <> 2 AND ";
+    sql.text += "l.flow IN (" + flows_of_pid(sql, *query.pid) + ")" + in_order(query);
+    return sql;
+}
+
+BoundSql by_freedom(const model::LeaseQuery &query, const Part &part, Reach reach) {
+    BoundSql sql;
+    const Moments moments(part);
+    sql.text = "SELECT l.id, " + moments.freed_latest + " FROM ";
+    sql.text += source(sql, query, reach);
+    sql.text += " AND " + matches(sql, query, moments) + " ORDER BY l.id DESC";
+    return sql;
 }
 
 } // namespace
 
-CandidateScan choose_scan(const model::LeaseQuery &query, PidIs pid) {
-    const auto source = [&] {
-        if (query.port)
-            return query.open_only ? Source::open_of_port : Source::port;
-        if (query.pid && pid == PidIs::rare)
-            return Source::pid;
-        return query.open_only ? Source::open : Source::all;
-    };
-    return {source(), query.newest_first};
+void bind(Execution &execution, const BoundSql &sql) {
+    for (const std::int64_t value : sql.values)
+        execution.bind(value);
 }
 
-std::string candidates_sql(const CandidateScan &scan) {
-    const std::string direction = scan.newest_first ? " DESC" : "";
-    const std::string beyond = scan.newest_first ? "<" : ">";
-    std::string sql = "SELECT l.serial, l.opened_latest_us, (" + std::string(matches) + ") FROM " +
-                      source_sql(scan.source) + " AND (l.opened_latest_us, l.serial) " + beyond +
-                      " (?8, ?9)";
-    std::string order = "l.opened_latest_us" + direction + ", l.serial" + direction;
-    if (scan.source == Source::port) {
-        sql += " AND e.id " + beyond + "= (SELECT max(id) FROM epoch WHERE since_us <= ?8)";
-        order = "e.id" + direction + ", " + order;
-    }
-    return sql + " ORDER BY " + order;
+std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query,
+                                                  std::int64_t most) {
+    if (!query.pid)
+        return std::nullopt;
+    BoundSql sql;
+    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease AS l WHERE l.flow IN (";
+    sql.text += flows_of_pid(sql, *query.pid);
+    sql.text += ") LIMIT " + put(sql, most) + ")";
+    return sql;
 }
 
-std::string last_freed_sql() {
-    const auto newest_of = [](const std::string &source) {
-        return "SELECT * FROM (SELECT l.serial, l.boot, l.local_port, l.protocol, l.uid, "
-               "l.opened_earliest_us, l.opened_latest_us, l.freed_latest_us, l.freed_provenance "
-               "FROM " +
-               source + " l.opened_latest_us DESC LIMIT ?8)";
-    };
-    return "SELECT l.serial FROM (" +
-           newest_of(std::string(leases_of_port) + " ORDER BY e.id DESC,") + " UNION ALL " +
-           newest_of("lease AS l INDEXED BY lease_listener WHERE l.role = 1 AND l.local_port = ?1 "
-                     "ORDER BY") +
-           ") AS l WHERE l.freed_provenance IS NOT NULL AND (" + std::string(matches) +
-           ") ORDER BY l.freed_latest_us DESC, l.serial DESC LIMIT 1";
+std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
+                                 Holdings holdings, LeasesOfProcesses processes) {
+    const Reach all = holdings == Holdings::given_up ? Reach::all_but_open : Reach::all;
+    const bool has_open = holdings == Holdings::current;
+    if (query.open_only)
+        return has_open ? std::vector{candidates_of(query, part, Reach::open)}
+                        : std::vector<BoundSql>{};
+    if (query.pid && !query.port && processes == LeasesOfProcesses::few)
+        return {candidates_of_processes(query, part, all)};
+    if (!query.since_us && !query.until_us)
+        return {candidates_of(query, part, all)};
+    std::vector scans{candidates_of(query, part, Reach::brief),
+                      candidates_of(query, part, Reach::lasting)};
+    if (has_open)
+        scans.push_back(candidates_of(query, part, Reach::open));
+    return scans;
 }
 
-void bind_filters(Execution &execution, const model::LeaseQuery &query) {
-    execution.bind(query.port);
-    if (query.protocol)
-        execution.bind(static_cast<std::int64_t>(*query.protocol));
-    else
-        execution.bind_null();
-    execution.bind(query.pid)
-        .bind(query.since_us)
-        .bind(query.until_us)
-        .bind(query.visible_to_uid)
-        .bind(std::int64_t{query.open_only});
+BoundSql brief_by_freedom(const model::LeaseQuery &query, const Part &part) {
+    return by_freedom(query, part, Reach::brief);
 }
 
-void bind_cursor(Execution &execution, const model::LeaseQuery &query,
-                 const std::optional<model::LeaseCursor> &after) {
-    using Limits = std::numeric_limits<std::int64_t>;
-    const std::int64_t before_first = query.newest_first ? Limits::max() : Limits::min();
-    const model::LeaseCursor cursor =
-        after.value_or(model::LeaseCursor{before_first, before_first});
-    execution.bind(cursor.opened_us).bind(cursor.serial);
+BoundSql lasting_by_freedom(const model::LeaseQuery &query, const Part &part) {
+    return by_freedom(query, part, Reach::lasting);
 }
 
 } // namespace portd::store

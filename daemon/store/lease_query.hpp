@@ -1,40 +1,49 @@
-// Private to the store: a LeaseQuery as SQL. The statements are few (one an index and direction),
-// take the same parameters, and give the rows (serial, opened_latest_us, whether the lease
-// matches): what an index can decide stands in WHERE, all else is decided row by row, so that the
-// reader can count rows.
+// Private to the store: a LeaseQuery as SQL over one part. The statements give the rows (id,
+// whether the lease matches) in the order of ids: what an index can decide stands in WHERE, all
+// else is decided row by row, so that the reader can count rows.
 #pragma once
 
 #include "model/history.hpp"
 #include "store/database.hpp"
+#include "store/part.hpp"
 
-#include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace portd::store {
 
-// Where the candidates come from.
-enum class Source { all, open, port, open_of_port, pid };
-
-struct CandidateScan {
-    Source source = Source::all;
-    bool newest_first = false;
-
-    auto operator<=>(const CandidateScan &) const = default;
+// SQL with the values of its parameters, in their order.
+struct BoundSql {
+    std::string text;
+    std::vector<std::int64_t> values;
 };
 
-// By index; `pid` only if the caller found that few leases have the pid.
-enum class PidIs { rare, common };
-CandidateScan choose_scan(const model::LeaseQuery &query, PidIs pid);
+void bind(Execution &execution, const BoundSql &sql);
 
-std::string candidates_sql(const CandidateScan &scan);
-// The one row (serial) of the matching lease of a port that was freed last. After the filters it
-// takes a number: so many of the port's leases are looked at, and of its listeners, which are the
-// ones that outlast others: those that were opened last.
-std::string last_freed_sql();
-void bind_filters(Execution &execution, const model::LeaseQuery &query);
-// After the filters; candidates_sql() only.
-void bind_cursor(Execution &execution, const model::LeaseQuery &query,
-                 const std::optional<model::LeaseCursor> &after);
+// What of the part can match.
+enum class Holdings {
+    sealed,   // no open leases
+    given_up, // those it has as open are in the next part
+    current,  // open leases, too
+};
+
+// How many leases are of the processes that the query asks for, up to `most`; absent if it asks for
+// none.
+std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query,
+                                                  std::int64_t most);
+
+// By index; `processes` only if the caller found that few leases are theirs.
+enum class LeasesOfProcesses { few, many };
+// Each gives other leases; together they give all that can match. The last parameter of each is the
+// id behind which to go on.
+std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
+                                 Holdings holdings, LeasesOfProcesses processes);
+
+// The freed leases of the query's port that match, newest first, with the rows (id, freed_latest);
+// those that are brief, and those that are not.
+BoundSql brief_by_freedom(const model::LeaseQuery &query, const Part &part);
+BoundSql lasting_by_freedom(const model::LeaseQuery &query, const Part &part);
 
 } // namespace portd::store

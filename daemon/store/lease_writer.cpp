@@ -1,7 +1,14 @@
 #include "store/lease_writer.hpp"
 
+#include "store/lease_span.hpp"
+#include "store/lease_times.hpp"
+#include "store/row.hpp"
+
 #include <algorithm>
+#include <array>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace portd::store {
@@ -10,75 +17,87 @@ namespace {
 constexpr std::size_t max_known_leases = 1 << 17;
 constexpr std::size_t rows_at_once = 32;
 
+// The columns of a row in the order in which they are bound: what is settled, and what changes as a
+// lease goes on.
+constexpr std::array<std::string_view, 5> settled{"id", "port", "flow", "peer_port", "key_value"};
+constexpr std::array<std::string_view, 13> progress{"opened_by_us",
+                                                    "first_observed_us",
+                                                    "opened_spread_us",
+                                                    "closed_us",
+                                                    "closed_spread_us",
+                                                    "freed_us",
+                                                    "freed_spread_us",
+                                                    "kinds",
+                                                    "phase",
+                                                    "outcome",
+                                                    "span",
+                                                    "bytes_sent",
+                                                    "bytes_received"};
+
+template <std::size_t Count>
+std::string list(const std::array<std::string_view, Count> &columns) {
+    std::string text;
+    for (const std::string_view column : columns)
+        text.append(text.empty() ? "" : ", ").append(column);
+    return text;
+}
+
 // "(?, ?), (?, ?)", for so many rows.
-std::string places(std::size_t columns, std::size_t rows) {
+std::string insert_sql(std::size_t rows) {
     std::string row = "(?";
-    for (std::size_t i = 1; i < columns; ++i)
+    for (std::size_t i = 1; i < settled.size() + progress.size(); ++i)
         row += ", ?";
     row += ")";
     std::string all = row;
     for (std::size_t i = 1; i < rows; ++i)
         all += ", " + row;
-    return all;
+    return "INSERT OR ROLLBACK INTO lease(" + list(settled) + ", " + list(progress) + ") VALUES " +
+           all;
 }
 
-std::string insert_holders_sql(std::size_t rows) {
-    return "INSERT OR ROLLBACK INTO lease_holder(lease, ordinal, process, first_us, last_us, "
-           "present) VALUES " +
-           places(6, rows);
+template <std::size_t Count>
+std::string assignments(const std::array<std::string_view, Count> &columns, std::size_t skipped,
+                        std::size_t parameter) {
+    std::string text;
+    for (std::size_t i = skipped; i < Count; ++i)
+        text.append(text.empty() ? "" : ", ")
+            .append(columns[i])
+            .append(" = ?" + std::to_string(parameter++));
+    return text;
 }
 
-void bind_holder(Execution &execution, std::int64_t lease, std::int64_t ordinal,
-                 const HolderRow &row) {
-    execution.bind(lease)
-        .bind(ordinal)
-        .bind(row.process)
-        .bind(row.first_us)
-        .bind(row.last_us)
-        .bind(std::int64_t{row.present});
-}
-
-// Hands out all of them, many at once as long as there are so many.
-template <typename Item, typename Act>
-void in_chunks(std::span<const Item> items, Statement &many, Statement &one, Act act) {
-    while (!items.empty()) {
-        const std::size_t count = items.size() >= rows_at_once ? rows_at_once : 1;
-        act(count == 1 ? one : many, items.first(count));
-        items = items.subspan(count);
-    }
+// A holder of whom there is nothing to say.
+bool is_plain(const model::Holder &holder, const model::Lease &lease) {
+    const model::Instant opened = opened_by(lease);
+    const model::Instant last = lease.closed ? lease.closed->latest.value_or(opened) : opened;
+    return holder.first_seen == opened && holder.last_seen == last &&
+           holder.present == !lease.closed.has_value();
 }
 
 } // namespace
 
-LeaseWriter::LeaseWriter(Database &database, Interning &interning, std::int64_t boot,
-                         std::int64_t base_offset_us, Counts stored)
+LeaseWriter::LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
+                         Counts stored)
     : database_(database),
-      interning_(interning),
+      part_(part),
       boot_(boot),
-      base_offset_us_(base_offset_us),
-      epochs_(database),
-      insert_one_(database, insert_lease_sql() + places(lease_column_count, 1)),
-      insert_many_(database, insert_lease_sql() + places(lease_column_count, rows_at_once)),
-      insert_holder_(database, insert_holders_sql(1)),
-      insert_holders_(database, insert_holders_sql(rows_at_once)),
-      update_all_(database, update_lease_sql()),
-      update_progress_(database, update_progress_sql()),
-      put_holder_(database, insert_holders_sql(1) +
-                                " ON CONFLICT(lease, ordinal) DO UPDATE SET "
-                                "process = excluded.process, first_us = excluded.first_us, "
-                                "last_us = excluded.last_us, present = excluded.present"),
-      drop_holders_(database, "DELETE FROM lease_holder WHERE lease = ?1 AND ordinal >= ?2"),
+      flows_(database, interning),
+      insert_one_(database, insert_sql(1)),
+      insert_many_(database, insert_sql(rows_at_once)),
+      update_all_(database, "UPDATE lease SET " + assignments(settled, 1, 2) + ", " +
+                                assignments(progress, 0, 1 + settled.size()) + " WHERE id = ?1"),
+      update_progress_(database,
+                       "UPDATE lease SET " + assignments(progress, 0, 2) + " WHERE id = ?1"),
+      insert_holder_(database, "INSERT INTO open_holder(lease, ordinal, first_us, last_us, "
+                               "present) VALUES(?1, ?2, ?3, ?4, ?5)"),
+      delete_holders_(database, "DELETE FROM open_holder WHERE lease = ?1"),
       counts_(stored) {}
-
-LeaseWriter::Settled LeaseWriter::settled(const model::Lease &lease) {
-    return {lease.id,          lease.protocol, lease.local, lease.peer,  lease.role,
-            lease.port_choice, lease.opened,   lease.uid,   lease.opener};
-}
 
 void LeaseWriter::roll_back(const Counts &before) {
     counts_ = before;
     known_.clear();
-    epochs_.reload();
+    flows_.forget();
+    part_ = read_part(database_);
 }
 
 // A lease can be there twice: its first state goes in, and the next one replaces it.
@@ -86,6 +105,8 @@ void LeaseWriter::write(std::span<const model::Lease> leases) {
     std::vector<const model::Lease *> fresh;
     std::vector<const model::Lease *> others;
     for (const model::Lease &lease : leases) {
+        if (lease.serial <= 0)
+            throw std::invalid_argument("a lease without a serial");
         const std::int64_t last = fresh.empty() ? counts_.last_serial : fresh.back()->serial;
         (lease.serial > last ? fresh : others).push_back(&lease);
     }
@@ -95,99 +116,139 @@ void LeaseWriter::write(std::span<const model::Lease> leases) {
 }
 
 void LeaseWriter::insert(Fresh leases) {
-    std::vector<NewHolder> new_holders;
-    for (const model::Lease *lease : leases) {
-        std::vector<HolderRow> rows = holder_rows(*lease);
-        for (std::size_t i = 0; i < rows.size(); ++i)
-            new_holders.push_back({lease->serial, static_cast<std::int64_t>(i), rows[i]});
-        if (lease->is_open())
-            remember(*lease, std::move(rows));
+    if (!leases.empty() && !part_.origin) {
+        const model::Lease &first = *leases.front();
+        part_.origin = first.serial - 1;
+        part_.shift_us = to_us(opened_by(first)) + boot_.base_offset_us - first.serial;
+        write_part(database_, part_);
     }
-    in_chunks(leases, insert_many_, insert_one_,
-              [this](Statement &statement, Fresh chunk) { insert_rows(statement, chunk); });
-    in_chunks(std::span<const NewHolder>(new_holders), insert_holders_, insert_holder_,
-              [this](Statement &statement, std::span<const NewHolder> chunk) {
-                  insert_rows(statement, chunk);
-              });
+    while (!leases.empty()) {
+        const std::size_t count = leases.size() >= rows_at_once ? rows_at_once : 1;
+        insert_rows(count == 1 ? insert_one_ : insert_many_, leases.first(count));
+        leases = leases.subspan(count);
+    }
 }
 
 void LeaseWriter::insert_rows(Statement &statement, Fresh leases) {
     Execution execution(statement);
     for (const model::Lease *lease : leases) {
-        bind_lease(execution, *lease, filing(epochs_.file(row_us(opened_by(*lease)))));
+        const std::int64_t flow = flows_.flow(*lease, boot_.row);
+        bind_row(execution, *lease, flow);
+        bind_progress(execution, *lease, boot_);
+        if (lease->is_open())
+            remember(*lease, flow, insert_holders(*lease));
         counts_.last_serial = std::max(counts_.last_serial, lease->serial);
     }
     execution.run();
     counts_.leases += static_cast<std::int64_t>(leases.size());
 }
 
-void LeaseWriter::insert_rows(Statement &statement, std::span<const NewHolder> holders) {
-    Execution execution(statement);
-    for (const NewHolder &holder : holders)
-        bind_holder(execution, holder.lease, holder.ordinal, holder.row);
-    execution.run();
-}
-
 void LeaseWriter::replace(const model::Lease &lease) {
     const auto found = known_.find(lease.serial);
     const Known *known = found == known_.end() ? nullptr : &found->second;
-    if (!update(lease, known)) {
+    const std::int64_t flow = flows_.flow(lease, boot_.row);
+    if (!update(lease, flow, known)) {
         const model::Lease *const one = &lease;
         insert({&one, 1});
         return;
     }
-    std::vector<HolderRow> holders = holder_rows(lease);
-    update_holders(lease.serial, holders, known);
-    if (lease.is_open())
-        remember(lease, std::move(holders));
-    else
+    replace_holders(lease, known);
+    if (!lease.is_open())
         known_.erase(lease.serial);
 }
 
-bool LeaseWriter::update(const model::Lease &lease, const Known *known) {
-    if (known && known->settled == settled(lease)) {
+bool LeaseWriter::update(const model::Lease &lease, std::int64_t flow, const Known *known) {
+    if (known && known->flow == flow && known->port == lease.local.port &&
+        known->peer_port == lease.peer.port) {
         Execution execution(update_progress_);
-        bind_progress(execution, lease, base_offset_us_);
+        execution.bind(part_.id_of(lease.serial));
+        bind_progress(execution, lease, boot_);
         execution.run();
     } else {
         Execution execution(update_all_);
-        bind_lease(execution, lease, filing(epochs_.epoch_of(row_us(opened_by(lease)))));
+        bind_row(execution, lease, flow);
+        bind_progress(execution, lease, boot_);
         execution.run();
     }
-    return database_.changed_rows() == 1;
+    if (database_.changed_rows() != 1)
+        return false;
+    if (lease.is_open())
+        remember(lease, flow, known && known->has_holder_rows);
+    return true;
 }
 
-void LeaseWriter::update_holders(std::int64_t serial, const std::vector<HolderRow> &holders,
-                                 const Known *known) {
-    static const std::vector<HolderRow> none;
-    const std::vector<HolderRow> &stored = known ? known->holders : none;
-    if (!known || stored.size() > holders.size())
-        Execution(drop_holders_)
-            .bind(serial)
-            .bind(known ? static_cast<std::int64_t>(holders.size()) : 0)
-            .run();
-    for (std::size_t i = 0; i < holders.size(); ++i) {
-        if (i < stored.size() && stored[i] == holders[i])
-            continue;
-        Execution put(put_holder_);
-        bind_holder(put, serial, static_cast<std::int64_t>(i), holders[i]);
-        put.run();
+void LeaseWriter::end(const model::Lease &lease, const Boot &boot) {
+    {
+        Execution execution(update_progress_);
+        execution.bind(part_.id_of(lease.serial));
+        bind_progress(execution, lease, boot);
+        execution.run();
     }
+    Execution(delete_holders_).bind(part_.id_of(lease.serial)).run();
 }
 
-void LeaseWriter::remember(const model::Lease &lease, std::vector<HolderRow> holders) {
+bool LeaseWriter::insert_holders(const model::Lease &lease) {
+    bool inserted = false;
+    for (std::size_t i = 0; i < lease.holders.size(); ++i) {
+        const model::Holder &holder = lease.holders[i];
+        if (is_plain(holder, lease))
+            continue;
+        Execution(insert_holder_)
+            .bind(part_.id_of(lease.serial))
+            .bind(static_cast<std::int64_t>(i))
+            .bind(to_us(holder.first_seen) + boot_.base_offset_us)
+            .bind(to_us(holder.last_seen) + boot_.base_offset_us)
+            .bind(std::int64_t{holder.present})
+            .run();
+        inserted = true;
+    }
+    return inserted;
+}
+
+void LeaseWriter::replace_holders(const model::Lease &lease, const Known *known) {
+    if (!known || known->has_holder_rows)
+        Execution(delete_holders_).bind(part_.id_of(lease.serial)).run();
+    if (!lease.is_open())
+        return;
+    const bool inserted = insert_holders(lease);
+    known_.at(lease.serial).has_holder_rows = inserted;
+}
+
+void LeaseWriter::remember(const model::Lease &lease, std::int64_t flow, bool has_holder_rows) {
     if (known_.size() >= max_known_leases && !known_.contains(lease.serial))
         known_.clear();
-    known_.insert_or_assign(lease.serial, Known{settled(lease), std::move(holders)});
+    known_.insert_or_assign(lease.serial,
+                            Known{flow, lease.local.port, lease.peer.port, has_holder_rows});
 }
 
-std::vector<HolderRow> LeaseWriter::holder_rows(const model::Lease &lease) {
-    std::vector<HolderRow> rows;
-    rows.reserve(lease.holders.size());
-    for (const model::Holder &holder : lease.holders)
-        rows.push_back({interning_.process(holder.process), row_us(holder.first_seen),
-                        row_us(holder.last_seen), holder.present});
-    return rows;
+void LeaseWriter::bind_row(Execution &execution, const model::Lease &lease, std::int64_t flow) {
+    execution.bind(part_.id_of(lease.serial)).bind(lease.local.port).bind(flow);
+    if (lease.peer == model::Endpoint{})
+        execution.bind_null();
+    else
+        execution.bind(lease.peer.port);
+    execution.bind(as_signed(lease.id.socket.value));
+}
+
+void LeaseWriter::bind_progress(Execution &execution, const model::Lease &lease, const Boot &boot) {
+    const LeaseTimes times = pack_times(lease);
+    const std::int64_t filed_us = part_.moment_us(lease.serial);
+    execution.bind(times.opened_by_us + boot.base_offset_us - filed_us)
+        .bind(times.first_observed_us)
+        .bind(times.opened_spread_us)
+        .bind(times.closed_us)
+        .bind(times.closed_spread_us)
+        .bind(times.freed_us)
+        .bind(times.freed_spread_us)
+        .bind(times.kinds);
+    if (lease.phase == Phase::freed)
+        execution.bind_null();
+    else
+        execution.bind(number(lease.phase));
+    execution.bind(number(lease.outcome))
+        .bind(number(span_of(lease, model::instant_from_us(filed_us - boot.base_offset_us))))
+        .bind(as_signed(lease.bytes_sent))
+        .bind(as_signed(lease.bytes_received));
 }
 
 } // namespace portd::store

@@ -1,4 +1,4 @@
-// Private to the store: the writing of leases with their holders, inside the caller's transaction.
+// Private to the store: the writing of leases, inside the caller's transaction.
 //
 // Most leases are stored twice in their life: when they are found, and when their end is known. So
 // new ones go in by many rows a statement, and what is stored of an open lease is remembered, to
@@ -7,9 +7,9 @@
 
 #include "model/lease.hpp"
 #include "store/database.hpp"
-#include "store/epochs.hpp"
+#include "store/flows.hpp"
 #include "store/interning.hpp"
-#include "store/lease_rows.hpp"
+#include "store/part.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,68 +26,55 @@ class LeaseWriter {
         std::int64_t leases = 0;
         std::int64_t last_serial = 0;
     };
+    // The boot of the leases, as a row and in wall-clock microseconds at its begin.
+    struct Boot {
+        std::int64_t row = 0;
+        std::int64_t base_offset_us = 0;
+    };
 
-    // `interning` lives longer.
-    LeaseWriter(Database &database, Interning &interning, std::int64_t boot,
-                std::int64_t base_offset_us, Counts stored);
+    // `interning` and `part` live longer; the part gets its origin with the first lease.
+    LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
+                Counts stored);
 
     const Counts &counts() const { return counts_; }
+    // Throws std::invalid_argument if a serial is not positive.
     void write(std::span<const model::Lease> leases);
+    // The end of a stored lease, of whichever boot.
+    void end(const model::Lease &lease, const Boot &boot);
     // The transaction was rolled back to what `before` counted.
     void roll_back(const Counts &before);
 
   private:
-    // What hardly ever changes once a lease is stored.
-    struct Settled {
-        model::LeaseId id;
-        Protocol protocol = Protocol::tcp;
-        model::Endpoint local;
-        model::Endpoint peer;
-        std::optional<Role> role;
-        std::optional<PortChoice> port_choice;
-        model::When opened;
-        std::optional<std::uint32_t> uid;
-        model::Attribution opener;
-
-        bool operator==(const Settled &) const = default;
-    };
+    // Of an open lease, what its row says apart from its progress.
     struct Known {
-        Settled settled;
-        std::vector<HolderRow> holders;
-    };
-    struct NewHolder {
-        std::int64_t lease = 0;
-        std::int64_t ordinal = 0;
-        HolderRow row;
+        std::int64_t flow = 0;
+        std::uint16_t port = 0;
+        std::uint16_t peer_port = 0;
+        bool has_holder_rows = false;
     };
     using Fresh = std::span<const model::Lease *const>;
 
-    static Settled settled(const model::Lease &lease);
     void insert(Fresh leases);
     void insert_rows(Statement &statement, Fresh leases);
-    void insert_rows(Statement &statement, std::span<const NewHolder> holders);
     void replace(const model::Lease &lease);
-    bool update(const model::Lease &lease, const Known *known);
-    void update_holders(std::int64_t serial, const std::vector<HolderRow> &holders,
-                        const Known *known);
-    void remember(const model::Lease &lease, std::vector<HolderRow> holders);
-    std::vector<HolderRow> holder_rows(const model::Lease &lease);
-    std::int64_t row_us(model::Instant at) const { return to_us(at) + base_offset_us_; }
-    Filing filing(std::int64_t epoch) const { return {boot_, base_offset_us_, epoch}; }
+    // Whether there was such a row.
+    bool update(const model::Lease &lease, std::int64_t flow, const Known *known);
+    bool insert_holders(const model::Lease &lease);
+    void replace_holders(const model::Lease &lease, const Known *known);
+    void remember(const model::Lease &lease, std::int64_t flow, bool has_holder_rows);
+    void bind_row(Execution &execution, const model::Lease &lease, std::int64_t flow);
+    void bind_progress(Execution &execution, const model::Lease &lease, const Boot &boot);
 
     Database &database_;
-    Interning &interning_;
-    std::int64_t boot_;
-    std::int64_t base_offset_us_;
-    Epochs epochs_;
+    Part &part_;
+    const Boot boot_;
+    Flows flows_;
     Statement insert_one_;
     Statement insert_many_;
-    Statement insert_holder_;
-    Statement insert_holders_;
     Statement update_all_;
     Statement update_progress_;
-    Statement put_holder_;
-    Statement drop_holders_;
+    Statement insert_holder_;
+    Statement delete_holders_;
     Counts counts_;
     std::unordered_map<std::int64_t, Known> known_;
 };

@@ -1,116 +1,189 @@
 #include "store/reader.hpp"
 
-#include "store/bind_failure_rows.hpp"
-#include "store/database.hpp"
 #include "store/in_the_way.hpp"
-#include "store/lease_query.hpp"
-#include "store/lease_rows.hpp"
-#include "store/schema.hpp"
+#include "store/merge.hpp"
+#include "store/part_files.hpp"
+#include "store/part_reader.hpp"
 #include "store/user_names.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <stdexcept>
+#include <string>
+#include <tuple>
 #include <utility>
 
 namespace portd::store {
 namespace {
 
-// A pid with more leases than this is met often enough by looking through all of them.
-constexpr std::int64_t rare_leases = 4096;
+// Processes with more leases than this are met often enough by looking through all of them.
+constexpr std::int64_t few_leases = 4096;
 
-std::unique_ptr<Database> open_read_only(const std::filesystem::path &state_directory) {
-    auto database =
-        std::make_unique<Database>(state_directory / "portd.db", Database::Access::read);
-    database->on_close(Database::OnClose::leave);
-    check_ownership(*database);
-    database->execute("PRAGMA query_only = TRUE; PRAGMA cache_size = -4096; "
-                      "PRAGMA temp_store = MEMORY");
-    return database;
-}
+// Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
+constexpr std::size_t most_obstacles = 512;
 
-proto::Gap gap_of(const Execution &row) {
-    return {row.optional_integer(0), row.optional_integer(1), row.text(2), row.optional_integer(3)};
+std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
+                               std::optional<std::int64_t> last_value = std::nullopt) {
+    auto execution = std::make_unique<Execution>(part.statement(sql.text));
+    bind(*execution, sql);
+    if (last_value)
+        execution->bind(*last_value);
+    return execution;
 }
 
 } // namespace
 
 struct Reader::State {
-    std::unique_ptr<Database> database;
-    std::optional<Present> present;
-    LeaseRows rows;
-    Statement last_freed;
-    Statement leases_of_pid;
-    Statement coverage_bounds;
-    Statement coverage;
-    Statement gaps;
-    Statement newest_gaps;
-    std::map<CandidateScan, Statement> scans; // as they are first needed
-    BindFailureRows failure_rows;
-    InTheWay in_the_way;
-    std::map<std::pair<FailuresOf, bool>, Statement> failure_scans; // `true`: newest first
+    const std::filesystem::path directory;
+    const std::optional<Present> present;
+    std::vector<PartFile> files;          // as last listed
+    std::map<PartFile, PartReader> parts; // by number
     UserNames names;
 
+    // A lease or a bind failure that a page shows, in the time of its boot.
     struct FoundFailure {
         StoredBindFailure stored;
-        std::optional<std::string> error;
-        std::vector<LeaseRows::Stored> in_the_way;
+        Obstacles obstacles;
     };
 
-    State(const std::filesystem::path &state_directory, std::optional<Present> now);
-    PidIs frequency(const model::LeaseQuery &query);
-    Statement &scan(const CandidateScan &which);
-    Statement &failure_scan(const model::LeaseQuery &query);
-    FoundFailure find_failure(std::int64_t id);
+    State(std::filesystem::path state_directory, std::optional<Present> now)
+        : directory(std::move(state_directory)), present(now) {}
+
+    void open_parts();
+    bool have_changed() const;
+    Holdings holdings(const PartReader &part) const;
+    LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
+    Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
+    bool may_have_had_port(const StoredBindFailure &failure, std::optional<Role> role,
+                           std::vector<LeaseRows::Stored> &found);
+    FoundFailure find_failure(const Candidate &candidate);
     proto::Lease to_wire(const LeaseRows::Stored &stored);
     proto::BindFailure to_wire(const FoundFailure &found);
     std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
 };
 
-Reader::State::State(const std::filesystem::path &state_directory, std::optional<Present> now)
-    : database(open_read_only(state_directory)),
-      present(now),
-      rows(*database),
-      last_freed(*database, last_freed_sql()),
-      leases_of_pid(*database, "SELECT count(*) FROM (SELECT 1 FROM process AS p JOIN lease_holder "
-                               "AS h ON h.process = p.id WHERE p.pid = ?1 LIMIT ?2)"),
-      coverage_bounds(*database, "SELECT min(since_us), max(until_us) FROM coverage"),
-      coverage(*database, "SELECT since_us, until_us, source FROM coverage "
-                          "WHERE since_us <= ?1 AND (?2 IS NULL OR until_us >= ?2)"),
-      gaps(*database,
-           "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text "
-           "AS t ON t.id = g.cause WHERE (g.since_us IS NULL OR g.since_us <= ?1) "
-           "AND (?2 IS NULL OR g.until_us IS NULL OR g.until_us >= ?2)"),
-      newest_gaps(*database, "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g "
-                             "JOIN text AS t ON t.id = g.cause ORDER BY g.id DESC LIMIT ?1"),
-      failure_rows(*database, rows),
-      in_the_way(*database) {}
+// The parts as they are at one moment, until the end of its life.
+class Snapshot {
+  public:
+    template <typename State>
+    explicit Snapshot(State &state)
+        : end_([&state] {
+              for (auto &[file, part] : state.parts)
+                  part.end();
+          }) {
+        while (!begin(state))
+            continue;
+    }
+    ~Snapshot() { end_(); }
+    Snapshot(const Snapshot &) = delete;
+    Snapshot &operator=(const Snapshot &) = delete;
 
-PidIs Reader::State::frequency(const model::LeaseQuery &query) {
-    if (!query.pid)
-        return PidIs::common;
-    Execution row(leases_of_pid);
-    row.bind(*query.pid).bind(rare_leases + 1).next();
-    return row.integer(0) > rare_leases ? PidIs::common : PidIs::rare;
+  private:
+    // False if files came or went meanwhile: nothing that was read then means anything.
+    template <typename State>
+    bool begin(State &state) {
+        end_();
+        try {
+            state.open_parts();
+            for (auto &[file, part] : state.parts)
+                part.begin();
+        } catch (const std::exception &) {
+            if (!state.have_changed())
+                throw;
+            return false;
+        }
+        return !state.have_changed();
+    }
+
+    std::function<void()> end_;
+};
+
+void Reader::State::open_parts() {
+    files = list_parts(directory);
+    if (files.empty())
+        throw std::runtime_error(directory.string() + ": no history is kept here");
+    std::erase_if(parts,
+                  [&](const auto &open) { return !std::ranges::binary_search(files, open.first); });
+    for (const PartFile &file : files)
+        if (!parts.contains(file))
+            parts.try_emplace(file, directory, file);
 }
 
-Statement &Reader::State::scan(const CandidateScan &which) {
-    const auto known = scans.find(which);
-    if (known != scans.end())
-        return known->second;
-    return scans.emplace(which, Statement(*database, candidates_sql(which))).first->second;
+// The writer can begin another part at any time, seal one, or drop one.
+bool Reader::State::have_changed() const {
+    return list_parts(directory) != files;
 }
 
-Statement &Reader::State::failure_scan(const model::LeaseQuery &query) {
-    const std::pair which{query.port ? FailuresOf::one_port : FailuresOf::any_port,
-                          query.newest_first};
-    const auto known = failure_scans.find(which);
-    if (known != failure_scans.end())
-        return known->second;
-    return failure_scans
-        .emplace(which, Statement(*database, bind_failures_sql(which.first, which.second)))
-        .first->second;
+Holdings Reader::State::holdings(const PartReader &part) const {
+    if (part.file().is_sealed)
+        return Holdings::sealed;
+    return &part == &parts.rbegin()->second ? Holdings::current : Holdings::given_up;
+}
+
+LeasesOfProcesses Reader::State::frequency(PartReader &part, const model::LeaseQuery &query) {
+    const auto count = count_leases_of_processes(query, few_leases + 1);
+    if (!count)
+        return LeasesOfProcesses::many;
+    const auto row = run(part, *count);
+    row->next();
+    return row->integer(0) > few_leases ? LeasesOfProcesses::many : LeasesOfProcesses::few;
+}
+
+Merge Reader::State::leases(const model::LeaseQuery &query,
+                            std::optional<model::LeaseCursor> after) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
+    for (auto &[file, part] : parts) {
+        std::int64_t beyond = query.newest_first ? Limits::max() : Limits::min();
+        if (after)
+            beyond = part.part().id_of(*after);
+        for (const BoundSql &sql :
+             candidates(query, part.part(), holdings(part), frequency(part, query)))
+            merge.add_leases(part, run(part, sql, beyond));
+    }
+    return merge;
+}
+
+// Adds what the leases of that role say, or of any; the result is whether these are all.
+bool Reader::State::may_have_had_port(const StoredBindFailure &stored, std::optional<Role> role,
+                                      std::vector<LeaseRows::Stored> &found) {
+    const model::BindFailure &failure = stored.failure;
+    model::LeaseQuery query;
+    query.port = failure.local.port;
+    query.protocol = failure.protocol;
+    query.network_namespace = failure.socket.network_namespace;
+    query.role = role;
+    query.since_us = query.until_us = to_us(failure.at) + stored.boot->wall_offset_us;
+    query.newest_first = true;
+    Merge merge = leases(query, std::nullopt);
+    Candidate candidate;
+    std::size_t taken = 0;
+    for (std::size_t examined = 0; merge.next(candidate); ++examined) {
+        if (taken == most_obstacles || examined == Reader::max_examined)
+            return false;
+        if (!candidate.matches)
+            continue;
+        ++taken;
+        found.push_back(candidate.part->rows().lease(candidate.place));
+    }
+    return true;
+}
+
+Reader::State::FoundFailure Reader::State::find_failure(const Candidate &candidate) {
+    FoundFailure found{candidate.part->bind_failures().bind_failure(candidate.number), {}};
+    std::vector<LeaseRows::Stored> leases;
+    const bool are_all = may_have_had_port(found.stored, std::nullopt, leases);
+    if (!are_all) {
+        std::erase_if(leases, [](const auto &one) { return one.lease.role == Role::listener; });
+        may_have_had_port(found.stored, Role::listener, leases);
+    }
+    found.obstacles =
+        find_obstacles(found.stored, std::move(leases), are_all ? AreAll::yes : AreAll::no);
+    return found;
 }
 
 proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
@@ -125,94 +198,96 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     proto::BindFailure wire = store::to_wire(stored.failure, *stored.boot,
                                              [this](std::uint32_t uid) { return user_name(uid); });
     wire.network_namespace_name = stored.network_namespace_name;
-    wire.error = found.error;
-    if (found.error)
+    wire.error = found.obstacles.error;
+    if (wire.error)
         wire.error_provenance = Provenance::inferred;
-    for (const LeaseRows::Stored &lease : found.in_the_way)
+    for (const LeaseRows::Stored &lease : found.obstacles.leases)
         wire.in_the_way.push_back(to_wire(lease));
     return wire;
 }
 
-Reader::State::FoundFailure Reader::State::find_failure(std::int64_t id) {
-    FoundFailure found{failure_rows.bind_failure(id), {}, {}};
-    Obstacles obstacles = in_the_way.find(found.stored);
-    found.error = std::move(obstacles.error);
-    for (const std::int64_t serial : obstacles.leases)
-        found.in_the_way.push_back(rows.lease(serial));
-    return found;
-}
-
 Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present)
-    : state_(std::make_unique<State>(state_directory, present)) {}
+    : state_(std::make_unique<State>(state_directory, present)) {
+    state_->open_parts();
+}
 
 Reader::~Reader() = default;
 
+namespace {
+
+// Up to `limit` of what matches, each made by `make`; and where to go on, if that was not all.
+template <typename Found, typename Cursor, typename CursorAt, typename Make>
+std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std::size_t limit,
+                                std::vector<Found> &found, CursorAt cursor_at, Make make) {
+    Candidate candidate;
+    for (std::size_t examined = 0; merge.next(candidate); ++examined) {
+        if (found.size() >= std::max<std::size_t>(limit, 1) || examined == Reader::max_examined)
+            return reached;
+        reached = cursor_at(candidate);
+        if (candidate.matches)
+            found.push_back(make(candidate));
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+// The user database can keep us waiting: names are looked up after the transactions.
 model::LeasePage Reader::page(const model::LeaseQuery &query,
                               std::optional<model::LeaseCursor> after, std::size_t limit) {
     model::LeasePage page;
     std::vector<LeaseRows::Stored> found;
     {
-        Transaction snapshot(*state_->database, Transaction::Kind::read);
-        Execution row(state_->scan(choose_scan(query, state_->frequency(query))));
-        bind_filters(row, query);
-        bind_cursor(row, query, after);
-        std::optional<model::LeaseCursor> reached = after;
-        for (std::size_t examined = 0; row.next(); ++examined) {
-            if (found.size() >= std::max<std::size_t>(limit, 1) || examined == max_examined) {
-                page.next = reached;
-                break;
-            }
-            reached = model::LeaseCursor{row.integer(1), row.integer(0)};
-            if (row.integer(2) != 0)
-                found.push_back(state_->rows.lease(reached->serial));
-        }
+        const Snapshot snapshot(*state_);
+        page.next = take_page(
+            state_->leases(query, after), after, limit, found,
+            [](const Candidate &one) { return one.place; },
+            [](const Candidate &one) { return one.part->rows().lease(one.place); });
     }
-    state_->rows.forget_processes();
-    // Outside of the transaction: the user database can keep us waiting.
     for (const LeaseRows::Stored &stored : found)
         page.leases.push_back(state_->to_wire(stored));
     return page;
 }
 
 model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
-                                             std::optional<model::LeaseCursor> after,
+                                             std::optional<model::BindFailureCursor> after,
                                              std::size_t limit) {
+    const FailuresOf ports = query.port ? FailuresOf::one_port : FailuresOf::any_port;
+    const std::string sql = bind_failures_sql(ports, query.newest_first);
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
     {
-        Transaction snapshot(*state_->database, Transaction::Kind::read);
-        Execution row(state_->failure_scan(query));
-        bind_failures_query(row, query, after);
-        std::optional<model::LeaseCursor> reached = after;
-        for (std::size_t examined = 0; row.next(); ++examined) {
-            if (found.size() >= std::max<std::size_t>(limit, 1) || examined == max_examined) {
-                page.next = reached;
-                break;
-            }
-            reached = model::LeaseCursor{row.integer(1), row.integer(0)};
-            if (row.integer(2) != 0)
-                found.push_back(state_->find_failure(reached->serial));
+        const Snapshot snapshot(*state_);
+        Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
+        for (auto &[file, part] : state_->parts) {
+            auto rows = std::make_unique<Execution>(part.statement(sql));
+            bind_failures_query(*rows, query, after);
+            merge.add_bind_failures(part, std::move(rows));
         }
+        page.next = take_page(
+            std::move(merge), after, limit, found,
+            [](const Candidate &one) {
+                return model::BindFailureCursor{one.place, one.number};
+            },
+            [this](const Candidate &one) { return state_->find_failure(one); });
     }
-    state_->rows.forget_processes();
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
     return page;
 }
 
+// Open leases go on to the next part: so no part has leases that were freed after those of a later
+// one. Within a part, a brief lease was freed about when it was filed.
 std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     if (!query.port)
         throw std::invalid_argument("the lease that was freed last: of which port?");
     std::optional<LeaseRows::Stored> found;
     {
-        Transaction snapshot(*state_->database, Transaction::Kind::read);
-        Execution row(state_->last_freed);
-        bind_filters(row, query);
-        row.bind(static_cast<std::int64_t>(max_examined));
-        if (row.next())
-            found = state_->rows.lease(row.integer(0));
+        const Snapshot snapshot(*state_);
+        for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && !found; ++part)
+            if (const auto serial = part->second.last_freed(query))
+                found = part->second.rows().lease(*serial);
     }
-    state_->rows.forget_processes();
     if (!found)
         return std::nullopt;
     return state_->to_wire(*found);
@@ -221,40 +296,41 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
 proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) {
     CoverageRecords records;
     records.present = state_->present;
-    {
-        Transaction snapshot(*state_->database, Transaction::Kind::read);
-        {
-            Execution row(state_->coverage_bounds);
-            row.next();
-            records.first_us = row.optional_integer(0);
-            records.last_us = row.optional_integer(1);
-        }
-        // An answer about the present is one about the end of the record.
-        const std::optional<std::int64_t> since =
-            since_us && records.last_us ? std::min(*since_us, *records.last_us) : since_us;
-        Execution interval(state_->coverage);
-        interval.bind(until_us).bind(since);
-        while (interval.next()) {
-            const std::int64_t source = interval.integer(2);
-            if (source < 0 || source > static_cast<std::int64_t>(last_value<CaptureTier>))
-                state_->database->damaged("coverage: source " + std::to_string(source));
-            records.intervals.push_back(
-                {interval.integer(0), interval.integer(1), static_cast<CaptureTier>(source)});
-        }
-        Execution gap(state_->gaps);
-        gap.bind(until_us).bind(since);
-        while (gap.next())
-            records.gaps.push_back(gap_of(gap));
+    const Snapshot snapshot(*state_);
+    if (const Part &oldest = state_->parts.begin()->second.part(); oldest.since_us)
+        records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
+    for (auto &[file, part] : state_->parts) {
+        const PartReader::Bounds bounds = part.coverage_bounds();
+        if (bounds.first_us && (!records.first_us || *bounds.first_us < *records.first_us))
+            records.first_us = bounds.first_us;
+        if (bounds.last_us && (!records.last_us || *bounds.last_us > *records.last_us))
+            records.last_us = bounds.last_us;
     }
+    // An answer about the present is one about the end of the record.
+    const std::optional<std::int64_t> since =
+        since_us && records.last_us ? std::min(*since_us, *records.last_us) : since_us;
+    std::map<std::tuple<std::optional<std::int64_t>, std::string>, proto::Gap> gaps;
+    for (auto &[file, part] : state_->parts) {
+        std::ranges::move(part.coverage(since, until_us), std::back_inserter(records.intervals));
+        // One that grew while the next part was begun stands in both.
+        for (proto::Gap &gap : part.gaps(since, until_us))
+            gaps.insert_or_assign({gap.since_usec, gap.cause}, gap);
+    }
+    for (auto &[key, gap] : gaps)
+        records.gaps.push_back(std::move(gap));
     return assemble_coverage(std::move(records), since_us, until_us);
 }
 
 std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
     std::vector<proto::Gap> found;
-    Execution row(state_->newest_gaps);
-    row.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1 << 20)));
-    while (row.next())
-        found.push_back(gap_of(row));
+    const Snapshot snapshot(*state_);
+    for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && found.size() < limit;
+         ++part)
+        for (proto::Gap &gap : part->second.newest_gaps(limit - found.size()))
+            if (std::ranges::none_of(found, [&](const proto::Gap &newer) {
+                    return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
+                }))
+                found.push_back(std::move(gap));
     return found;
 }
 

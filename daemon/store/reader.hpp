@@ -1,10 +1,11 @@
-// The reading end of the store, on a read-only connection of its own that never checkpoints. Reads
+// The reading end of the store, on read-only connections of its own that never checkpoint. Reads
 // what a Writer committed, in the same process or another, while that goes on writing.
 //
 // Pages are cut by the position of the last lease that was looked at, so that a page costs the same
 // wherever it is. Leases that are added or freed while somebody turns the pages neither shift nor
-// repeat the others. A page can hold fewer leases than the limit, or none, and still have a next
-// one: no read looks at more than `max_examined` leases.
+// repeat the others, nor does it matter that the writer begins another part, or drops the oldest. A
+// page can hold fewer leases than the limit, or none, and still have a next one: no read looks at
+// more than `max_examined` leases.
 //
 // Used by one thread at a time. Faults are those of store/fault.hpp and std::runtime_error.
 #pragma once
@@ -35,10 +36,10 @@ class Reader final : public model::History {
                           std::size_t limit) override;
     // The error, and what was in the way, are worked out from the leases that are stored by now.
     model::BindFailurePage bind_failures(const model::LeaseQuery &query,
-                                         std::optional<model::LeaseCursor> after,
+                                         std::optional<model::BindFailureCursor> after,
                                          std::size_t limit) override;
-    // The query must name a port. Where the port has more than `max_examined` leases, these are the
-    // ones that were opened last, and as many listeners.
+    // The query must name a port. Where the port has more than `max_examined` leases in a part,
+    // these are the ones that were opened last, and those that outlast others.
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;
     proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
     // The gap that was recorded last comes first.

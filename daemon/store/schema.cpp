@@ -1,6 +1,7 @@
 #include "store/schema.hpp"
 
 #include "store/database.hpp"
+#include "store/lease_times.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -9,6 +10,16 @@ namespace portd::store {
 namespace {
 
 constexpr const char *tables = R"sql(
+-- What this file is among the others of its directory: one row.
+CREATE TABLE part(
+    number INTEGER PRIMARY KEY,
+    origin INTEGER,                     -- serial of a lease less its id; NULL: no lease yet
+    shift_us INTEGER,                   -- a moment less the serial that was handed out then
+    since_us INTEGER,                   -- the part before ends here; NULL: there was none
+    first_bind_failure INTEGER NOT NULL, -- ids go on from part to part
+    leases INTEGER                      -- NULL: not sealed yet
+) STRICT;
+
 CREATE TABLE boot(
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE,
@@ -18,6 +29,11 @@ CREATE TABLE boot(
 CREATE TABLE text(
     id INTEGER PRIMARY KEY,
     value TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE address(
+    id INTEGER PRIMARY KEY,
+    value BLOB NOT NULL UNIQUE          -- 4 bytes: IPv4, 16 bytes: IPv6; network order
 ) STRICT;
 
 -- One row an image: (boot, pid, start_us) alone is not unique, an exec changes the rest.
@@ -46,53 +62,77 @@ CREATE TABLE ancestor(
     PRIMARY KEY(process, ordinal)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE lease(
-    serial INTEGER PRIMARY KEY CHECK(serial > 0),
+-- What many leases have in common: who used a local address to talk to whom. Equal flows may be
+-- stored more than once.
+CREATE TABLE flow(
+    id INTEGER PRIMARY KEY,
     boot INTEGER NOT NULL REFERENCES boot,
     network_namespace INTEGER NOT NULL,
-    key_kind INTEGER NOT NULL,          -- 0 cookie, 1 inode, 2 hash of the tuple
-    key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
-    first_us INTEGER NOT NULL,          -- when portd first had word of it
     protocol INTEGER NOT NULL,
-    local_address BLOB NOT NULL,        -- 4 bytes: IPv4, 16 bytes: IPv6; network order
-    local_port INTEGER NOT NULL,
-    peer_address BLOB,
-    peer_port INTEGER,                  -- 0: none
+    key_kind INTEGER NOT NULL,          -- 0 cookie, 1 inode, 2 hash of the tuple
+    local_address INTEGER NOT NULL REFERENCES address,
+    peer_address INTEGER REFERENCES address,
     role INTEGER,
     port_choice INTEGER,
-    phase INTEGER NOT NULL,
-    outcome INTEGER,
-    opened_earliest_us INTEGER,         -- NULL: not known; never before the boot
-    opened_latest_us INTEGER NOT NULL,  -- the order of every listing, with serial
-    opened_provenance INTEGER NOT NULL,
-    closed_earliest_us INTEGER,
-    closed_latest_us INTEGER,
-    closed_provenance INTEGER,          -- NULL: not closed
-    freed_earliest_us INTEGER,
-    freed_latest_us INTEGER,
-    freed_provenance INTEGER,           -- NULL: the lease is open
     uid INTEGER,
-    opener INTEGER,                     -- ordinal in lease_holder
+    process INTEGER REFERENCES process, -- the first holder
+    opener INTEGER,                     -- ordinal of a holder, from 0
     opener_provenance INTEGER NOT NULL,
-    last_holder INTEGER,                -- ordinal in lease_holder
+    last_holder INTEGER,                -- ordinal of a holder
     last_holder_provenance INTEGER NOT NULL,
-    holders_omitted INTEGER NOT NULL,
-    bytes_sent INTEGER,
-    bytes_received INTEGER,
-    epoch INTEGER NOT NULL DEFAULT 0    -- the last that began by opened_latest_us
+    holders_omitted INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX lease_by_time ON lease(opened_latest_us);
+CREATE INDEX flow_by_process ON flow(process);
+CREATE INDEX flow_by_peer ON flow(peer_address) WHERE peer_address IS NOT NULL;
 
-CREATE TABLE lease_holder(
-    lease INTEGER NOT NULL REFERENCES lease,
+-- The second holder and those after it.
+CREATE TABLE flow_holder(
+    flow INTEGER NOT NULL REFERENCES flow,
     ordinal INTEGER NOT NULL,
     process INTEGER NOT NULL REFERENCES process,
+    PRIMARY KEY(flow, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX flow_holder_by_process ON flow_holder(process);
+
+-- See store/lease_times.hpp for the times. Serials are handed out in the order in which leases are
+-- found, and are microseconds, too: so ids are in the order of time.
+CREATE TABLE lease(
+    id INTEGER PRIMARY KEY,             -- serial less part.origin
+    port INTEGER NOT NULL,
+    flow INTEGER NOT NULL REFERENCES flow,
+    peer_port INTEGER,                  -- 0: none
+    key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
+    opened_by_us INTEGER NOT NULL,      -- after serial + part.shift_us
+    first_observed_us INTEGER NOT NULL,
+    opened_spread_us INTEGER,
+    closed_us INTEGER,
+    closed_spread_us INTEGER,
+    freed_us INTEGER,
+    freed_spread_us INTEGER,
+    kinds INTEGER,
+    phase INTEGER,                      -- NULL: freed
+    outcome INTEGER,
+    span INTEGER NOT NULL,              -- 0 brief, 1 lasting, 2 open: see store/lease_span.hpp
+    bytes_sent INTEGER,
+    bytes_received INTEGER
+) STRICT;
+CREATE INDEX lease_by_port ON lease(port);
+CREATE INDEX lease_by_flow ON lease(flow);
+CREATE INDEX lease_lasting ON lease(span) WHERE span = 1;
+CREATE INDEX lease_lasting_by_port ON lease(port) WHERE span = 1;
+CREATE INDEX lease_open ON lease(span) WHERE span = 2;
+CREATE INDEX lease_open_by_port ON lease(port) WHERE span = 2;
+
+-- Of open leases, when a holder had the socket, if that is not from the opening on and until the
+-- socket was closed.
+CREATE TABLE open_holder(
+    lease INTEGER NOT NULL REFERENCES lease,
+    ordinal INTEGER NOT NULL,
     first_us INTEGER NOT NULL,
     last_us INTEGER NOT NULL,
     present INTEGER NOT NULL,
     PRIMARY KEY(lease, ordinal)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lease_holder_by_process ON lease_holder(process, lease);
 
 -- While portd watches, until_us of one row grows.
 CREATE TABLE coverage(
@@ -114,28 +154,14 @@ CREATE TABLE gap(
     CHECK(until_us >= since_us),
     UNIQUE(since_us, cause)
 ) STRICT;
-)sql";
 
-// To version 2, from version 1.
-constexpr const char *from_version_1 = R"sql(
-ALTER TABLE lease ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
-DROP INDEX lease_by_port;
-DROP INDEX lease_open;
-DROP INDEX lease_open_by_port;
-DROP INDEX lease_freed;
-)sql";
-
-// What came with version 2.
-constexpr const char *since_version_2 = R"sql(
--- See store/epochs.hpp.
-CREATE TABLE epoch(
-    id INTEGER PRIMARY KEY,
-    since_us INTEGER NOT NULL           -- before the openings of its leases, after those of others
+-- How far a run had stored what the kernel told, for the next one in its boot.
+CREATE TABLE ring_mark(
+    boot INTEGER PRIMARY KEY REFERENCES boot,
+    generation INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    frame INTEGER NOT NULL
 ) STRICT;
-INSERT INTO epoch VALUES(0, -9223372036854775808);
-CREATE INDEX lease_by_port ON lease(epoch, local_port, opened_latest_us);
--- A busy port has few open leases among its many freed ones.
-CREATE INDEX lease_open ON lease(opened_latest_us, local_port) WHERE freed_provenance IS NULL;
 
 -- The names of a namespace: each from since_us on, until the next.
 CREATE TABLE network_namespace(
@@ -151,8 +177,8 @@ CREATE TABLE bind_failure(
     id INTEGER PRIMARY KEY,
     boot INTEGER NOT NULL REFERENCES boot,
     network_namespace INTEGER NOT NULL,
-    key_kind INTEGER NOT NULL,          -- as in lease
-    key_value INTEGER NOT NULL,
+    key_kind INTEGER NOT NULL,          -- as in flow
+    key_value INTEGER NOT NULL,         -- as in lease
     at_us INTEGER NOT NULL,
     protocol INTEGER NOT NULL,
     local_address BLOB NOT NULL,        -- as requested
@@ -163,9 +189,6 @@ CREATE TABLE bind_failure(
 ) STRICT;
 CREATE INDEX bind_failure_by_time ON bind_failure(at_us);
 CREATE INDEX bind_failure_by_port ON bind_failure(local_port, at_us);
-
--- A listener among the many connections that it accepted.
-CREATE INDEX lease_listener ON lease(local_port, opened_latest_us) WHERE role = 1;
 )sql";
 
 template <typename Enum>
@@ -203,16 +226,32 @@ std::string address(const std::string &blob) {
     return "CASE length(" + blob + ") WHEN 4 THEN " + ipv4 + " WHEN 16 THEN " + ipv6 + " END";
 }
 
-std::string moment(const std::string &name) {
-    const std::string column = "l." + name;
-    return iso_time(column + "_earliest_us") + " AS " + name + "_earliest, " +
-           iso_time(column + "_latest_us") + " AS " + name + "_latest, " +
-           words<Provenance>(column + "_provenance") + " AS " + name + "_provenance, ";
+// The times of a lease, spelt out of what store/lease_times.hpp packed.
+std::string provenance_of(int shift) {
+    const std::string kind = "(ifnull(l.kinds, " + std::to_string(observed_kinds) + ") >> " +
+                             std::to_string(shift) + " & 31)";
+    return "CASE WHEN " + kind + " > 0 THEN " + words<Provenance>("((" + kind + " - 1) % 4)") +
+           " END";
+}
+
+// Whether there is only an earliest bound.
+std::string earliest_only(int shift) {
+    return "((ifnull(l.kinds, 1) >> " + std::to_string(shift) + " & 31) BETWEEN 13 AND 16)";
+}
+
+std::string moment(const std::string &name, const std::string &at_us, int shift) {
+    const std::string kind = "(ifnull(l.kinds, " + std::to_string(observed_kinds) + ") >> " +
+                             std::to_string(shift) + " & 31)";
+    const std::string latest_only = "(" + kind + " BETWEEN 9 AND 12)";
+    return "CASE WHEN NOT " + latest_only + " THEN " +
+           iso_time("(" + at_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
+           "_earliest, CASE WHEN NOT " + earliest_only(shift) + " THEN " + iso_time(at_us) +
+           " END AS " + name + "_latest, " + provenance_of(shift) + " AS " + name + "_provenance, ";
 }
 
 // What an operator wants to see of the process that opened the socket or was the last to hold it.
 std::string process_columns(const std::string &who) {
-    std::string sql = words<Provenance>("l." + who + "_provenance") + " AS " + who +
+    std::string sql = words<Provenance>("f." + who + "_provenance") + " AS " + who +
                       "_provenance, " + who + ".pid AS " + who + "_pid, ";
     for (const std::string field : {"command", "executable", "arguments", "unit", "container"})
         sql += "(SELECT value FROM text WHERE id = " + who + "." + field + ") AS " + who + "_" +
@@ -220,36 +259,45 @@ std::string process_columns(const std::string &who) {
     return sql;
 }
 
-std::string process_joins(const std::string &who) {
-    return " LEFT JOIN lease_holder AS " + who + "_row ON " + who + "_row.lease = l.serial AND " +
-           who + "_row.ordinal = l." + who + " LEFT JOIN process AS " + who + " ON " + who +
-           ".id = " + who + "_row.process";
+std::string process_join(const std::string &who) {
+    return " LEFT JOIN process AS " + who + " ON " + who + ".id = CASE f." + who +
+           " WHEN 0 THEN f.process ELSE (SELECT h.process FROM flow_holder AS h WHERE h.flow = "
+           "f.id AND h.ordinal = f." +
+           who + ") END";
 }
 
-// A name of the network namespace that `row` (l or f) is in, as of `moment`.
+// A name of the network namespace that `row` is in, as of `moment`.
 std::string namespace_name(const std::string &row, const std::string &moment) {
     return "(SELECT t.value FROM network_namespace AS n LEFT JOIN text AS t ON t.id = n.name "
            "WHERE n.boot = " +
-           row + ".boot AND n.inode = " + row + ".network_namespace AND n.since_us <= " + row +
-           "." + moment + " ORDER BY n.since_us DESC LIMIT 1) AS network_namespace_name, ";
+           row + ".boot AND n.inode = " + row + ".network_namespace AND n.since_us <= " + moment +
+           " ORDER BY n.since_us DESC LIMIT 1) AS network_namespace_name, ";
 }
 
 std::string history_view() {
-    return "CREATE VIEW history AS SELECT l.serial, " + words<Protocol>("l.protocol") +
-           " AS protocol, " + address("l.local_address") +
-           " AS local_address, l.local_port, CASE WHEN l.peer_port > 0 THEN " +
-           address("l.peer_address") +
-           " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, l.network_namespace, " +
-           namespace_name("l", "first_us") + words<Role>("l.role") + " AS role, " +
-           words<PortChoice>("l.port_choice") + " AS port_choice, " + words<Phase>("l.phase") +
-           " AS phase, " + words<Outcome>("l.outcome") + " AS outcome, " + moment("opened") +
-           moment("closed") + moment("freed") + "l.uid, " + process_columns("opener") +
-           process_columns("last_holder") +
+    const std::string opened = "(l.id + p.origin + p.shift_us + l.opened_by_us)";
+    const std::string closed = "(" + opened + " + l.closed_us)";
+    const std::string freed = "(" + opened + " + ifnull(l.closed_us, 0) + l.freed_us)";
+    const std::string first = "(" + opened + " + l.first_observed_us)";
+    return "CREATE VIEW history AS SELECT l.id + p.origin AS serial, " +
+           words<Protocol>("f.protocol") + " AS protocol, " + address("here.value") +
+           " AS local_address, l.port AS local_port, CASE WHEN l.peer_port > 0 THEN " +
+           address("there.value") +
+           " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, f.network_namespace, " +
+           namespace_name("f", first) + words<Role>("f.role") + " AS role, " +
+           words<PortChoice>("f.port_choice") + " AS port_choice, " +
+           words<Phase>("ifnull(l.phase, " + std::to_string(static_cast<int>(Phase::freed)) + ")") +
+           " AS phase, " + words<Outcome>("l.outcome") + " AS outcome, " +
+           moment("opened", opened, 0) + moment("closed", closed, 5) + moment("freed", freed, 10) +
+           "f.uid, " + process_columns("opener") + process_columns("last_holder") +
            "l.bytes_sent, l.bytes_received, "
-           "CASE WHEN l.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
+           "CASE WHEN f.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
            "boot "
-           "FROM lease AS l JOIN boot AS b ON b.id = l.boot" +
-           process_joins("opener") + process_joins("last_holder");
+           "FROM part AS p JOIN lease AS l JOIN flow AS f ON f.id = l.flow "
+           "JOIN boot AS b ON b.id = f.boot "
+           "JOIN address AS here ON here.id = f.local_address "
+           "LEFT JOIN address AS there ON there.id = f.peer_address" +
+           process_join("opener") + process_join("last_holder");
 }
 
 std::string failed_bind_view() {
@@ -258,8 +306,8 @@ std::string failed_bind_view() {
         process += "(SELECT value FROM text WHERE id = p." + field + ") AS " + field + ", ";
     return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time("f.at_us") + " AS at, " +
            words<Protocol>("f.protocol") + " AS protocol, " + address("f.local_address") +
-           " AS local_address, f.local_port, f.network_namespace, " + namespace_name("f", "at_us") +
-           "f.uid, p.pid, " + process +
+           " AS local_address, f.local_port, f.network_namespace, " +
+           namespace_name("f", "f.at_us") + "f.uid, p.pid, " + process +
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', f.key_value) END AS cookie, "
            "b.uuid AS boot FROM bind_failure AS f JOIN boot AS b ON b.id = f.boot "
            "LEFT JOIN process AS p ON p.id = f.process";
@@ -290,16 +338,11 @@ void check_ownership(Database &database) {
 }
 
 void create_schema(Database &database) {
-    const std::int64_t version = database.integer("PRAGMA user_version");
-    if (version == 0) {
+    if (database.integer("PRAGMA user_version") == 0) {
         database.execute(tables);
         database.execute("PRAGMA application_id = " + std::to_string(application_id));
+        set_version(database);
     }
-    if (version == 1)
-        database.execute(from_version_1);
-    if (version < 2)
-        database.execute(since_version_2);
-    set_version(database);
     database.execute("DROP VIEW IF EXISTS history; DROP VIEW IF EXISTS failed_bind");
     database.execute(history_view());
     database.execute(failed_bind_view());

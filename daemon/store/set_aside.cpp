@@ -2,16 +2,17 @@
 
 #include "store/database.hpp"
 #include "store/fault.hpp"
+#include "store/part_files.hpp"
 #include "store/schema.hpp"
 #include "store/state_directory.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <ctime>
 #include <stdexcept>
 #include <system_error>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace portd::store {
@@ -19,14 +20,7 @@ namespace {
 
 using End = StateDirectory::PreviousRun::End;
 
-constexpr mode_t database_mode = 0640; // SQLite gives its -wal and -shm the same
-
-void create_file(const std::filesystem::path &file) {
-    const int fd = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, database_mode);
-    if (fd < 0)
-        throw std::system_error(errno, std::generic_category(), "cannot open " + file.string());
-    ::close(fd);
-}
+constexpr const char *damaged = ".damaged-";
 
 // Reading every page of a large file costs seconds. What the kernel was given survives the death of
 // a process, so only a run that ended with its machine, or of which nothing is known, leaves a
@@ -55,13 +49,13 @@ void move_file(const std::filesystem::path &from, const std::filesystem::path &t
 
 } // namespace
 
-std::unique_ptr<Database> open_sound(const StateDirectory &directory, const std::string &boot_id) {
-    const std::filesystem::path file = directory.database_file();
+std::unique_ptr<Database> open_sound(const StateDirectory &directory,
+                                     const std::filesystem::path &file,
+                                     const std::string &boot_id) {
     const auto &previous = directory.previous_run();
     if (previous && previous->end == End::damaged)
         throw DamagedStore(previous->reason);
 
-    create_file(file);
     auto database = std::make_unique<Database>(file, Database::Access::write);
     database->on_close(Database::OnClose::leave);
     check_ownership(*database);
@@ -84,7 +78,7 @@ std::unique_ptr<Database> open_sound(const StateDirectory &directory, const std:
 }
 
 SetAside set_aside(const std::filesystem::path &file, const std::string &reason) {
-    const std::string base = file.string() + ".damaged-" + utc_stamp();
+    const std::string base = file.string() + damaged + utc_stamp();
     std::string target = base;
     for (int copy = 2; std::filesystem::exists(std::filesystem::symlink_status(target)); ++copy)
         target = base + "-" + std::to_string(copy);
@@ -92,6 +86,17 @@ SetAside set_aside(const std::filesystem::path &file, const std::string &reason)
     move_file(file.string() + "-wal", target + "-wal");
     move_file(file.string() + "-shm", target + "-shm");
     return {target, reason};
+}
+
+std::int64_t last_number_set_aside(const std::filesystem::path &directory) {
+    std::int64_t last = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(directory)) {
+        const std::string name = entry.path().filename();
+        const auto part = parse_part_name(name.substr(0, name.find(damaged)));
+        if (part)
+            last = std::max(last, part->number);
+    }
+    return last;
 }
 
 } // namespace portd::store

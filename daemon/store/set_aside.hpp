@@ -1,6 +1,7 @@
 // Opening the database file, and putting a damaged one out of the way.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,12 +17,15 @@ struct SetAside {
     std::string reason;
 };
 
-// portd.db of the directory, made if it is missing, in WAL mode and found sound. Throws
-// DamagedStore if it is not sound; std::runtime_error if it is another application's or a newer
-// portd's (which is left untouched), or cannot be opened.
-std::unique_ptr<Database> open_sound(const StateDirectory &directory, const std::string &boot_id);
+// The file, in WAL mode and found sound. Throws DamagedStore if it is not sound; std::runtime_error
+// if it is another application's or a newer portd's (which is left untouched), or cannot be opened.
+std::unique_ptr<Database> open_sound(const StateDirectory &directory,
+                                     const std::filesystem::path &file, const std::string &boot_id);
 
 // Renames the file to "<file>.damaged-<UTC time>". Throws std::system_error.
 SetAside set_aside(const std::filesystem::path &file, const std::string &reason);
+
+// The largest number of a part that was set aside; 0 if there is none.
+std::int64_t last_number_set_aside(const std::filesystem::path &directory);
 
 } // namespace portd::store

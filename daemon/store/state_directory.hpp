@@ -36,7 +36,6 @@ class StateDirectory {
     const std::optional<PreviousRun> &previous_run() const { return previous_; }
     void forget_previous_run() { previous_.reset(); }
     const std::filesystem::path &path() const { return path_; }
-    std::filesystem::path database_file() const { return path_ / "portd.db"; }
 
     // What the next owner shall know of this run. Throws std::system_error.
     void record(PreviousRun::End end, const std::string &reason = {});

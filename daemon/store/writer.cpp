@@ -6,21 +6,24 @@
 #include "store/lease_rows.hpp"
 #include "store/lease_writer.hpp"
 #include "store/open_store.hpp"
+#include "store/part_files.hpp"
+#include "store/retention.hpp"
+#include "store/rotation.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace portd::store {
 namespace {
 
-std::int64_t file_bytes(const std::filesystem::path &file) {
-    std::error_code missing;
-    const std::uintmax_t size = std::filesystem::file_size(file, missing);
-    return missing ? 0 : static_cast<std::int64_t>(size);
-}
+constexpr std::int64_t smallest_part = 1 << 20;
+constexpr std::int64_t largest_part = 256 << 20;
+
+// A part that could not be begun is tried again after so many commits.
+constexpr int commits_until_retry = 100;
 
 } // namespace
 
@@ -30,6 +33,10 @@ class Writer::Session {
     explicit Session(OpenedStore opened);
 
     const OpenedStore &opened() const { return opened_; }
+    std::int64_t bytes() { return opened_.database->integer("PRAGMA page_count") * page_bytes_; }
+    // Makes the next part and gives this one up.
+    PartFile make_next();
+    std::int64_t now_us() const { return now_us_; }
     std::int64_t last_serial() const { return lease_writer_.counts().last_serial; }
     std::int64_t leases() const { return lease_writer_.counts().leases; }
 
@@ -55,16 +62,19 @@ class Writer::Session {
     Statement insert_bind_failure_;
     Statement select_namespace_;
     Statement put_namespace_;
+    const std::int64_t page_bytes_;
+    std::int64_t next_bind_failure_;
+    std::int64_t now_us_; // the latest moment that was stored
 };
 
 Writer::Session::Session(OpenedStore opened)
     : opened_(std::move(opened)),
       interning_(*opened_.database, opened_.boot, opened_.info.wall_offset_us),
-      lease_writer_(*opened_.database, interning_, opened_.boot, opened_.info.wall_offset_us,
+      lease_writer_(*opened_.database, interning_, *opened_.part,
+                    {opened_.boot, opened_.info.wall_offset_us},
                     {opened_.leases, opened_.last_serial}),
-      rows_(*opened_.database),
-      select_open_(*opened_.database,
-                   "SELECT serial FROM lease WHERE freed_provenance IS NULL AND boot = ?1"),
+      rows_(*opened_.database, *opened_.part),
+      select_open_(*opened_.database, "SELECT id FROM lease WHERE span = 2"),
       put_coverage_(*opened_.database,
                     "INSERT INTO coverage(boot, source, since_us, until_us) VALUES(?1, ?2, ?3, ?4) "
                     "ON CONFLICT(boot, source, since_us) DO UPDATE SET "
@@ -80,33 +90,47 @@ Writer::Session::Session(OpenedStore opened)
       put_namespace_(*opened_.database,
                      "INSERT INTO network_namespace(boot, inode, since_us, name) "
                      "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(boot, inode, since_us) "
-                     "DO UPDATE SET name = excluded.name") {}
+                     "DO UPDATE SET name = excluded.name"),
+      page_bytes_(opened_.database->integer("PRAGMA page_size")),
+      next_bind_failure_(opened_.last_bind_failure + 1),
+      now_us_(opened_.watched_until_us.value_or(opened_.info.wall_offset_us)) {}
 
 std::vector<model::Lease> Writer::Session::open_leases() {
     std::vector<std::int64_t> serials;
     {
         Execution row(select_open_);
-        row.bind(opened_.boot);
         while (row.next())
-            serials.push_back(row.integer(0));
+            serials.push_back(opened_.part->serial_of(row.integer(0)));
     }
     std::ranges::sort(serials);
     std::vector<model::Lease> leases;
     leases.reserve(serials.size());
     for (const std::int64_t serial : serials)
         leases.push_back(rows_.lease(serial).lease);
-    rows_.forget_processes();
+    rows_.forget();
     return leases;
+}
+
+PartFile Writer::Session::make_next() {
+    const Part &part = *opened_.part;
+    const std::int64_t since_us = std::max(now_us_, part.since_us.value_or(now_us_));
+    return make_next_part(opened_.database->file().parent_path(), *opened_.database, part,
+                          {.since_us = since_us,
+                           .last_serial = last_serial(),
+                           .next_bind_failure = next_bind_failure_,
+                           .shift_us = part.shift_us});
 }
 
 void Writer::Session::commit(const Batch &batch) {
     const LeaseWriter::Counts before = lease_writer_.counts();
+    const std::int64_t bind_failure_before = next_bind_failure_;
     try {
         write(batch);
     } catch (...) {
         // Rolled back: rows that were remembered may not exist.
         interning_.forget();
         lease_writer_.roll_back(before);
+        next_bind_failure_ = bind_failure_before;
         throw;
     }
 }
@@ -125,12 +149,19 @@ void Writer::Session::write(const Batch &batch) {
     transaction.commit();
 }
 
+// What was before this part stands in the one before.
 void Writer::Session::write_watched(const Watched &watched) {
+    const std::int64_t until_us = row_us(watched.until);
+    const std::int64_t since_us =
+        std::max(row_us(watched.since), opened_.part->since_us.value_or(row_us(watched.since)));
+    now_us_ = std::max(now_us_, until_us);
+    if (until_us < since_us)
+        return;
     Execution(put_coverage_)
         .bind(opened_.boot)
         .bind(static_cast<std::int64_t>(watched.source))
-        .bind(row_us(watched.since))
-        .bind(row_us(watched.until))
+        .bind(since_us)
+        .bind(until_us)
         .run();
 }
 
@@ -149,8 +180,10 @@ void Writer::Session::write_bind_failure(const model::BindFailure &failure) {
     if (failure.process)
         process = interning_.process(failure.process);
     Execution insert(insert_bind_failure_);
-    bind_bind_failure(insert, failure, opened_.boot, opened_.info.wall_offset_us, process);
+    bind_bind_failure(insert, failure, next_bind_failure_, opened_.boot,
+                      opened_.info.wall_offset_us, process);
     insert.run();
+    next_bind_failure_ += opened_.database->changed_rows();
 }
 
 void Writer::Session::write_namespace(const NamespaceName &name) {
@@ -173,13 +206,24 @@ void Writer::Session::write_namespace(const NamespaceName &name) {
             .run();
 }
 
-// Declaration order is lifetime: the lock outlives the file.
+std::int64_t Limits::part_bytes() const {
+    return std::clamp(max_bytes / 16, smallest_part, largest_part);
+}
+
+// Declaration order is lifetime: the lock outlives the files.
 struct Writer::State {
     StateDirectory directory;
+    const Limits limits;
     std::optional<SetAside> set_aside;
     std::unique_ptr<Session> session; // none once closed
+    std::optional<Retention> retention;
+    std::vector<Notice> notices;
+    std::int64_t part_began_us = 0;
+    int commits_until_next_part = 0; // after a failure
 
-    State(const std::filesystem::path &path, const BootInfo &boot);
+    State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept);
+    void begin_part();
+    void keep_house();
 
     // Leaves word of damage that is met for the next run, which sets the file aside.
     template <typename Act>
@@ -193,19 +237,60 @@ struct Writer::State {
     }
 };
 
-Writer::State::State(const std::filesystem::path &path, const BootInfo &boot)
-    : directory(path, boot.boot_id) {
+Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept)
+    : directory(path, boot.boot_id), limits(kept) {
+    const PartFile current = find_current_part(directory);
     try {
-        session = std::make_unique<Session>(open_store(directory, boot));
+        session = std::make_unique<Session>(open_store(directory, current, boot));
     } catch (const DamagedStore &damage) {
-        set_aside = store::set_aside(directory.database_file(), damage.what());
+        set_aside = store::set_aside(path_of(directory.path(), current), damage.what());
         directory.forget_previous_run(); // it was about the file that is gone
-        session = std::make_unique<Session>(open_store(directory, boot));
+        session =
+            std::make_unique<Session>(open_store(directory, find_current_part(directory), boot));
     }
+    retention.emplace(directory.path(), session->opened().file.number);
+    part_began_us = session->opened().part->since_us.value_or(session->now_us());
 }
 
-Writer::Writer(const std::filesystem::path &state_directory, const BootInfo &boot)
-    : state_(std::make_unique<State>(state_directory, boot)) {}
+void Writer::State::begin_part() {
+    const OpenedStore &given_up = session->opened();
+    const std::int64_t leases = session->leases();
+    const BootInfo boot = given_up.info;
+    const std::int64_t number = given_up.file.number;
+    const PartFile next = session->make_next();
+    try {
+        session = std::make_unique<Session>(open_store(directory, next, boot));
+    } catch (...) {
+        remove_database(path_of(directory.path(), next)); // the current part is still the newest
+        throw;
+    }
+    part_began_us = session->opened().part->since_us.value_or(session->now_us());
+    retention->give_up(number, leases - session->leases(), part_began_us);
+}
+
+void Writer::State::keep_house() {
+    const std::int64_t age_us = session->now_us() - part_began_us;
+    const bool is_due = session->leases() > 0 && (session->bytes() >= limits.part_bytes() ||
+                                                  age_us >= limits.part_age().count());
+    if (is_due && --commits_until_next_part < 0) {
+        try {
+            begin_part();
+            commits_until_next_part = 0;
+        } catch (const DamagedStore &) {
+            throw;
+        } catch (const std::exception &fault) {
+            notices.push_back(
+                {Notice::Kind::failure,
+                 std::string("cannot begin another part of the history: ") + fault.what()});
+            commits_until_next_part = commits_until_retry;
+        }
+    }
+    retention->work(limits, session->bytes(), session->now_us());
+}
+
+Writer::Writer(const std::filesystem::path &state_directory, const BootInfo &boot,
+               const Limits &limits)
+    : state_(std::make_unique<State>(state_directory, boot, limits)) {}
 
 Writer::~Writer() = default;
 
@@ -250,21 +335,40 @@ void Writer::commit(const Batch &batch) {
     if (batch.leases.empty() && !batch.watched && batch.gaps.empty() &&
         batch.bind_failures.empty() && batch.namespaces.empty())
         return;
-    state_->noting_damage([&] { session().commit(batch); });
+    state_->noting_damage([&] {
+        session().commit(batch);
+        state_->keep_house();
+    });
 }
 
 std::int64_t Writer::stored_leases() const {
-    return session().leases();
+    return session().leases() + state_->retention->leases();
 }
 
 std::int64_t Writer::stored_bytes() const {
-    const std::filesystem::path file = state_->directory.database_file();
-    return file_bytes(file) + file_bytes(file.string() + "-wal");
+    const auto current = path_of(state_->directory.path(), session().opened().file);
+    return bytes_of(current) + state_->retention->bytes();
+}
+
+std::vector<Notice> Writer::take_notices() {
+    std::vector<Notice> notices = std::exchange(state_->notices, {});
+    std::ranges::move(state_->retention->take_notices(), std::back_inserter(notices));
+    return notices;
+}
+
+void Writer::begin_part() {
+    if (session().leases() > 0)
+        state_->noting_damage([this] { state_->begin_part(); });
+}
+
+void Writer::settle() {
+    state_->retention->settle(state_->limits, session().bytes(), session().now_us());
 }
 
 void Writer::close_cleanly() {
     state_->noting_damage([this] { session().checkpoint(); });
     state_->session.reset();
+    state_->retention.reset();
     state_->directory.record(StateDirectory::PreviousRun::End::clean);
 }
 

@@ -1,5 +1,6 @@
-// The writing end of the store: `<state directory>/portd.db`, an SQLite file that plain sqlite3
-// opens (see its view `history`).
+// The writing end of the store: history in files of the state directory (store/part_files.hpp) that
+// plain sqlite3 opens (see their view `history`). One is written; when it is full or old, the next
+// one is begun, the full one is packed, and the oldest are dropped when there are too many.
 //
 // There is one Writer to a state directory, kept by a lock file, and it holds the only connection
 // that writes or checkpoints: SQLite up to 3.51.2 can corrupt a write-ahead log when two
@@ -19,6 +20,7 @@
 #include "store/boot.hpp"
 #include "store/set_aside.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -59,13 +61,31 @@ struct Batch {
     std::span<const NamespaceName> namespaces = {};
 };
 
+// How much history is kept.
+struct Limits {
+    std::int64_t max_bytes = std::int64_t{2} << 30;
+    std::chrono::microseconds max_age = std::chrono::hours(90 * 24);
+
+    // A part is this large or this old when the next one is begun.
+    std::int64_t part_bytes() const;
+    std::chrono::microseconds part_age() const { return max_age / 30; }
+};
+
+// What the owner may want to log.
+struct Notice {
+    enum class Kind { dropped, failure };
+    Kind kind = Kind::failure;
+    std::string text;
+};
+
 class Writer {
   public:
     // Opens or makes the store. Leases that another boot left open are closed: they ended between
     // the end of that boot's coverage and the start of this boot. If the file is damaged it is set
     // aside and a new one begun; only where the last run ended with its machine is the whole file
     // looked through.
-    Writer(const std::filesystem::path &state_directory, const BootInfo &boot);
+    Writer(const std::filesystem::path &state_directory, const BootInfo &boot,
+           const Limits &limits = {});
     // Closes the store, but leaves no word that the run ended as it should: for that,
     // close_cleanly().
     ~Writer();
@@ -95,9 +115,15 @@ class Writer {
     void commit(const Batch &batch);
 
     std::int64_t stored_leases() const;
-    std::int64_t stored_bytes() const; // of the file and its write-ahead log
+    std::int64_t stored_bytes() const; // of all files
+    std::vector<Notice> take_notices();
 
-    // Brings everything into the one file and closes it. Nothing but the destructor may follow.
+    // Begins the next part, if the current one has any lease.
+    void begin_part();
+    // Waits until all parts but the current one are sealed, or can not be.
+    void settle();
+
+    // Brings everything into the files and closes them. Nothing but the destructor may follow.
     void close_cleanly();
 
   private:

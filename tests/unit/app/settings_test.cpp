@@ -99,9 +99,23 @@ TEST_F(SettingsFile, ErrorsNameFileLineAndWhatWasExpected) {
     EXPECT_THAT(error_of("capture = 'magic'\n"), HasSubstr("'sock_diag'"));
     EXPECT_THAT(error_of("ports = '70000'\n"), HasSubstr("65535"));
     EXPECT_THAT(error_of("ports = true\n"), HasSubstr("expected a string"));
-    EXPECT_THAT(error_of("[store]\nports = 1\n"), HasSubstr("unknown key 'store'"));
+    EXPECT_THAT(error_of("[network]\nports = 1\n"), HasSubstr("unknown key 'network'"));
     EXPECT_THAT(error_of("socket = '" + std::string(200, 'x') + "'\n"), HasSubstr("107 bytes"));
     EXPECT_THAT(error_of("ports = \n"), HasSubstr("bad.toml:1"));
+}
+
+TEST_F(SettingsFile, TheStoreHasATable) {
+    const auto file = write("portd.toml", "ports = 'all'\n"
+                                          "[store]\n"
+                                          "max_size = '20G'\n"
+                                          "max_age = '1y'\n");
+    Settings settings;
+    apply_settings_file(file, settings);
+    EXPECT_EQ(settings.max_bytes, std::int64_t{20} << 30);
+    EXPECT_EQ(settings.max_age, std::chrono::hours(365 * 24));
+    EXPECT_THAT(error_of("[store]\nmax_age = '1min'\n"),
+                AllOf(HasSubstr("bad.toml:2"), HasSubstr("store.max_age")));
+    EXPECT_THAT(error_of("[store]\nports = 1\n"), HasSubstr("unknown key 'store.ports'"));
 }
 
 TEST_F(SettingsFile, MissingFileIsAnErrorOnlyIfItWasNamed) {

@@ -100,7 +100,7 @@ class FakeHistory : public model::History {
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);
-        const auto begin = static_cast<std::size_t>(after ? after->serial : 0);
+        const auto begin = static_cast<std::size_t>(after.value_or(0));
         const std::size_t end = std::min(begin + limit, leases.size());
         model::LeasePage page;
         for (std::size_t i = begin; i < end; ++i) {
@@ -109,15 +109,15 @@ class FakeHistory : public model::History {
                 page.leases.push_back(lease);
         }
         if (end < leases.size())
-            page.next = model::LeaseCursor{0, static_cast<std::int64_t>(end)};
+            page.next = static_cast<std::int64_t>(end);
         return page;
     }
 
     model::BindFailurePage bind_failures(const model::LeaseQuery &query,
-                                         std::optional<model::LeaseCursor> after,
+                                         std::optional<model::BindFailureCursor> after,
                                          std::size_t limit) override {
         check();
-        const auto begin = static_cast<std::size_t>(after ? after->serial : 0);
+        const auto begin = static_cast<std::size_t>(after ? after->number : 0);
         const std::size_t end = std::min(begin + limit, failures.size());
         model::BindFailurePage page;
         for (std::size_t i = begin; i < end; ++i) {
@@ -126,7 +126,7 @@ class FakeHistory : public model::History {
                 page.failures.push_back(failure);
         }
         if (end < failures.size())
-            page.next = model::LeaseCursor{0, static_cast<std::int64_t>(end)};
+            page.next = model::BindFailureCursor{0, static_cast<std::int64_t>(end)};
         return page;
     }
 

@@ -32,7 +32,7 @@ void fail(Writer &writer, const std::vector<model::BindFailure> &failures) {
 std::vector<proto::BindFailure>
 all_failures(model::History &history, const model::LeaseQuery &query, std::size_t limit = 100) {
     std::vector<proto::BindFailure> all;
-    std::optional<model::LeaseCursor> after;
+    std::optional<model::BindFailureCursor> after;
     do {
         model::BindFailurePage page = history.bind_failures(query, after, limit);
         EXPECT_LE(page.failures.size(), limit);
@@ -405,7 +405,7 @@ TEST(BindFailureRows, ThatNoPortdWroteAreDamage) {
         Writer writer(directory.path(), first_boot);
         fail(writer, {make_failure(1, 8080, 10)});
         {
-            Database database(directory / "portd.db", Database::Access::write);
+            Database database(directory / "current-000001.db", Database::Access::write);
             database.execute("UPDATE bind_failure SET " + column);
         }
         Reader reader(directory.path());
@@ -444,7 +444,7 @@ TEST(NamespaceNames, HoldForAllOfTheBootUnlessTheySaySinceWhen) {
     Reader reader(directory.path());
     EXPECT_EQ(all_failures(reader, {})[0].network_namespace_name, "blue");
     EXPECT_EQ(all_failures(reader, {})[1].network_namespace_name, "red");
-    Database database(directory / "portd.db", Database::Access::read);
+    Database database(directory / "current-000001.db", Database::Access::read);
     EXPECT_EQ(database.integer("SELECT count(*) FROM network_namespace"), 4)
         << "a name that is in force is not stored again";
 }

@@ -23,7 +23,7 @@ const std::string overflow = "overflow";
 const std::string not_watching{not_running};
 
 CoverageRecords records(std::vector<CoverageInterval> intervals, std::vector<Gap> gaps = {}) {
-    CoverageRecords made{std::move(intervals), std::move(gaps), {}, {}, {}};
+    CoverageRecords made{std::move(intervals), std::move(gaps), {}, {}, {}, {}};
     for (const CoverageInterval &one : made.intervals) {
         made.first_us = std::min(made.first_us.value_or(one.since_usec), one.since_usec);
         made.last_us = std::max(made.last_us.value_or(one.until_usec), one.until_usec);

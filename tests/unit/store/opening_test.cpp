@@ -59,7 +59,7 @@ TEST(StateDirectory, IsMadeForOwnerAndGroupOnly) {
     ASSERT_EQ(stat((parent / "state").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0007u, 0u);
     EXPECT_EQ(status.st_mode & 0700u, 0700u);
-    ASSERT_EQ(stat((parent / "state/portd.db").c_str(), &status), 0);
+    ASSERT_EQ(stat((parent / "state/current-000001.db").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0007u, 0u);
 }
 
@@ -117,7 +117,7 @@ TEST(Opening, AnEmptyStoreSaysSo) {
 TEST(Opening, AReaderWithoutAStoreNamesTheFile) {
     TemporaryDirectory directory;
     EXPECT_THAT(message_of<std::runtime_error>([&] { Reader reader(directory.path()); }),
-                HasSubstr((directory / "portd.db").string()));
+                HasSubstr(directory.path().string()));
 }
 
 TEST(Opening, TheFirstOffsetOfABootIsKept) {
@@ -159,7 +159,7 @@ TEST(Opening, LeasesThatAnotherBootLeftOpenEndBetweenTheBoots) {
 
     Reader reader(directory.path());
     const auto found = all_pages(reader, {});
-    ASSERT_EQ(cookies(found), (std::vector<std::string>{"1", "2", "4", "3"}));
+    ASSERT_EQ(cookies(found), (std::vector<std::string>{"1", "2", "3", "4"}));
     const std::int64_t base = first_boot.wall_offset_us;
     const auto between = [](std::int64_t earliest) {
         return proto::Moment{std::nullopt, earliest, second_boot.wall_offset_us,
@@ -171,8 +171,8 @@ TEST(Opening, LeasesThatAnotherBootLeftOpenEndBetweenTheBoots) {
     EXPECT_EQ(found[0].freed, between(base + 50));
     EXPECT_EQ(found[1].closed->usec, base + 25);
     EXPECT_EQ(found[1].freed, between(base + 50));
-    EXPECT_EQ(found[2].freed->usec, base + 40);
-    EXPECT_EQ(found[3].freed, between(base + 90));
+    EXPECT_EQ(found[2].freed, between(base + 90));
+    EXPECT_EQ(found[3].freed->usec, base + 40);
 }
 
 TEST(Opening, AClockThatWasSetBackBoundsNothing) {
@@ -194,7 +194,7 @@ TEST(Opening, AClockThatWasSetBackBoundsNothing) {
 TEST(Opening, ANewerSchemaIsRefusedAndNotTouched) {
     TemporaryDirectory directory;
     fill(directory.path());
-    const auto file = directory / "portd.db";
+    const auto file = directory / "current-000001.db";
     {
         Database database(file, Database::Access::write);
         database.execute("PRAGMA user_version = " + std::to_string(schema_version + 1));
@@ -210,7 +210,7 @@ TEST(Opening, ANewerSchemaIsRefusedAndNotTouched) {
 
 TEST(Opening, ADatabaseOfAnotherApplicationIsRefusedAndNotTouched) {
     TemporaryDirectory directory;
-    const auto file = directory / "portd.db";
+    const auto file = directory / "current-000001.db";
     {
         Database database(file, Database::Access::write);
         database.execute("CREATE TABLE note(text)");
@@ -232,7 +232,7 @@ class Damaged : public testing::TestWithParam<Damage> {};
 TEST_P(Damaged, FileIsSetAsideWholeAndANewOneBegun) {
     TemporaryDirectory directory;
     fill(directory.path());
-    const auto file = directory / "portd.db";
+    const auto file = directory / "current-000001.db";
     GetParam().inflict(file);
     const std::string damaged = contents(file);
     // The machine went down: another boot, and no word of a clean end.
@@ -240,7 +240,7 @@ TEST_P(Damaged, FileIsSetAsideWholeAndANewOneBegun) {
 
     auto writer = std::make_unique<Writer>(directory.path(), second_boot);
     ASSERT_TRUE(writer->set_aside());
-    EXPECT_THAT(writer->set_aside()->path.string(), HasSubstr("portd.db.damaged-"));
+    EXPECT_THAT(writer->set_aside()->path.string(), HasSubstr("current-000001.db.damaged-"));
     EXPECT_FALSE(writer->set_aside()->reason.empty());
     EXPECT_EQ(contents(writer->set_aside()->path), damaged);
     EXPECT_EQ(writer->stored_leases(), 0);
@@ -284,12 +284,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     TemporaryDirectory directory;
     fill(directory.path());
-    const auto file = directory / "portd.db";
+    const auto file = directory / "current-000001.db";
     std::int64_t page = 0;
     {
         Database database(file, Database::Access::read);
-        page = database.integer(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'lease_holder_by_process'");
+        page =
+            database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'flow_by_process'");
     }
     overwrite(file, (page - 1) * 4096, std::string(64, '\xff'));
     const std::string damaged = contents(file);
@@ -310,17 +310,21 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
 }
 
 TEST(Opening, ARowThatNoPortdWroteIsDamage) {
-    for (const std::string column :
-         {"phase = 77", "protocol = -1", "local_port = 65536", "local_address = x'00'",
-          "opener = 5", "uid = -1", "boot = 99", "freed_provenance = 9", "key_kind = 3"}) {
+    for (const std::string change :
+         {"lease SET phase = 77", "lease SET port = 65536", "lease SET flow = 999",
+          "lease SET kinds = 31", "lease SET kinds = 0", "lease SET opened_spread_us = 7",
+          "lease SET freed_us = 1", "flow SET protocol = -1", "flow SET local_address = 99",
+          "flow SET opener = 5", "flow SET uid = -1", "flow SET boot = 99",
+          "flow SET process = 999", "flow SET key_kind = 3", "address SET value = x'00'"}) {
         TemporaryDirectory directory;
         fill(directory.path());
         {
-            Database database(directory / "portd.db", Database::Access::write);
-            database.execute("UPDATE lease SET " + column + " WHERE serial = 100");
+            Database database(directory / "current-000001.db", Database::Access::write);
+            database.execute("UPDATE " + change +
+                             " WHERE id = " + (change.starts_with("lease") ? "100" : "1"));
         }
         Reader reader(directory.path());
-        EXPECT_THROW(all_pages(reader, {}), DamagedStore) << column;
+        EXPECT_THROW(all_pages(reader, {}), DamagedStore) << change;
     }
 }
 
@@ -328,8 +332,8 @@ TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAsideAtTheNextStart) {
     TemporaryDirectory directory;
     fill(directory.path());
     {
-        Database database(directory / "portd.db", Database::Access::write);
-        database.execute("UPDATE lease SET phase = 77 WHERE serial = 100");
+        Database database(directory / "current-000001.db", Database::Access::write);
+        database.execute("UPDATE lease SET phase = 77 WHERE id = 100");
     }
     {
         const Writer writer(directory.path(), first_boot);
@@ -352,7 +356,7 @@ TEST(Opening, OnlyAnEndTogetherWithTheMachineMakesTheWholeFileSuspect) {
                             Case{"", second_boot, true}}) {
         TemporaryDirectory directory;
         fill(directory.path());
-        const auto file = directory / "portd.db";
+        const auto file = directory / "current-000001.db";
         std::int64_t page = 0;
         {
             Database database(file, Database::Access::read);
@@ -376,7 +380,7 @@ TEST(Opening, FilesSetAsideInTheSameSecondDoNotReplaceEachOther) {
     TemporaryDirectory directory;
     std::vector<std::filesystem::path> paths;
     for (int i = 0; i < 3; ++i) {
-        const auto file = directory / "portd.db";
+        const auto file = directory / "current-000001.db";
         std::ofstream(file) << "damaged " << i;
         paths.push_back(store::set_aside(file, "because").path);
     }
@@ -387,7 +391,7 @@ TEST(Opening, FilesSetAsideInTheSameSecondDoNotReplaceEachOther) {
 TEST(Opening, ACleanCloseLeavesOneFile) {
     TemporaryDirectory directory;
     fill(directory.path());
-    EXPECT_FALSE(std::filesystem::exists(directory / "portd.db-wal"));
+    EXPECT_FALSE(std::filesystem::exists(directory / "current-000001.db-wal"));
     Writer writer(directory.path(), first_boot);
     EXPECT_EQ(writer.stored_leases(), 200);
     EXPECT_EQ(writer.open_leases().size(), 200u);

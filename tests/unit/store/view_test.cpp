@@ -42,7 +42,7 @@ TEST(HistoryView, SpellsEverythingOut) {
     v6.id.socket.value = ~0ull;
     commit(writer, {lease, v6});
 
-    Database database(directory / "portd.db", Database::Access::read);
+    Database database(directory / "current-000001.db", Database::Access::read);
     expect_row(database, 1,
                {{"protocol", "tcp"},
                 {"local_address", "192.0.2.255"},
@@ -92,7 +92,7 @@ TEST(HistoryView, NamesTheNamespace) {
     const NamespaceName name{lease.id.socket.network_namespace, "blue", {}};
     const std::vector leases{lease, elsewhere};
     writer.commit({.leases = leases, .watched = {}, .gaps = {}, .namespaces = {&name, 1}});
-    Database database(directory / "portd.db", Database::Access::read);
+    Database database(directory / "current-000001.db", Database::Access::read);
     expect_row(database, 1,
                {{"network_namespace", "4026531840"}, {"network_namespace_name", "blue"}});
     expect_row(database, 2, {{"network_namespace", "7"}, {"network_namespace_name", ""}});
@@ -119,7 +119,7 @@ TEST(FailedBindView, SpellsEverythingOut) {
                    .gaps = {},
                    .bind_failures = std::vector{failure, nobodys},
                    .namespaces = {&name, 1}});
-    Database database(directory / "portd.db", Database::Access::read);
+    Database database(directory / "current-000001.db", Database::Access::read);
     const std::vector<Expected> expected{{"at", "2023-11-14T22:13:21.500000Z"},
                                          {"protocol", "udp"},
                                          {"local_address", "192.0.2.1"},
@@ -153,7 +153,7 @@ TEST(HistoryView, HasOneRowALeaseAfterReopening) {
         commit(writer, {lease});
         writer.close_cleanly();
     }
-    Database database(directory / "portd.db", Database::Access::read);
+    Database database(directory / "current-000001.db", Database::Access::read);
     EXPECT_EQ(database.integer("SELECT count(*) FROM history"), 2);
 }
 

@@ -1,0 +1,133 @@
+#include "store/part_reader.hpp"
+
+#include "store/lease_span.hpp"
+#include "store/schema.hpp"
+
+#include <algorithm>
+
+namespace portd::store {
+namespace {
+
+Database open_part(const std::filesystem::path &directory, const PartFile &file) {
+    Database database(path_of(directory, file),
+                      file.is_sealed ? Database::Access::sealed : Database::Access::read);
+    database.on_close(Database::OnClose::leave);
+    check_ownership(database);
+    // Of a sealed part the kernel's cache is enough: there can be many of them.
+    database.execute(std::string("PRAGMA query_only = TRUE; PRAGMA temp_store = MEMORY; ") +
+                     (file.is_sealed ? "PRAGMA cache_size = -256" : "PRAGMA cache_size = -4096"));
+    return database;
+}
+
+proto::Gap gap_of(const Execution &row) {
+    return {row.optional_integer(0), row.optional_integer(1), row.text(2), row.optional_integer(3)};
+}
+
+std::vector<proto::Gap> gaps_of(Execution &row) {
+    std::vector<proto::Gap> found;
+    while (row.next())
+        found.push_back(gap_of(row));
+    return found;
+}
+
+constexpr const char *select_gaps =
+    "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text AS t ON t.id = "
+    "g.cause ";
+
+} // namespace
+
+PartReader::PartReader(const std::filesystem::path &directory, const PartFile &file)
+    : file_(file),
+      database_(open_part(directory, file)),
+      part_(read_part(database_)),
+      rows_(database_, part_),
+      bind_failure_rows_(database_, rows_) {}
+
+// The writer completes the row of the part with its first lease.
+void PartReader::begin() {
+    if (statements_.size() > most_statements)
+        statements_.clear();
+    if (file_.is_sealed)
+        return;
+    snapshot_.emplace(database_, Transaction::Kind::read);
+    if (!part_.origin)
+        part_ = read_part(database_);
+}
+
+void PartReader::end() {
+    snapshot_.reset();
+    rows_.forget();
+}
+
+Statement &PartReader::statement(const std::string &sql) {
+    std::unique_ptr<Statement> &known = statements_[sql];
+    if (!known)
+        known = std::make_unique<Statement>(database_, sql);
+    return *known;
+}
+
+// A brief lease was freed about when it was filed, so the newest ones decide.
+std::optional<std::int64_t> PartReader::last_freed(const model::LeaseQuery &query) {
+    std::optional<std::int64_t> serial;
+    std::optional<std::int64_t> last_us;
+    const auto consider = [&](const Execution &row) {
+        const auto freed_us = row.optional_integer(1);
+        if (serial && freed_us <= last_us)
+            return;
+        serial = part_.serial_of(row.integer(0));
+        last_us = freed_us;
+    };
+    {
+        const BoundSql lasting = lasting_by_freedom(query, part_);
+        Execution row(statement(lasting.text));
+        bind(row, lasting);
+        while (row.next())
+            consider(row);
+    }
+    const BoundSql brief = brief_by_freedom(query, part_);
+    Execution row(statement(brief.text));
+    bind(row, brief);
+    while (row.next()) {
+        const std::int64_t filed_us = part_.moment_us(part_.serial_of(row.integer(0)));
+        if (last_us && filed_us < *last_us - brief_span_us)
+            break;
+        consider(row);
+    }
+    return serial;
+}
+
+std::vector<proto::CoverageInterval> PartReader::coverage(std::optional<std::int64_t> since_us,
+                                                          std::int64_t until_us) {
+    std::vector<proto::CoverageInterval> found;
+    Execution row(statement("SELECT since_us, until_us, source FROM coverage "
+                            "WHERE since_us <= ?1 AND (?2 IS NULL OR until_us >= ?2)"));
+    row.bind(until_us).bind(since_us);
+    while (row.next()) {
+        const std::int64_t source = row.integer(2);
+        if (source < 0 || source > static_cast<std::int64_t>(last_value<CaptureTier>))
+            database_.damaged("coverage: source " + std::to_string(source));
+        found.push_back({row.integer(0), row.integer(1), static_cast<CaptureTier>(source)});
+    }
+    return found;
+}
+
+std::vector<proto::Gap> PartReader::gaps(std::optional<std::int64_t> since_us,
+                                         std::int64_t until_us) {
+    Execution row(statement(std::string(select_gaps) +
+                            "WHERE (g.since_us IS NULL OR g.since_us <= ?1) "
+                            "AND (?2 IS NULL OR g.until_us IS NULL OR g.until_us >= ?2)"));
+    return gaps_of(row.bind(until_us).bind(since_us));
+}
+
+std::vector<proto::Gap> PartReader::newest_gaps(std::size_t limit) {
+    Execution row(statement(std::string(select_gaps) + "ORDER BY g.id DESC LIMIT ?1"));
+    return gaps_of(row.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1 << 20))));
+}
+
+PartReader::Bounds PartReader::coverage_bounds() {
+    Execution row(statement("SELECT min(since_us), max(until_us) FROM coverage"));
+    row.next();
+    return {row.optional_integer(0), row.optional_integer(1)};
+}
+
+} // namespace portd::store

@@ -1,0 +1,69 @@
+// Private to the store: one part, open for reading.
+#pragma once
+
+#include "model/history.hpp"
+#include "proto/messages.hpp"
+#include "store/bind_failure_rows.hpp"
+#include "store/database.hpp"
+#include "store/lease_query.hpp"
+#include "store/lease_rows.hpp"
+#include "store/part.hpp"
+#include "store/part_files.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace portd::store {
+
+class PartReader {
+  public:
+    PartReader(const std::filesystem::path &directory, const PartFile &file);
+
+    const PartFile &file() const { return file_; }
+    Database &database() { return database_; }
+    const Part &part() const { return part_; }
+    LeaseRows &rows() { return rows_; }
+    BindFailureRows &bind_failures() { return bind_failure_rows_; }
+
+    // Before each question: what is read until end() is one state of the part.
+    void begin();
+    void end();
+
+    // The statement of that text, prepared once. It lives until the next begin().
+    Statement &statement(const std::string &sql);
+
+    // The serial of the lease of the query's port that was freed last. Of brief leases, so many are
+    // looked at as a page looks at.
+    std::optional<std::int64_t> last_freed(const model::LeaseQuery &query);
+
+    // Intervals of coverage, and gaps, that touch [since, until].
+    std::vector<proto::CoverageInterval> coverage(std::optional<std::int64_t> since_us,
+                                                  std::int64_t until_us);
+    std::vector<proto::Gap> gaps(std::optional<std::int64_t> since_us, std::int64_t until_us);
+    // The gap that was recorded last comes first.
+    std::vector<proto::Gap> newest_gaps(std::size_t limit);
+    struct Bounds {
+        std::optional<std::int64_t> first_us;
+        std::optional<std::int64_t> last_us;
+    };
+    Bounds coverage_bounds();
+
+  private:
+    static constexpr std::size_t most_statements = 64;
+
+    PartFile file_;
+    Database database_;
+    std::optional<Transaction> snapshot_; // sealed parts need none
+    Part part_;
+    LeaseRows rows_;
+    BindFailureRows bind_failure_rows_;
+    std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;
+};
+
+} // namespace portd::store

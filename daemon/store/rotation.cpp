@@ -1,0 +1,197 @@
+#include "store/rotation.hpp"
+
+#include "store/lease_span.hpp"
+#include "store/schema.hpp"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace portd::store {
+namespace {
+
+constexpr const char *unfinished = ".unfinished";
+constexpr mode_t database_mode = 0640; // SQLite gives what it puts beside the file the same
+
+// ?1: the distance between the ids of the two parts; ?2: that between their shifts.
+constexpr const char *copy_leases =
+    "INSERT INTO next.lease SELECT id + ?1, port, flow, peer_port, key_value, opened_by_us + ?2, "
+    "first_observed_us, opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
+    "kinds, phase, outcome, span, bytes_sent, bytes_received FROM main.lease AS l WHERE ";
+
+// ?3: what turns an id into a moment; ?4: the moment since when freed leases are taken along.
+constexpr const char *freed_lately =
+    " AND l.freed_us IS NOT NULL AND l.id + ?3 + l.opened_by_us + ifnull(l.closed_us, 0) + "
+    "l.freed_us >= ?4";
+
+constexpr const char *copy_the_rest = R"sql(
+INSERT INTO next.flow SELECT * FROM main.flow WHERE id IN (SELECT flow FROM next.lease);
+INSERT INTO next.flow_holder SELECT * FROM main.flow_holder
+    WHERE flow IN (SELECT id FROM next.flow);
+INSERT INTO next.address SELECT * FROM main.address
+    WHERE id IN (SELECT local_address FROM next.flow UNION SELECT peer_address FROM next.flow);
+INSERT INTO next.process SELECT * FROM main.process
+    WHERE id IN (SELECT process FROM next.flow UNION SELECT process FROM next.flow_holder);
+INSERT INTO next.ancestor SELECT * FROM main.ancestor
+    WHERE process IN (SELECT id FROM next.process);
+INSERT INTO next.boot SELECT * FROM main.boot;
+INSERT INTO next.ring_mark SELECT * FROM main.ring_mark;
+INSERT INTO next.network_namespace SELECT * FROM main.network_namespace AS n WHERE since_us =
+    (SELECT max(since_us) FROM main.network_namespace AS m
+     WHERE m.boot = n.boot AND m.inode = n.inode);
+INSERT INTO next.text SELECT * FROM main.text WHERE id IN (
+    SELECT executable FROM next.process UNION SELECT command FROM next.process
+    UNION SELECT arguments FROM next.process UNION SELECT control_group FROM next.process
+    UNION SELECT unit FROM next.process UNION SELECT container FROM next.process
+    UNION SELECT command FROM next.ancestor UNION SELECT name FROM next.network_namespace);
+)sql";
+
+std::string quoted(const std::filesystem::path &path) {
+    std::string text = "'";
+    for (const char c : path.native())
+        text.append(c == '\'' ? 2 : 1, c);
+    return text + "'";
+}
+
+void sync_path(const std::filesystem::path &path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool synced = fd >= 0 && fsync(fd) == 0;
+    const int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (!synced)
+        throw std::system_error(error, std::generic_category(), "cannot sync " + path.string());
+}
+
+void put_in_place(const std::filesystem::path &from, const std::filesystem::path &to) {
+    sync_path(from);
+    std::filesystem::rename(from, to);
+    sync_path(to.parent_path());
+}
+
+std::filesystem::path unfinished_path(const std::filesystem::path &file) {
+    return file.native() + unfinished;
+}
+
+// An empty part, under the name of an unfinished one.
+std::filesystem::path make_unfinished(const std::filesystem::path &file, const Part &part) {
+    const auto path = unfinished_path(file);
+    remove_database(path);
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, database_mode);
+    if (fd < 0)
+        throw std::system_error(errno, std::generic_category(), "cannot create " + path.string());
+    close(fd);
+    Database database(path, Database::Access::write);
+    Transaction transaction(database, Transaction::Kind::write);
+    create_schema(database);
+    write_part(database, part);
+    transaction.commit();
+    return path;
+}
+
+void copy(Database &current, const Part &part, const NextPart &next) {
+    const std::int64_t filed = part.origin.value_or(0) + part.shift_us;
+    const std::int64_t lately_us = next.since_us - settling_us;
+    const auto run = [&](const std::string &condition) {
+        Statement statement(current, copy_leases + condition);
+        Execution execution(statement);
+        execution.bind(part.origin.value_or(0) - next.last_serial)
+            .bind(part.shift_us - next.shift_us);
+        if (condition.ends_with(freed_lately))
+            execution.bind(filed).bind(lately_us);
+        execution.run();
+    };
+    run("l.span = 2");
+    run("l.span = 1" + std::string(freed_lately));
+    run("l.id >= " + std::to_string(lately_us - brief_span_us - filed) + " AND +l.span = 0" +
+        freed_lately);
+}
+
+// What the next part has of this one.
+void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
+    given_up.execute("ATTACH " + quoted(next_file) + " AS next");
+    given_up.execute(
+        "BEGIN IMMEDIATE; DELETE FROM main.lease WHERE span = 2 OR id IN (SELECT l.id + n.origin - "
+        "p.origin FROM next.lease AS l, next.part AS n, main.part AS p WHERE l.id <= 0); "
+        "DELETE FROM main.open_holder; "
+        "UPDATE main.part SET leases = (SELECT count(*) FROM main.lease); COMMIT");
+    given_up.execute("DETACH next");
+}
+
+} // namespace
+
+void make_first_part(const std::filesystem::path &directory, std::int64_t number) {
+    const auto file = path_of(directory, {number, false});
+    Part first;
+    first.number = number;
+    put_in_place(make_unfinished(file, first), file);
+}
+
+PartFile make_next_part(const std::filesystem::path &directory, Database &current, const Part &part,
+                        const NextPart &next) {
+    const PartFile file{part.number + 1, false};
+    const auto path = path_of(directory, file);
+    Part made{.number = file.number,
+              .origin = next.last_serial,
+              .shift_us = next.shift_us,
+              .since_us = next.since_us,
+              .first_bind_failure = next.next_bind_failure,
+              .leases = {}};
+    const auto being_made = make_unfinished(path, made);
+    current.execute("ATTACH " + quoted(being_made) + " AS next");
+    try {
+        Transaction transaction(current, Transaction::Kind::read);
+        copy(current, part, next);
+        current.execute("INSERT INTO next.open_holder SELECT lease + " +
+                        std::to_string(part.origin.value_or(0) - next.last_serial) +
+                        ", ordinal, first_us, last_us, present FROM main.open_holder");
+        current.execute(copy_the_rest);
+        current.execute("INSERT INTO next.coverage(boot, source, since_us, until_us) SELECT boot, "
+                        "source, until_us, until_us FROM main.coverage ORDER BY until_us DESC "
+                        "LIMIT 1");
+        transaction.commit();
+    } catch (...) {
+        current.execute("DETACH next");
+        throw;
+    }
+    current.execute("DETACH next");
+    put_in_place(being_made, path);
+    return file;
+}
+
+void seal(const std::filesystem::path &directory, std::int64_t number) {
+    const auto given_up = path_of(directory, {number, false});
+    const auto sealed = path_of(directory, {number, true});
+    const auto being_made = unfinished_path(sealed);
+    remove_database(being_made);
+    {
+        const PartFile next_unsealed{number + 1, false};
+        auto next = path_of(directory, next_unsealed);
+        if (!std::filesystem::exists(next))
+            next = path_of(directory, {number + 1, true});
+        Database database(given_up, Database::Access::write);
+        database.on_close(Database::OnClose::leave);
+        remove_copied(database, next);
+        database.execute("VACUUM INTO " + quoted(being_made));
+    }
+    std::filesystem::permissions(being_made, std::filesystem::perms(database_mode));
+    put_in_place(being_made, sealed);
+    remove_database(given_up);
+}
+
+void remove_unfinished(const std::filesystem::path &directory) {
+    for (const auto &entry : std::filesystem::directory_iterator(directory)) {
+        const std::string name = entry.path().filename();
+        const auto end = name.find(unfinished);
+        if (end != std::string::npos && parse_part_name(name.substr(0, end)))
+            std::filesystem::remove(entry.path());
+    }
+    for (const PartFile &part : list_parts(directory))
+        if (part.is_sealed)
+            remove_database(path_of(directory, {part.number, false}));
+}
+
+} // namespace portd::store
