@@ -33,6 +33,7 @@ EbpfSource::EbpfSource(const model::PortPolicy &ports, PortFilter records, Argum
       clock_(clock),
       network_namespace_(own_network_namespace()),
       program_(ports, ring_bytes),
+      wakeups_(program_.ring_fd()),
       ring_(program_.ring_fd(), program_.ring_bytes()),
       images_(arguments),
       events_(images_),
@@ -53,6 +54,7 @@ std::vector<std::string> EbpfSource::limitations() const {
 }
 
 void EbpfSource::read_events(Promptness, const Sink &sink) {
+    wakeups_.clear();
     hear_witness(sink);
 }
 
