@@ -111,9 +111,11 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
     bind_automatically(udp);
     bind_automatically(tcp);
     ASSERT_EQ(listen(tcp.get(), 1), 0);
-    const auto shows = [&](BpfProgram::Table table, const system::Fd &socket, bool held) {
+    using Table = BpfProgram::Table;
+    using Rows = BpfProgram::Rows;
+    const auto shows = [&](Table table, Rows rows, const system::Fd &socket, bool held) {
         std::vector<std::byte> bytes;
-        program_->read(table, bytes);
+        program_->read(table, rows, bytes);
         std::span<const std::byte> rest = bytes;
         bool found = false;
         while (const auto length = record_length(rest)) {
@@ -127,10 +129,12 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
         }
         return found;
     };
-    EXPECT_TRUE(shows(BpfProgram::Table::udp, udp, false));
-    EXPECT_TRUE(shows(BpfProgram::Table::tcp, tcp, false));
-    EXPECT_TRUE(shows(BpfProgram::Table::held, udp, true));
-    EXPECT_TRUE(shows(BpfProgram::Table::held, tcp, true));
+    EXPECT_TRUE(shows(Table::udp, Rows::all, udp, false));
+    EXPECT_TRUE(shows(Table::tcp, Rows::all, tcp, false));
+    EXPECT_FALSE(shows(Table::udp, Rows::fileless, udp, false));
+    EXPECT_FALSE(shows(Table::tcp, Rows::fileless, tcp, false));
+    EXPECT_TRUE(shows(Table::held, Rows::all, udp, true));
+    EXPECT_TRUE(shows(Table::held, Rows::all, tcp, true));
 }
 
 TEST_F(Loaded, TwoProgramsSideBySideSeeTheSame) {
