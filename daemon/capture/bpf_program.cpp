@@ -147,7 +147,8 @@ BpfProgram::BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes)
     state_->udp = state_->attach(programs.portd_udp_sockets, root.get());
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, skeleton.obj) {
-        if (bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
+        const bool is_filter = bpf_program__type(program) == BPF_PROG_TYPE_SOCKET_FILTER;
+        if (!is_filter && bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
             state_->hooks.push_back(state_->attach(program, root.get()));
     }
     // libbpf read the kernel's type information for the load, several megabytes that are free
@@ -169,24 +170,28 @@ BpfCounters BpfProgram::counters() const {
     return {load(counters.issued), load(counters.ring_full), load(counters.no_memory)};
 }
 
-void BpfProgram::read(Table table, std::vector<std::byte> &records) const {
+int BpfProgram::destroyed_filter_fd() const {
+    return bpf_program__fd(state_->skeleton->progs.portd_destroyed);
+}
+
+void BpfProgram::read(Table table, Rows rows, std::vector<std::byte> &records) const {
     const auto &link = table == Table::held  ? state_->held
                        : table == Table::tcp ? state_->tcp
                                              : state_->udp;
+    state_->skeleton->data->tables_show_files = rows == Rows::all;
     const system::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
     if (!iterator)
         throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
-    constexpr std::size_t chunk_bytes = 256 * 1024;
+    // No read gives more than this (bpf_seq_read() in kernel/bpf/bpf_iter.c).
+    std::array<std::byte, 32 * 1024> chunk;
     for (;;) {
-        const auto used = records.size();
-        records.resize(used + chunk_bytes);
-        const auto got = ::read(iterator.get(), records.data() + used, chunk_bytes);
-        const int error = errno;
-        records.resize(used + (got > 0 ? static_cast<std::size_t>(got) : 0));
+        const auto got = ::read(iterator.get(), chunk.data(), chunk.size());
         if (got == 0)
             return;
-        if (got < 0 && error != EAGAIN && error != EINTR)
-            throw std::system_error(error, std::generic_category(), "cannot iterate over sockets");
+        if (got > 0)
+            records.insert(records.end(), chunk.begin(), chunk.begin() + got);
+        else if (errno != EAGAIN && errno != EINTR)
+            throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
     }
 }
 

@@ -28,6 +28,11 @@ class BpfProgram {
         tcp,  // of this network namespace, whoever has them, TIME_WAIT entries included
         udp,
     };
+    // Which sockets of `tcp` and `udp`.
+    enum class Rows {
+        all,
+        fileless, // that no descriptor refers to, and UDP sockets with a peer
+    };
 
     // Attaches at the root of the control group hierarchy; from then on events come. `ring_bytes`
     // is a power of two and a multiple of the page size. Throws std::runtime_error with what is
@@ -42,7 +47,11 @@ class BpfProgram {
     BpfCounters counters() const;
 
     // Appends the records of the table. Throws std::system_error.
-    void read(Table table, std::vector<std::byte> &records) const;
+    void read(Table table, Rows rows, std::vector<std::byte> &records) const;
+
+    // Of a socket that hears of destroyed sockets (sock_diag.hpp): lets through what this program
+    // has not told of, among the ports that it tells of.
+    int destroyed_filter_fd() const;
 
   private:
     struct State;

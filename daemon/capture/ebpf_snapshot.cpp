@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 namespace portd::capture {
@@ -29,6 +31,14 @@ std::optional<PortChoice> choice_of(const SocketEvent &row) {
 }
 
 } // namespace
+
+bool EbpfSnapshot::is_before(const Holder &a, const Holder &b) {
+    return std::tie(a.key, a.image) < std::tie(b.key, b.image);
+}
+
+bool EbpfSnapshot::is_same(const Holder &a, const Holder &b) {
+    return std::tie(a.key, a.image) == std::tie(b.key, b.image);
+}
 
 template <typename OnRow>
 void EbpfSnapshot::decode(std::span<const std::byte> records, OnRow on_row) {
@@ -57,15 +67,23 @@ void EbpfSnapshot::keep_tables(std::span<const std::byte> tables) {
 void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std::byte> held,
                          model::Instant began, const Sink &sink) {
     began_before_ = std::exchange(began_, began);
-    holders_before_ = std::exchange(holders_, {});
+    std::swap(holders_before_, holders_);
+    holders_.clear();
     keep_tables(tables);
     decode(held, [&](const SocketEvent &row) {
         if (row.key.network_namespace != own_namespace_)
             foreign_namespaces_.insert(row.key.network_namespace);
-        if (row.image)
-            holders_[row.key].emplace(*row.image, images_.find(*row.image));
+        if (row.image) {
+            // Rows come process by process.
+            const bool is_next = holders_.empty() || holders_.back().image != *row.image;
+            holders_.push_back({row.key, *row.image,
+                                is_next ? images_.find(*row.image) : holders_.back().process});
+        }
         rows_.emplace(row.key, row);
     });
+    std::ranges::sort(holders_, is_before);
+    const auto same = std::ranges::unique(holders_, is_same);
+    holders_.erase(same.begin(), same.end());
     const auto start = [&](const model::Table &table) { sink(model::ScanStarted{table, began}); };
     for_each_table(own_namespace_, start);
     kernel_sockets_before_ = kernel_sockets_;
@@ -137,18 +155,17 @@ void EbpfSnapshot::tell_row(const SocketEvent &row, const Sink &sink) {
 
 // Who is new and who is gone since the snapshot before. Of sockets that are gone their end tells.
 void EbpfSnapshot::tell_holders(model::Instant now, const Sink &sink) {
-    for (const auto &[key, holders] : holders_) {
-        const auto before = holders_before_.find(key);
-        for (const auto &[id, process] : holders)
-            if (before == holders_before_.end() || !before->second.contains(id))
-                sink(model::HolderSeen{key, process, now});
-        if (before == holders_before_.end())
-            continue;
-        for (const auto &[id, process] : before->second)
-            if (!holders.contains(id))
-                sink(
-                    model::HolderGone{key, process->key, model::When::sampled(began_before_, now)});
-    }
+    const auto in_first_only = [](const auto &ones, const auto &others) {
+        std::vector<Holder> only;
+        std::ranges::set_difference(ones, others, std::back_inserter(only), is_before);
+        return only;
+    };
+    for (const auto &holder : in_first_only(holders_, holders_before_))
+        sink(model::HolderSeen{holder.key, holder.process, now});
+    for (const auto &holder : in_first_only(holders_before_, holders_))
+        if (std::ranges::binary_search(holders_, holder.key, std::ranges::less{}, &Holder::key))
+            sink(model::HolderGone{holder.key, holder.process->key,
+                                   model::When::sampled(began_before_, now)});
 }
 
 } // namespace portd::capture

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -38,7 +37,14 @@ class EbpfSnapshot {
     bool has_kernel_sockets() const { return kernel_sockets_ + kernel_sockets_before_ > 0; }
 
   private:
-    using Holders = std::map<ImageId, model::ProcessRef>;
+    // That the image has the socket.
+    struct Holder {
+        model::SocketKey key;
+        ImageId image;
+        model::ProcessRef process;
+    };
+    static bool is_before(const Holder &a, const Holder &b);
+    static bool is_same(const Holder &a, const Holder &b);
 
     template <typename OnRow>
     void decode(std::span<const std::byte> records, OnRow on_row);
@@ -53,8 +59,8 @@ class EbpfSnapshot {
     std::set<std::uint32_t>
         foreign_namespaces_; // ever seen to have sockets, while they have leases
     std::unordered_map<model::SocketKey, SocketEvent> rows_;
-    std::unordered_map<model::SocketKey, Holders> holders_;
-    std::unordered_map<model::SocketKey, Holders> holders_before_;
+    std::vector<Holder> holders_; // sorted, each once
+    std::vector<Holder> holders_before_;
     model::Instant began_{};
     model::Instant began_before_{};
     std::size_t lingering_ = 0;

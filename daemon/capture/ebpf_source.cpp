@@ -33,13 +33,16 @@ EbpfSource::EbpfSource(const model::PortPolicy &ports, PortFilter records, Argum
       clock_(clock),
       network_namespace_(own_network_namespace()),
       program_(ports, ring_bytes),
+      wakeups_(program_.ring_fd()),
       ring_(program_.ring_fd(), program_.ring_bytes()),
       images_(arguments),
       events_(images_),
       snapshot_(images_, events_, network_namespace_),
       names_(network_namespace_),
       drained_at_(clock.now()),
-      witness_read_at_(drained_at_) {}
+      witness_read_at_(drained_at_) {
+    witness_.filter(program_.destroyed_filter_fd());
+}
 
 model::Duration EbpfSource::reading_period() const {
     return period;
@@ -53,6 +56,7 @@ std::vector<std::string> EbpfSource::limitations() const {
 }
 
 void EbpfSource::read_events(Promptness, const Sink &sink) {
+    wakeups_.clear();
     hear_witness(sink);
 }
 
@@ -139,7 +143,7 @@ bool EbpfSource::wants_lingering(model::Instant now) const {
 void EbpfSource::look_at_lingering(const Sink &sink) {
     const auto began = clock_.now();
     tables_.clear();
-    program_.read(BpfProgram::Table::tcp, tables_);
+    program_.read(BpfProgram::Table::tcp, BpfProgram::Rows::fileless, tables_);
     drain(sink);
     snapshot_.tell_lingering(tables_, began, clock_.now(), sink);
     events_.have_looked_at_lingering();
@@ -152,11 +156,14 @@ void EbpfSource::snapshot(const Sink &sink) {
     tables_.clear();
     held_.clear();
     // An iterator may pass over a row while its table changes: twice in a row is most unlikely.
+    // What has a file without being held (its descriptor is in a message, say) ends with an event,
+    // unless that was lost.
+    const auto rows = is_whole ? BpfProgram::Rows::all : BpfProgram::Rows::fileless;
     for (int reading = 0; reading < (is_whole ? 2 : 1); ++reading) {
-        program_.read(BpfProgram::Table::tcp, tables_);
-        program_.read(BpfProgram::Table::udp, tables_);
+        program_.read(BpfProgram::Table::tcp, rows, tables_);
+        program_.read(BpfProgram::Table::udp, rows, tables_);
     }
-    program_.read(BpfProgram::Table::held, held_);
+    program_.read(BpfProgram::Table::held, BpfProgram::Rows::all, held_);
     snapshot_.begin(tables_, held_, began, sink);
     drain(sink);
     snapshot_.finish(clock_.now(), is_whole, sink);

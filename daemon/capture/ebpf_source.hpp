@@ -27,7 +27,7 @@ class EbpfSource : public Source {
 
     CaptureTier tier() const override { return CaptureTier::ebpf; }
     std::vector<std::string> limitations() const override;
-    std::vector<int> descriptors() const override { return {program_.ring_fd()}; }
+    std::vector<int> descriptors() const override { return {wakeups_.descriptor()}; }
     model::Duration reading_period() const override;
     void read_events(Promptness promptness, const Sink &sink) override;
     Sample sample(const Sink &sink) override;
@@ -56,6 +56,7 @@ class EbpfSource : public Source {
     const std::uint32_t network_namespace_;
     DestroyEvents witness_; // first: what the hooks see ends after it listens
     BpfProgram program_;
+    RingWakeups wakeups_;
     RingConsumer ring_;
     ImageTable images_;
     EbpfEvents events_;

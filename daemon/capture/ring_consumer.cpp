@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <linux/bpf.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <system_error>
 #include <unistd.h>
@@ -25,6 +26,18 @@ constexpr std::uint64_t rounded_up(std::uint64_t bytes) {
 }
 
 } // namespace
+
+RingWakeups::RingWakeups(int ring_fd) : events_(::epoll_create1(EPOLL_CLOEXEC)) {
+    epoll_event wanted{};
+    wanted.events = EPOLLIN | EPOLLET;
+    if (!events_ || ::epoll_ctl(events_.get(), EPOLL_CTL_ADD, ring_fd, &wanted) != 0)
+        throw std::system_error(errno, std::generic_category(), "cannot watch the ring");
+}
+
+void RingWakeups::clear() {
+    epoll_event heard{};
+    ::epoll_wait(events_.get(), &heard, 1, 0);
+}
 
 // The first page is the consumer's to write; behind it lie the producer's position and the data.
 // The kernel offers the data a second time behind that, so that a record that goes round the end is

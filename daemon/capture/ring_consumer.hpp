@@ -3,6 +3,8 @@
 // owner, so that records stay in the ring until what they told has been stored.
 #pragma once
 
+#include "system/fd.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -10,6 +12,20 @@
 #include <vector>
 
 namespace portd::capture {
+
+// Becomes readable when the kernel wakes the reader of the ring, until clear(). The ring's own
+// descriptor counts as readable for as long as anything in it is not acknowledged.
+class RingWakeups {
+  public:
+    // Throws std::system_error if that descriptor cannot be polled.
+    explicit RingWakeups(int ring_fd);
+
+    int descriptor() const { return events_.get(); }
+    void clear();
+
+  private:
+    system::Fd events_; // an epoll(7) instance that tells each wake-up once
+};
 
 class RingConsumer {
   public:

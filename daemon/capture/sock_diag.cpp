@@ -162,6 +162,11 @@ DestroyEvents::DestroyEvents() : buffer_(buffer_bytes) {
                    sizeof event_buffer_bytes);
 }
 
+void DestroyEvents::filter(int program_fd) {
+    if (setsockopt(socket_.get(), SOL_SOCKET, SO_ATTACH_BPF, &program_fd, sizeof program_fd) != 0)
+        fail("cannot filter sock_diag destroy events");
+}
+
 DestroyEvents::End
 DestroyEvents::read_all(const std::function<void(const DiagSocket &)> &on_destroyed) {
     for (;;) {

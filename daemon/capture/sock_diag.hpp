@@ -44,6 +44,8 @@ class DestroyEvents {
     DestroyEvents();
 
     int descriptor() const { return socket_.get(); }
+    // A BPF program of type socket filter chooses what is heard from now on; bpf(2).
+    void filter(int program_fd);
     // Never waits.
     End read_all(const std::function<void(const DiagSocket &)> &on_destroyed);
     std::size_t malformed() const { return malformed_; }

@@ -33,9 +33,11 @@ class Look {
     void read() {
         tables_.clear();
         held_.clear();
-        program_.read(capture::BpfProgram::Table::tcp, tables_);
-        program_.read(capture::BpfProgram::Table::udp, tables_);
-        program_.read(capture::BpfProgram::Table::held, held_);
+        using Table = capture::BpfProgram::Table;
+        using Rows = capture::BpfProgram::Rows;
+        program_.read(Table::tcp, Rows::fileless, tables_);
+        program_.read(Table::udp, Rows::fileless, tables_);
+        program_.read(Table::held, Rows::all, held_);
     }
 
     // What EbpfSource does in a sample that looks, without the events that are not there.

@@ -1,5 +1,5 @@
 /* What is there already: every socket of the reader's network namespace by the tables, and of all
- * namespaces by the descriptors of processes. One reader at a time.
+ * namespaces by the descriptors of processes. One reader at a time, who says what the tables are to show.
  */
 #ifndef PORTD_ITERATORS_BPF_H
 #define PORTD_ITERATORS_BPF_H
@@ -17,6 +17,17 @@ struct {
 } process_room SEC(".maps");
 
 struct portd_image last_holder; /* that the iterator has told */
+
+/* Otherwise the tables leave out what descriptors show as well. */
+bool tables_show_files = true;
+
+/* Whether descriptors of processes refer to the socket; they may all be under way, in a message or in a
+   ring of io_uring. The subflows of MPTCP have the file of another socket. */
+static __always_inline bool has_file(struct sock *sk) {
+    struct socket *socket = sk->sk_socket;
+
+    return socket && socket->file && socket->sk == sk;
+}
 
 static __always_inline void begin_row(struct portd_socket_event *row, __u64 cookie) {
     __builtin_memset(row, 0, sizeof(*row));
@@ -53,6 +64,8 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     struct portd_socket_event row;
     struct socket *socket;
     struct sock *sk;
+    __u8 protocol;
+    __u16 port;
 
     if (ctx->meta->seq_num == 0)
         last_holder.pid = 0;
@@ -62,10 +75,14 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     if (!socket)
         return 0;
     sk = socket->sk;
-    if (!sk || !protocol_of(sk) || !is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
+    if (!sk)
+        return 0;
+    protocol = protocol_of(sk, TYPED);
+    port = sk->__sk_common.skc_num;
+    if (!protocol || !is_recorded(sk, port, TYPED))
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
-    read_socket(&row, sk);
+    read_socket(&row, sk, protocol, port, TYPED);
     row.header.flags |= PORTD_HAS_IMAGE;
     read_image(task, &row.image);
     if (row.image.pid != last_holder.pid || row.image.started_at_ns != last_holder.started_at_ns ||
@@ -81,39 +98,52 @@ SEC("iter/tcp")
 int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
     struct sock_common *common = ctx->sk_common;
     struct portd_socket_event row;
-    struct sock *sk = (void *)common;
-    __u8 state;
+    struct tcp_sock *tcp;
+    struct sock *sk;
+    __u16 port;
 
-    if (!common || !is_recorded(sk, BPF_CORE_READ(common, skc_num)))
+    if (!common)
+        return 0;
+    port = common->skc_num;
+    if (!is_recorded((struct sock *)common, port, TYPED))
+        return 0;
+    tcp = bpf_skc_to_tcp_sock(common);
+    sk = (struct sock *)tcp;
+    if (tcp && !tables_show_files && has_file(sk))
         return 0;
     begin_row(&row, bpf_get_socket_cookie(common));
-    state = BPF_CORE_READ(common, skc_state);
-    if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
-        struct inet_timewait_sock *entry = (void *)common;
-        read_common(&row, sk);
-        row.local_port = BPF_CORE_READ(common, skc_num);
-        row.header.flags |= PORTD_ORPHAN;
-        if (state == TCP_TIME_WAIT)
-            row.state = BPF_CORE_READ(entry, tw_substate);
-    } else {
-        read_socket(&row, sk);
-        if (!BPF_CORE_READ(sk, sk_socket))
+    if (tcp) {
+        read_socket(&row, sk, IPPROTO_TCP, port, TYPED);
+        if (!sk->sk_socket)
             row.header.flags |= PORTD_ORPHAN;
+    } else { /* TIME_WAIT, or a request */
+        struct inet_timewait_sock *entry = (void *)common;
+        read_common(&row, (struct sock *)common, TYPED);
+        row.local_port = port;
+        row.header.flags |= PORTD_ORPHAN;
+        if (row.state == TCP_TIME_WAIT)
+            row.state = BPF_CORE_READ(entry, tw_substate);
     }
     bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
     return 0;
 }
 
+/* Which port connect(2) gave a socket is told by a row only: such are shown always. */
 SEC("iter/udp")
 int portd_udp_sockets(struct bpf_iter__udp *ctx) {
-    struct sock *sk = (void *)ctx->udp_sk;
+    struct sock *sk = (struct sock *)ctx->udp_sk;
     struct portd_socket_event row;
+    __u16 port;
 
-    if (!sk || protocol_of(sk) != IPPROTO_UDP ||
-        !is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
+    if (!sk)
+        return 0;
+    port = sk->__sk_common.skc_num;
+    if (protocol_of(sk, TYPED) != IPPROTO_UDP || !is_recorded(sk, port, TYPED))
+        return 0;
+    if (!tables_show_files && has_file(sk) && sk->__sk_common.skc_dport == 0)
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
-    read_socket(&row, sk);
+    read_socket(&row, sk, IPPROTO_UDP, port, TYPED);
     bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
     return 0;
 }

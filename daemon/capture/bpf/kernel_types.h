@@ -166,7 +166,7 @@ typedef struct {
 /* Sockets: include/net/sock.h, include/net/inet_sock.h, include/linux/tcp.h. */
 
 struct in6_addr {
-    __u8 bytes[16];
+    __be32 words[4];
 };
 
 struct sock_common {
@@ -183,6 +183,7 @@ struct sock_common {
 };
 
 struct socket {
+    struct file *file; /* that descriptors refer to; null of sockets of the kernel */
     struct sock *sk;
 };
 
@@ -205,7 +206,12 @@ struct inet_sock {
     __be16 inet_sport;
 };
 
+struct inet_connection_sock {
+    struct inet_sock icsk_inet;
+};
+
 struct tcp_sock {
+    struct inet_connection_sock inet_conn;
     __u64 bytes_received;
     __u64 bytes_sent;
     __u64 bytes_retrans;

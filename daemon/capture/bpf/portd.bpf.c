@@ -14,10 +14,13 @@
  *   inet_sock_set_state        a TCP connection is established, or over
  *   sched_process_fork|exec|exit   an image is copied, replaced, or ends
  *   iter/task_file|tcp|udp     what is there already
+ *   socket                     which destroy events the witness need not hear
  */
 // clang-format off
 #include "kernel_types.h"
 #include <linux/bpf.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -27,6 +30,7 @@
 #include "process.bpf.h"
 #include "socket.bpf.h"
 #include "iterators.bpf.h"
+#include "witness.bpf.h"
 // clang-format on
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -51,24 +55,44 @@ struct {
     __type(value, struct socket_note);
 } notes SEC(".maps");
 
-/* Tells what the current task does with the socket. */
-static __always_inline void tell(__u8 kind, __u8 flags, struct sock *sk, __u64 cookie,
-                                 __u16 requested_port) {
-    struct portd_image image = {};
-    struct portd_socket_event *event;
+/* A record of the socket as it is now, whose image is left to the caller. NULL if there is no room. */
+static __always_inline struct portd_socket_event *
+reserve_event(__u8 kind, struct sock *sk, __u64 cookie, __u8 protocol, __u16 local_port,
+              enum access how) {
+    struct portd_socket_event *event = PORTD_RESERVE(sizeof(*event));
 
-    if (meet_current_image(&image))
-        flags |= PORTD_HAS_IMAGE;
-    event = PORTD_RESERVE(sizeof(*event));
+    if (!event)
+        return NULL;
+    begin_event(&event->header, kind, sizeof(*event));
+    event->cookie = cookie;
+    read_socket(event, sk, protocol, local_port, how);
+    return event;
+}
+
+/* The same of what the current task does with the socket. */
+static __always_inline struct portd_socket_event *
+reserve_act(__u8 kind, struct sock *sk, __u64 cookie, __u8 protocol, __u16 local_port) {
+    struct portd_image image = {};
+    bool has_image = meet_current_image(&image);
+    struct portd_socket_event *event =
+        reserve_event(kind, sk, cookie, protocol, local_port, CHECKED);
+
+    if (!event)
+        return NULL;
+    event->image = image;
+    if (has_image)
+        event->header.flags |= PORTD_HAS_IMAGE;
+    return event;
+}
+
+static __always_inline void tell(__u8 kind, __u8 flags, struct sock *sk, __u64 cookie,
+                                 __u8 protocol, __u16 local_port, __u16 requested_port) {
+    struct portd_socket_event *event = reserve_act(kind, sk, cookie, protocol, local_port);
+
     if (!event)
         return;
-    begin_event(&event->header, kind, sizeof(*event));
-    event->header.flags = flags;
-    event->image = image;
-    event->cookie = cookie;
-    read_socket(event, sk);
+    event->header.flags |= flags;
     event->requested_port = requested_port;
-    event->caller_only_looked = kind == PORTD_RELEASED && caller_only_looks();
     bpf_ringbuf_submit(event, wakeup());
 }
 
@@ -77,18 +101,15 @@ static __always_inline void tell_failed_bind(struct sock *sk, __u64 cookie,
     struct portd_socket_event *event;
 
     note->bind_is_pending = 0;
-    event = PORTD_RESERVE(sizeof(*event));
+    event = reserve_event(PORTD_BIND_FAILED, sk, cookie, protocol_of(sk, CHECKED), note->bind_port,
+                          CHECKED);
     if (!event)
         return;
-    begin_event(&event->header, PORTD_BIND_FAILED, sizeof(*event));
     event->image = note->bind_image;
-    event->cookie = cookie;
-    read_socket(event, sk);
     if (note->bind_image.pid)
         event->header.flags |= PORTD_HAS_IMAGE;
     event->header.at_ns = note->bind_at_ns;
     event->requested_port = note->bind_port;
-    event->local_port = note->bind_port;
     __builtin_memcpy(event->local_address, note->bind_address, 16);
     bpf_ringbuf_submit(event, wakeup());
 }
@@ -100,7 +121,7 @@ static __always_inline int begin_bind(struct bpf_sock_addr *ctx, struct socket_n
         tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
     note->bind_port = bpf_ntohs(ctx->user_port);
     note->bind_at_ns = bpf_ktime_get_boot_ns();
-    note->bind_is_pending = is_recorded(sk, note->bind_port);
+    note->bind_is_pending = is_recorded(sk, note->bind_port, CHECKED);
     __builtin_memset(note->bind_address, 0, 16);
     __builtin_memset(&note->bind_image, 0, sizeof(note->bind_image));
     if (note->bind_is_pending)
@@ -111,7 +132,8 @@ static __always_inline int begin_bind(struct bpf_sock_addr *ctx, struct socket_n
 #define PORTD_NOTE_OF_BIND(note, sk)                                                               \
     struct sock *sk = address_of(ctx->sk);                                                         \
     struct socket_note *note;                                                                      \
-    if (!ctx->sk || !protocol_of(sk) || BPF_CORE_READ(sk, __sk_common.skc_num) != 0)               \
+    if (!ctx->sk || !protocol_of(sk, CHECKED) ||                                                   \
+        BPF_CORE_READ(sk, __sk_common.skc_num) != 0)                                               \
         return 1;                                                                                  \
     note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);                    \
     if (!note) {                                                                                   \
@@ -142,20 +164,22 @@ int portd_bind6(struct bpf_sock_addr *ctx) {
 static __always_inline int bound(struct bpf_sock *ctx) {
     struct sock *sk = address_of(ctx);
     struct socket_note *note;
-    __u16 requested_port = 0;
+    __u16 port, requested_port = 0;
     __u8 flags = PORTD_REQUEST_UNKNOWN;
+    __u8 protocol = protocol_of(sk, CHECKED);
 
-    if (!protocol_of(sk))
+    if (!protocol)
         return 1;
+    port = BPF_CORE_READ(sk, __sk_common.skc_num);
     note = bpf_sk_storage_get(&notes, ctx, 0, 0);
     if (note) {
         note->bind_is_pending = 0;
         requested_port = note->bind_port;
         flags = 0;
-        note->sent_from_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+        note->sent_from_port = port;
     }
-    if (is_recorded(sk, BPF_CORE_READ(sk, __sk_common.skc_num)))
-        tell(PORTD_BOUND, flags, sk, bpf_get_socket_cookie(ctx), requested_port);
+    if (is_recorded(sk, port, CHECKED))
+        tell(PORTD_BOUND, flags, sk, bpf_get_socket_cookie(ctx), protocol, port, requested_port);
     return 1;
 }
 
@@ -172,8 +196,9 @@ int portd_bound6(struct bpf_sock *ctx) {
 /* The reply of the program is left as those before it made it. */
 SEC("sockops")
 int portd_tcp(struct bpf_sock_ops *ctx) {
-    __u8 kind;
     struct sock *sk;
+    __u16 port;
+    __u8 kind;
 
     switch (ctx->op) {
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
@@ -186,8 +211,9 @@ int portd_tcp(struct bpf_sock_ops *ctx) {
         return 1;
     }
     sk = address_of(ctx->sk);
-    if (sk && is_recorded(sk, local_port_of(sk)))
-        tell(kind, 0, sk, bpf_get_socket_cookie(ctx), 0);
+    port = sk ? local_port_of(sk) : 0;
+    if (is_recorded(sk, port, CHECKED))
+        tell(kind, 0, sk, bpf_get_socket_cookie(ctx), IPPROTO_TCP, port, 0);
     return 1;
 }
 
@@ -196,14 +222,13 @@ int portd_tcp(struct bpf_sock_ops *ctx) {
 static __always_inline int udp_connecting(struct bpf_sock_addr *ctx, const void *peer,
                                           __u32 peer_bytes) {
     struct sock *sk = address_of(ctx->sk);
-    struct portd_image image = {};
     struct portd_socket_event *event;
     __u16 port;
 
     if (ctx->protocol != IPPROTO_UDP || !ctx->sk)
         return 1;
     port = BPF_CORE_READ(sk, __sk_common.skc_num);
-    if (port != 0 && !is_recorded(sk, port))
+    if (port != 0 && !is_recorded(sk, port, CHECKED))
         return 1;
     if (port == 0) {
         struct socket_note *note =
@@ -211,16 +236,9 @@ static __always_inline int udp_connecting(struct bpf_sock_addr *ctx, const void 
         if (note)
             note->has_connected = 1;
     }
-    meet_current_image(&image);
-    event = PORTD_RESERVE(sizeof(*event));
+    event = reserve_act(PORTD_UDP_CONNECTING, sk, bpf_get_socket_cookie(ctx), IPPROTO_UDP, port);
     if (!event)
         return 1;
-    begin_event(&event->header, PORTD_UDP_CONNECTING, sizeof(*event));
-    event->image = image;
-    event->cookie = bpf_get_socket_cookie(ctx);
-    read_socket(event, sk);
-    if (image.pid)
-        event->header.flags |= PORTD_HAS_IMAGE;
     event->peer_port = bpf_ntohs(ctx->user_port);
     __builtin_memset(event->peer_address, 0, 16);
     if (peer_bytes == 16 || event->family == AF_INET) {
@@ -253,7 +271,7 @@ static __always_inline int sending(struct bpf_sock_addr *ctx) {
     struct socket_note *note;
     __u16 port;
 
-    if (!ctx->sk || protocol_of(sk) != IPPROTO_UDP)
+    if (!ctx->sk || protocol_of(sk, CHECKED) != IPPROTO_UDP)
         return 1;
     port = BPF_CORE_READ(sk, __sk_common.skc_num);
     note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -262,8 +280,8 @@ static __always_inline int sending(struct bpf_sock_addr *ctx) {
             return 1;
         note->sent_from_port = port;
     }
-    if (is_recorded(sk, port))
-        tell(PORTD_SENT, 0, sk, bpf_get_socket_cookie(ctx), 0);
+    if (is_recorded(sk, port, CHECKED))
+        tell(PORTD_SENT, 0, sk, bpf_get_socket_cookie(ctx), IPPROTO_UDP, port, 0);
     return 1;
 }
 
@@ -280,8 +298,12 @@ int portd_sendmsg6(struct bpf_sock_addr *ctx) {
 static __always_inline int named_peer(struct bpf_sock_addr *ctx) {
     struct sock *sk = address_of(ctx->sk);
     struct socket_note *note;
+    __u16 port;
 
-    if (!ctx->sk || protocol_of(sk) != IPPROTO_TCP || !is_recorded(sk, local_port_of(sk)))
+    if (!ctx->sk || protocol_of(sk, CHECKED) != IPPROTO_TCP)
+        return 1;
+    port = local_port_of(sk);
+    if (!is_recorded(sk, port, CHECKED))
         return 1;
     note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (note) {
@@ -289,7 +311,8 @@ static __always_inline int named_peer(struct bpf_sock_addr *ctx) {
             return 1;
         note->has_been_named = 1;
     }
-    tell(PORTD_NAMED_PEER, system_call_flags(), sk, bpf_get_socket_cookie(ctx), 0);
+    tell(PORTD_NAMED_PEER, system_call_flags(), sk, bpf_get_socket_cookie(ctx), IPPROTO_TCP, port,
+         0);
     return 1;
 }
 
@@ -303,47 +326,66 @@ int portd_getpeername6(struct bpf_sock_addr *ctx) {
     return named_peer(ctx);
 }
 
+static __always_inline void tell_release(struct sock *sk, __u64 cookie, __u8 protocol,
+                                         __u16 local_port) {
+    struct portd_socket_event *event;
+
+    event = reserve_act(PORTD_RELEASED, sk, cookie, protocol, local_port);
+    if (!event)
+        return;
+    event->header.flags |= system_call_flags();
+    event->caller_only_looked = caller_only_looks();
+    note_told_release(cookie, protocol == IPPROTO_UDP || event->state == TCP_CLOSE);
+    bpf_ringbuf_submit(event, wakeup());
+}
+
 SEC("cgroup/sock_release")
 int portd_sock_release(struct bpf_sock *ctx) {
     struct sock *sk = address_of(ctx);
+    __u8 protocol = protocol_of(sk, CHECKED);
     struct socket_note *note;
-    __u64 cookie;
+    __u16 port;
 
-    if (!protocol_of(sk))
+    if (!protocol)
         return 1;
-    cookie = bpf_get_socket_cookie(ctx);
     note = bpf_sk_storage_get(&notes, ctx, 0, 0);
+    port = local_port_of(sk);
     if (note && note->bind_is_pending)
-        tell_failed_bind(sk, cookie, note);
-    if (is_recorded(sk, local_port_of(sk)) || (note && note->has_connected))
-        tell(PORTD_RELEASED, system_call_flags(), sk, cookie, 0);
+        tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
+    if (is_recorded(sk, port, CHECKED) || (note && note->has_connected))
+        tell_release(sk, bpf_get_socket_cookie(ctx), protocol, port);
     return 1;
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
     struct portd_socket_event *event;
-    __u8 kind;
+    struct tcp_sock *tcp;
+    __u64 cookie;
+    __u16 port;
 
-    if (state == TCP_CLOSE)
-        kind = PORTD_CLOSED;
-    else if (state == TCP_ESTABLISHED)
-        kind = PORTD_CONNECTED;
-    else
+    if (state != TCP_CLOSE && state != TCP_ESTABLISHED)
         return 0;
-    if (protocol_of(sk) != IPPROTO_TCP || !is_recorded(sk, local_port_of(sk)))
+    tcp = bpf_skc_to_tcp_sock(sk);
+    if (!tcp || !protocol_of(sk, TYPED))
         return 0;
-    if (state == TCP_CLOSE && old_state == TCP_SYN_RECV && !BPF_CORE_READ(sk, sk_socket))
+    port = sk->__sk_common.skc_num;
+    if (port == 0)
+        port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+    if (!is_recorded(sk, port, TYPED))
+        return 0;
+    if (state == TCP_CLOSE && old_state == TCP_SYN_RECV && !sk->sk_socket)
         return 0; /* a request that did not become a connection */
-    event = PORTD_RESERVE(sizeof(*event));
+    cookie = bpf_get_socket_cookie(sk);
+    event = reserve_event(state == TCP_CLOSE ? PORTD_CLOSED : PORTD_CONNECTED, sk, cookie,
+                          IPPROTO_TCP, port, TYPED);
     if (!event)
         return 0;
-    begin_event(&event->header, kind, sizeof(*event));
     __builtin_memset(&event->image, 0, sizeof(event->image));
-    event->cookie = bpf_get_socket_cookie(sk);
-    read_socket(event, sk);
     event->state = state;
     event->old_state = old_state;
+    if (state == TCP_CLOSE)
+        note_told_close(cookie);
     bpf_ringbuf_submit(event, wakeup());
     return 0;
 }
@@ -353,7 +395,7 @@ int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(portd_exec, struct task_struct *task) {
     struct portd_image image = {};
-    __u32 pid = BPF_CORE_READ(task, tgid);
+    __u32 pid = task->tgid;
     __u32 parent = BPF_CORE_READ(task, real_parent, tgid);
 
     if (!bpf_map_lookup_elem(&told_images, &pid) && !bpf_map_lookup_elem(&told_images, &parent))
@@ -367,9 +409,9 @@ int BPF_PROG(portd_exec, struct task_struct *task) {
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(portd_fork, struct task_struct *parent, struct task_struct *child) {
     struct portd_fork_event *event;
-    __u32 pid = BPF_CORE_READ(parent, tgid);
+    __u32 pid = parent->tgid;
 
-    if ((__u32)BPF_CORE_READ(child, tgid) == pid || !bpf_map_lookup_elem(&told_images, &pid))
+    if ((__u32)child->tgid == pid || !bpf_map_lookup_elem(&told_images, &pid))
         return 0;
     event = PORTD_RESERVE(sizeof(*event));
     if (!event)
@@ -385,7 +427,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(portd_exit, struct task_struct *task) {
     struct portd_process_ended_event *event;
     struct portd_image image = {};
-    __u32 pid = BPF_CORE_READ(task, tgid);
+    __u32 pid = task->tgid;
 
     if (BPF_CORE_READ(task, signal, live.counter) != 0)
         return 0; /* other threads go on */

@@ -26,14 +26,13 @@ struct {
 } told_images SEC(".maps");
 
 static __always_inline struct task_struct *current_task(void) {
-    return (struct task_struct *)bpf_get_current_task();
+    return bpf_get_current_task_btf();
 }
 
 static __always_inline void read_image(struct task_struct *task, struct portd_image *image) {
-    struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-    image->started_at_ns = BPF_CORE_READ(leader, start_boottime);
-    image->pid = BPF_CORE_READ(task, tgid);
-    image->exec_id = BPF_CORE_READ(task, self_exec_id);
+    image->started_at_ns = task->group_leader->start_boottime;
+    image->pid = task->tgid;
+    image->exec_id = task->self_exec_id;
 }
 
 /* Names being gathered from a leaf to its root. */
@@ -238,7 +237,7 @@ static __always_inline bool meet_current_image(struct portd_image *image) {
     struct image_note *told;
     __u32 pid;
 
-    if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+    if (task->flags & PF_KTHREAD)
         return false;
     read_image(task, image);
     pid = image->pid;
@@ -265,7 +264,7 @@ enum { SYS_ACCEPT = 202, SYS_ACCEPT4 = 242, SYS_EXECVE = 221, SYS_EXECVEAT = 281
    stack size, a 32-bit program, a kernel thread). The registers it entered with lie at the top of its
    stack: task_pt_regs(). */
 static __always_inline int current_system_call(void) {
-    void *top = BPF_CORE_READ(current_task(), stack) + THREAD_BYTES;
+    void *top = current_task()->stack + THREAD_BYTES;
     void *registers = top - bpf_core_type_size(struct pt_regs);
 #if defined(__TARGET_ARCH_x86)
     struct pt_regs___x86 *entered = registers;
@@ -283,7 +282,7 @@ static __always_inline int current_system_call(void) {
 /* Who reads /proc/PID/fd, or iterates over descriptors as portd does, has a reference to the file for a
    moment; it can be the last one. An exiting process lets go of its own, whatever it was in. */
 static __always_inline bool caller_only_looks(void) {
-    if (BPF_CORE_READ(current_task(), flags) & PF_EXITING)
+    if (current_task()->flags & PF_EXITING)
         return false;
     switch (current_system_call()) {
     case SYS_READ:

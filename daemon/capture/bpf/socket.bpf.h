@@ -1,4 +1,8 @@
-/* What a socket is. All reads are by bpf_probe_read_kernel(): the same for every kind of hook. */
+/* What a socket is.
+ *
+ * Where a hook gives a pointer whose type the verifier knows (TYPED: iterators, BTF tracepoints), its members
+ * are plain loads. The others have an address only (CHECKED), and each load is a bpf_probe_read_kernel().
+ */
 #ifndef PORTD_SOCKET_BPF_H
 #define PORTD_SOCKET_BPF_H
 
@@ -20,24 +24,31 @@ static __always_inline struct sock *address_of(const void *typed) {
     return address;
 }
 
+enum access { TYPED, CHECKED };
+
+#define PORTD_MEMBER(how, pointer, member)                                                         \
+    ((how) == TYPED ? (pointer)->member : BPF_CORE_READ(pointer, member))
+#define PORTD_BITFIELD(how, pointer, member)                                                       \
+    ((how) == TYPED ? BPF_CORE_READ_BITFIELD(pointer, member)                                      \
+                    : BPF_CORE_READ_BITFIELD_PROBED(pointer, member))
+
 const volatile __u8 ports_kind = PORTD_PORTS_ALL;
 const volatile __u64 ports_listed[65536 / 64] = {};
 
 /* Whether the namespace's net.ipv4.ip_local_port_range has the port. */
-static __always_inline bool in_local_range(struct net *net, __u16 port) {
+static __always_inline bool in_local_range(struct net *net, __u16 port, enum access how) {
     struct net___v68 *newer = (void *)net;
     struct net___v61 *older = (void *)net;
-    int range[2] = {};
 
     if (bpf_core_field_exists(newer->ipv4.ip_local_ports.range)) {
-        __u32 both = BPF_CORE_READ(newer, ipv4.ip_local_ports.range);
+        __u32 both = PORTD_MEMBER(how, newer, ipv4.ip_local_ports.range);
         return port >= (both & 0xffff) && port <= (both >> 16);
     }
-    bpf_core_read(range, sizeof(range), &older->ipv4.ip_local_ports.range);
-    return port >= range[0] && port <= range[1];
+    return port >= PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[0]) &&
+           port <= PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[1]);
 }
 
-static __always_inline bool is_recorded(struct sock *sk, __u16 port) {
+static __always_inline bool is_recorded(struct sock *sk, __u16 port, enum access how) {
     if (port == 0)
         return false;
     if (ports_kind == PORTD_PORTS_ALL)
@@ -45,7 +56,7 @@ static __always_inline bool is_recorded(struct sock *sk, __u16 port) {
     if (ports_kind == PORTD_PORTS_LIST)
         return ports_listed[port >> 6] >> (port & 63) & 1;
     return port >= IANA_DYNAMIC_LOW ||
-           in_local_range(BPF_CORE_READ(sk, __sk_common.skc_net.net), port);
+           in_local_range(PORTD_MEMBER(how, sk, __sk_common.skc_net.net), port, how);
 }
 
 /* At CLOSE the number is 0 already and inet_sport is still there; while a port is being taken, only the
@@ -58,39 +69,52 @@ static __always_inline __u16 local_port_of(struct sock *sk) {
 }
 
 /* IPPROTO_TCP or IPPROTO_UDP over IPv4 or IPv6; 0 for every other socket. */
-static __always_inline __u8 protocol_of(struct sock *sk) {
-    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    __u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+static __always_inline __u8 protocol_of(struct sock *sk, enum access how) {
+    __u16 family = PORTD_MEMBER(how, sk, __sk_common.skc_family);
+    __u16 protocol = PORTD_MEMBER(how, sk, sk_protocol);
 
     if (family != AF_INET && family != AF_INET6)
         return 0;
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? protocol : 0;
 }
 
-/* The subflows of MPTCP are the kernel's in form only: a process uses them through another socket. */
-static __always_inline bool is_kernel_socket(struct sock *sk, __u8 protocol) {
-    struct tcp_sock *tcp = (void *)sk;
+static __always_inline struct tcp_sock *tcp_of(struct sock *sk, enum access how) {
+    return how == TYPED ? bpf_skc_to_tcp_sock(sk) : (void *)sk;
+}
 
-    if (!BPF_CORE_READ_BITFIELD_PROBED(sk, sk_kern_sock))
-        return false;
-    return protocol != IPPROTO_TCP || !bpf_core_field_exists(tcp->is_mptcp) ||
-           !BPF_CORE_READ(tcp, is_mptcp);
+/* The subflows of MPTCP are the kernel's in form only: a process uses them through another socket. */
+static __always_inline bool is_subflow(struct tcp_sock *tcp, enum access how) {
+    return bpf_core_field_exists(tcp->is_mptcp) && PORTD_MEMBER(how, tcp, is_mptcp);
+}
+
+static __always_inline void read_address(__u8 (*address)[16], const struct in6_addr *in_kernel,
+                                         enum access how) {
+    if (how == TYPED) {
+        const __u64 *words = (const void *)in_kernel;
+        __builtin_memcpy(*address, &words[0], 8);
+        __builtin_memcpy(*address + 8, &words[1], 8);
+    } else {
+        bpf_probe_read_kernel(*address, 16, in_kernel);
+    }
 }
 
 /* What every entry of the kernel's tables has, TIME_WAIT ones and requests included. */
-static __always_inline void read_common(struct portd_socket_event *event, struct sock *sk) {
-    event->network_namespace = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-    event->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-    event->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-    event->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-    __builtin_memset(event->local_address, 0, 16);
-    __builtin_memset(event->peer_address, 0, 16);
+static __always_inline void read_common(struct portd_socket_event *event, struct sock *sk,
+                                        enum access how) {
+    struct net *net = PORTD_MEMBER(how, sk, __sk_common.skc_net.net);
+
+    event->network_namespace = PORTD_MEMBER(how, net, ns.inum);
+    event->family = PORTD_MEMBER(how, sk, __sk_common.skc_family);
+    event->state = PORTD_MEMBER(how, sk, __sk_common.skc_state);
+    event->peer_port = bpf_ntohs(PORTD_MEMBER(how, sk, __sk_common.skc_dport));
     if (event->family == AF_INET6) {
-        bpf_probe_read_kernel(event->local_address, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-        bpf_probe_read_kernel(event->peer_address, 16, &sk->__sk_common.skc_v6_daddr);
+        read_address(&event->local_address, &sk->__sk_common.skc_v6_rcv_saddr, how);
+        read_address(&event->peer_address, &sk->__sk_common.skc_v6_daddr, how);
     } else {
-        bpf_probe_read_kernel(event->local_address, 4, &sk->__sk_common.skc_rcv_saddr);
-        bpf_probe_read_kernel(event->peer_address, 4, &sk->__sk_common.skc_daddr);
+        __builtin_memset(event->local_address, 0, 16);
+        __builtin_memset(event->peer_address, 0, 16);
+        *(__u32 *)event->local_address = PORTD_MEMBER(how, sk, __sk_common.skc_rcv_saddr);
+        *(__u32 *)event->peer_address = PORTD_MEMBER(how, sk, __sk_common.skc_daddr);
     }
     event->uid = 0;
     event->protocol = IPPROTO_TCP;
@@ -102,26 +126,38 @@ static __always_inline void read_common(struct portd_socket_event *event, struct
     event->bytes_received = 0;
 }
 
-static __always_inline void read_socket(struct portd_socket_event *event, struct sock *sk) {
-    unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
-
-    read_common(event, sk);
-    event->local_port = local_port_of(sk);
-    event->protocol = protocol_of(sk);
-    event->uid = BPF_CORE_READ(sk, sk_uid.val);
-    event->error = BPF_CORE_READ(sk, sk_err);
-    if (is_kernel_socket(sk, event->protocol))
+static __always_inline void read_tcp(struct portd_socket_event *event, struct tcp_sock *tcp,
+                                     bool is_kernels, enum access how) {
+    if (is_kernels && !is_subflow(tcp, how))
         event->header.flags |= PORTD_KERNEL_SOCKET;
-    if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
+    if (event->peer_port == 0)
+        return;
+    event->bytes_sent = PORTD_MEMBER(how, tcp, bytes_sent) - PORTD_MEMBER(how, tcp, bytes_retrans);
+    event->bytes_received = PORTD_MEMBER(how, tcp, bytes_received);
+}
+
+static __always_inline void read_socket(struct portd_socket_event *event, struct sock *sk,
+                                        __u8 protocol, __u16 local_port, enum access how) {
+    unsigned long flags = PORTD_MEMBER(how, sk, __sk_common.skc_flags);
+    bool is_kernels = PORTD_BITFIELD(how, sk, sk_kern_sock);
+
+    read_common(event, sk, how);
+    event->local_port = local_port;
+    event->protocol = protocol;
+    event->uid = PORTD_MEMBER(how, sk, sk_uid.val);
+    event->error = PORTD_MEMBER(how, sk, sk_err);
+    if (PORTD_BITFIELD(how, sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
         event->header.flags |= PORTD_PORT_LOCKED;
     if (flags & SOCK_DONE)
         event->header.flags |= PORTD_PEER_CLOSED;
     if (flags & SOCK_DEAD)
         event->header.flags |= PORTD_ORPHAN;
-    if (event->protocol == IPPROTO_TCP && event->peer_port != 0) {
-        struct tcp_sock *tcp = (void *)sk;
-        event->bytes_sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
-        event->bytes_received = BPF_CORE_READ(tcp, bytes_received);
+    if (protocol == IPPROTO_TCP) {
+        struct tcp_sock *tcp = tcp_of(sk, how);
+        if (tcp)
+            read_tcp(event, tcp, is_kernels, how);
+    } else if (is_kernels) {
+        event->header.flags |= PORTD_KERNEL_SOCKET;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "capture/bpf_events.hpp"
 #include "capture/ring_consumer.hpp"
+#include "capture/sock_diag.hpp"
 #include "system/fd.hpp"
 
 #include <gmock/gmock.h>
@@ -111,9 +112,11 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
     bind_automatically(udp);
     bind_automatically(tcp);
     ASSERT_EQ(listen(tcp.get(), 1), 0);
-    const auto shows = [&](BpfProgram::Table table, const system::Fd &socket, bool held) {
+    using Table = BpfProgram::Table;
+    using Rows = BpfProgram::Rows;
+    const auto shows = [&](Table table, Rows rows, const system::Fd &socket, bool held) {
         std::vector<std::byte> bytes;
-        program_->read(table, bytes);
+        program_->read(table, rows, bytes);
         std::span<const std::byte> rest = bytes;
         bool found = false;
         while (const auto length = record_length(rest)) {
@@ -127,10 +130,44 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
         }
         return found;
     };
-    EXPECT_TRUE(shows(BpfProgram::Table::udp, udp, false));
-    EXPECT_TRUE(shows(BpfProgram::Table::tcp, tcp, false));
-    EXPECT_TRUE(shows(BpfProgram::Table::held, udp, true));
-    EXPECT_TRUE(shows(BpfProgram::Table::held, tcp, true));
+    EXPECT_TRUE(shows(Table::udp, Rows::all, udp, false));
+    EXPECT_TRUE(shows(Table::tcp, Rows::all, tcp, false));
+    EXPECT_FALSE(shows(Table::udp, Rows::fileless, udp, false));
+    EXPECT_FALSE(shows(Table::tcp, Rows::fileless, tcp, false));
+    EXPECT_TRUE(shows(Table::held, Rows::all, udp, true));
+    EXPECT_TRUE(shows(Table::held, Rows::all, tcp, true));
+}
+
+// Of a connection that nobody has accepted, no release tells.
+TEST_F(Loaded, TheWitnessHearsOfEndsThatWereNotTold) {
+    DestroyEvents witness;
+    witness.filter(program_->destroyed_filter_fd());
+    std::vector<std::uint64_t> told;
+    std::uint16_t listening = 0;
+    {
+        const system::Fd udp(::socket(AF_INET, SOCK_DGRAM, 0));
+        const system::Fd listener(::socket(AF_INET, SOCK_STREAM, 0));
+        const system::Fd client(::socket(AF_INET, SOCK_STREAM, 0));
+        bind_automatically(udp);
+        listening = bind_automatically(listener);
+        ASSERT_EQ(listen(listener.get(), 1), 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(listening);
+        ASSERT_EQ(connect(client.get(), reinterpret_cast<sockaddr *>(&address), sizeof address), 0);
+        told = {cookie_of(udp), cookie_of(listener), cookie_of(client)};
+    }
+    bool heard = false;
+    const auto meet = [&](const DiagSocket &socket) {
+        EXPECT_THAT(told, testing::Not(testing::Contains(socket.cookie)));
+        heard = heard || socket.local.port == listening;
+    };
+    for (int i = 0; i < 500 && !heard; ++i) { // a kernel thread sends them, a little later
+        ::usleep(10'000);
+        witness.read_all(meet);
+    }
+    EXPECT_TRUE(heard);
 }
 
 TEST_F(Loaded, TwoProgramsSideBySideSeeTheSame) {

@@ -7,7 +7,9 @@
 #include <cstring>
 #include <gmock/gmock.h>
 #include <linux/bpf.h>
+#include <poll.h>
 #include <string>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
@@ -140,6 +142,29 @@ TEST_F(Ring, WhatWasNotAcknowledgedIsReadAgain) {
 
 TEST_F(Ring, WhatCannotBeMappedIsAFault) {
     EXPECT_THROW(RingConsumer(-1, data_bytes), std::system_error);
+}
+
+bool is_readable(int fd) {
+    pollfd asked{fd, POLLIN, 0};
+    return ::poll(&asked, 1, 0) == 1;
+}
+
+// An eventfd stands for the ring: it, too, stays readable until what was written is taken out.
+TEST(RingWakeups, EachIsToldOnceThoughTheRingStaysReadable) {
+    const system::Fd ring(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    RingWakeups wakeups(ring.get());
+    EXPECT_FALSE(is_readable(wakeups.descriptor()));
+    for (int i = 0; i < 2; ++i) {
+        ASSERT_EQ(::eventfd_write(ring.get(), 1), 0);
+        EXPECT_TRUE(is_readable(wakeups.descriptor()));
+        wakeups.clear();
+        EXPECT_TRUE(is_readable(ring.get()));
+        EXPECT_FALSE(is_readable(wakeups.descriptor()));
+    }
+}
+
+TEST(RingWakeups, WhatCannotBePolledIsAFault) {
+    EXPECT_THROW(RingWakeups(-1), std::system_error);
 }
 
 } // namespace
