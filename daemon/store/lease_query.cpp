@@ -50,22 +50,22 @@ std::string put(BoundSql &sql, std::int64_t value) {
     return "?";
 }
 
-// Flows of the process, with as many parameters as it puts.
-std::string flows_of_pid(BoundSql &sql, std::int64_t pid) {
-    std::string text = "SELECT f.id FROM process AS p JOIN flow AS f ON f.process = p.id WHERE "
-                       "p.pid = " +
-                       put(sql, pid);
-    return text +
-           " UNION SELECT h.flow FROM process AS p JOIN flow_holder AS h ON h.process = "
-           "p.id WHERE p.pid = " +
-           put(sql, pid);
+// Flows of the process.
+std::string flows_of_pid(BoundSql &sql, const Part &part, std::int64_t pid) {
+    const std::string processes = "SELECT p.id FROM process AS p WHERE p.pid = ";
+    std::string text =
+        "SELECT o.flow FROM flow_of_process AS o WHERE o.process IN (" + processes + put(sql, pid);
+    text += ") UNION SELECT f.id FROM flow AS f WHERE f.id > " + std::to_string(part.indexed_flow) +
+            " AND f.process IN (" + processes + put(sql, pid);
+    text += ") UNION SELECT h.flow FROM flow_holder AS h WHERE h.process IN (" + processes +
+            put(sql, pid);
+    return text + ")";
 }
 
 // Of what no index decides.
-std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments &moments) {
+std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Part &part,
+                    const Moments &moments) {
     std::string text = "TRUE";
-    if (query.port)
-        text += " AND l.port = " + put(sql, *query.port);
     if (query.protocol)
         text += " AND f.protocol = " + put(sql, static_cast<std::int64_t>(*query.protocol));
     if (query.role)
@@ -73,7 +73,7 @@ std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments
     if (query.network_namespace)
         text += " AND f.network_namespace = " + put(sql, *query.network_namespace);
     if (query.pid)
-        text += " AND l.flow IN (" + flows_of_pid(sql, *query.pid) + ")";
+        text += " AND l.flow IN (" + flows_of_pid(sql, part, *query.pid) + ")";
     if (query.since_us)
         text +=
             " AND ifnull(" + moments.freed_latest + " >= " + put(sql, *query.since_us) + ", TRUE)";
@@ -86,66 +86,106 @@ std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments
     return text;
 }
 
-enum class Reach { all, all_but_open, brief, lasting, open };
+// Which leases of the part: `waiting` are those that are yet to be indexed, of any span but open.
+enum class Reach { indexed, waiting, lasting, open };
 
-// The index for leases of that reach, and the condition that lets SQLite use it.
-std::string source(BoundSql &sql, const model::LeaseQuery &query, Reach reach) {
-    std::string index = "NOT INDEXED";
-    std::string condition = "TRUE";
-    if (reach == Reach::lasting || reach == Reach::open) {
-        const std::string name = reach == Reach::open ? "lease_open" : "lease_lasting";
-        condition = reach == Reach::open ? "l.span = 2" : "l.span = 1";
-        index = "INDEXED BY " + name + (query.port ? "_by_port" : "");
-    } else {
+struct Source {
+    std::string from;
+    std::string id; // as the index has it
+};
+
+// Leases of that reach, of the query's port if it has one, with their flows.
+Source source(BoundSql &sql, const model::LeaseQuery &query, const Part &part, Reach reach) {
+    Source source{"lease AS l", "l.id"};
+    std::string condition;
+    switch (reach) {
+    case Reach::indexed:
+        if (query.port) {
+            source = {"lease_of_port AS o CROSS JOIN lease AS l ON l.id = o.lease", "o.lease"};
+            condition = "o.port = " + put(sql, *query.port);
+        } else {
+            condition = "l.id <= " + std::to_string(part.indexed_lease.value_or(Limits::min()));
+        }
+        condition += " AND +l.span <> 2";
+        break;
+    case Reach::waiting:
+        condition = "+l.span <> 2";
+        if (part.indexed_lease)
+            condition += " AND l.id > " + std::to_string(*part.indexed_lease);
         if (query.port)
-            index = "INDEXED BY lease_by_port";
-        if (reach == Reach::brief)
-            condition = "+l.span = 0";
-        if (reach == Reach::all_but_open)
-            condition = "+l.span <> 2";
+            condition += " AND l.port = " + put(sql, *query.port);
+        break;
+    case Reach::lasting:
+        source.from += std::string(" INDEXED BY lease_lasting") + (query.port ? "_by_port" : "");
+        condition = "l.span = 1";
+        if (query.port)
+            condition += " AND l.port = " + put(sql, *query.port);
+        break;
+    case Reach::open:
+        source = {"lease AS l INDEXED BY lease_open", "+l.id"};
+        condition = "l.span = 2";
+        if (query.port)
+            condition += " AND l.port = " + put(sql, *query.port);
+        break;
     }
-    if (query.port)
-        condition += " AND l.port = " + put(sql, *query.port);
-    return "lease AS l " + index + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
+    source.from += " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
+    return source;
 }
 
 // Where leases are filed that live in the query's interval and are brief.
-std::string filed_near(BoundSql &sql, const model::LeaseQuery &query, const Part &part) {
+std::string filed_near(BoundSql &sql, const model::LeaseQuery &query, const Part &part,
+                       const std::string &id) {
     const auto id_at = [&](std::int64_t moment_us) {
         return saturating_difference(moment_us,
                                      saturating_sum(part.shift_us, part.origin.value_or(0)));
     };
     std::string text;
     if (query.since_us)
-        text += " AND l.id >= " + put(sql, id_at(saturating_sum(*query.since_us, -brief_span_us)));
+        text += " AND " + id +
+                " >= " + put(sql, id_at(saturating_sum(*query.since_us, -brief_span_us)));
     if (query.until_us)
-        text += " AND l.id <= " + put(sql, id_at(saturating_sum(*query.until_us, brief_span_us)));
+        text +=
+            " AND " + id + " <= " + put(sql, id_at(saturating_sum(*query.until_us, brief_span_us)));
     return text;
 }
 
-std::string in_order(const model::LeaseQuery &query) {
-    return query.newest_first ? " AND l.id < ? ORDER BY l.id DESC" : " AND l.id > ? ORDER BY l.id";
+std::string in_order(const model::LeaseQuery &query, const std::string &id) {
+    return query.newest_first ? " AND " + id + " < ? ORDER BY " + id + " DESC"
+                              : " AND " + id + " > ? ORDER BY " + id;
 }
 
-BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach reach) {
+enum class OnlyBrief { no, yes };
+
+BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach reach,
+                       OnlyBrief only_brief = OnlyBrief::no) {
     BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) + ") FROM ";
-    sql.text += source(sql, query, reach);
-    if (reach == Reach::brief)
-        sql.text += filed_near(sql, query, part);
-    sql.text += in_order(query);
+    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) + ") FROM ";
+    const Source from = source(sql, query, part, reach);
+    sql.text += from.from;
+    if (only_brief == OnlyBrief::yes)
+        sql.text += " AND +l.span = 0" + filed_near(sql, query, part, from.id);
+    sql.text += in_order(query, from.id);
     return sql;
 }
 
-// Of few leases: SQLite sorts them.
-BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &part, Reach reach) {
+// Leases of the query's processes that are not open; few, so SQLite may sort them.
+std::string leases_of_processes(BoundSql &sql, const model::LeaseQuery &query, const Part &part) {
+    std::string text = "SELECT o.lease FROM lease_of_flow AS o WHERE o.flow IN (";
+    text += flows_of_pid(sql, part, *query.pid);
+    text += ") UNION SELECT w.id FROM lease AS w WHERE ";
+    if (part.indexed_lease)
+        text += "w.id > " + std::to_string(*part.indexed_lease) + " AND ";
+    text += "w.flow IN (" + flows_of_pid(sql, part, *query.pid);
+    return text + ")";
+}
+
+BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &part) {
     BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
-               ") FROM lease AS l INDEXED BY lease_by_flow LEFT JOIN flow AS f ON f.id = l.flow "
-               "WHERE ";
-    if (reach == Reach::all_but_open)
-        sql.text += "+l.span <> 2 AND ";
-    sql.text += "l.flow IN (" + flows_of_pid(sql, *query.pid) + ")" + in_order(query);
+    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) +
+               ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE +l.span <> 2 AND "
+               "l.id IN (";
+    sql.text += leases_of_processes(sql, query, part);
+    sql.text += ")" + in_order(query, "l.id");
     return sql;
 }
 
@@ -153,8 +193,11 @@ BoundSql by_freedom(const model::LeaseQuery &query, const Part &part, Reach reac
     BoundSql sql;
     const Moments moments(part);
     sql.text = "SELECT l.id, " + moments.freed_latest + " FROM ";
-    sql.text += source(sql, query, reach);
-    sql.text += " AND " + matches(sql, query, moments) + " ORDER BY l.id DESC";
+    const Source from = source(sql, query, part, reach);
+    sql.text += from.from;
+    if (reach != Reach::lasting)
+        sql.text += " AND +l.span = 0";
+    sql.text += " AND " + matches(sql, query, part, moments) + " ORDER BY " + from.id + " DESC";
     return sql;
 }
 
@@ -165,41 +208,41 @@ void bind(Execution &execution, const BoundSql &sql) {
         execution.bind(value);
 }
 
-std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query,
+std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most) {
     if (!query.pid)
         return std::nullopt;
     BoundSql sql;
-    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease AS l WHERE l.flow IN (";
-    sql.text += flows_of_pid(sql, *query.pid);
+    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease_of_flow AS o WHERE o.flow IN (";
+    sql.text += flows_of_pid(sql, part, *query.pid);
     sql.text += ") LIMIT " + put(sql, most) + ")";
     return sql;
 }
 
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes) {
-    const Reach all = holdings == Holdings::given_up ? Reach::all_but_open : Reach::all;
-    const bool has_open = holdings == Holdings::current;
-    if (query.open_only)
-        return has_open ? std::vector{candidates_of(query, part, Reach::open)}
-                        : std::vector<BoundSql>{};
-    if (query.pid && !query.port && processes == LeasesOfProcesses::few)
-        return {candidates_of_processes(query, part, all)};
-    if (!query.since_us && !query.until_us)
-        return {candidates_of(query, part, all)};
-    std::vector scans{candidates_of(query, part, Reach::brief),
-                      candidates_of(query, part, Reach::lasting)};
-    if (has_open)
+    std::vector<BoundSql> scans;
+    if (holdings == Holdings::current)
         scans.push_back(candidates_of(query, part, Reach::open));
+    if (query.open_only)
+        return scans;
+    if (query.pid && !query.port && processes == LeasesOfProcesses::few) {
+        scans.push_back(candidates_of_processes(query, part));
+        return scans;
+    }
+    const bool has_interval = query.since_us || query.until_us;
+    const OnlyBrief only_brief = has_interval ? OnlyBrief::yes : OnlyBrief::no;
+    scans.push_back(candidates_of(query, part, Reach::indexed, only_brief));
+    if (holdings != Holdings::sealed)
+        scans.push_back(candidates_of(query, part, Reach::waiting, only_brief));
+    if (has_interval)
+        scans.push_back(candidates_of(query, part, Reach::lasting));
     return scans;
 }
 
-BoundSql brief_by_freedom(const model::LeaseQuery &query, const Part &part) {
-    return by_freedom(query, part, Reach::brief);
-}
-
-BoundSql lasting_by_freedom(const model::LeaseQuery &query, const Part &part) {
-    return by_freedom(query, part, Reach::lasting);
+std::vector<BoundSql> by_freedom(const model::LeaseQuery &query, const Part &part) {
+    return {by_freedom(query, part, Reach::lasting), by_freedom(query, part, Reach::waiting),
+            by_freedom(query, part, Reach::indexed)};
 }
 
 } // namespace portd::store

@@ -29,9 +29,9 @@ enum class Holdings {
     current,  // open leases, too
 };
 
-// How many leases are of the processes that the query asks for, up to `most`; absent if it asks for
-// none.
-std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query,
+// How many of the indexed leases are of the processes that the query asks for, up to `most`; absent
+// if it asks for none.
+std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most);
 
 // By index; `processes` only if the caller found that few leases are theirs.
@@ -41,9 +41,8 @@ enum class LeasesOfProcesses { few, many };
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes);
 
-// The freed leases of the query's port that match, newest first, with the rows (id, freed_latest);
-// those that are brief, and those that are not.
-BoundSql brief_by_freedom(const model::LeaseQuery &query, const Part &part);
-BoundSql lasting_by_freedom(const model::LeaseQuery &query, const Part &part);
+// The freed leases of the query's port that match, with the rows (id, freed_latest): first those
+// that lasted, in any order, then the others, by two statements, newest first.
+std::vector<BoundSql> by_freedom(const model::LeaseQuery &query, const Part &part);
 
 } // namespace portd::store

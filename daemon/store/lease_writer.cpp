@@ -82,6 +82,8 @@ LeaseWriter::LeaseWriter(Database &database, Interning &interning, Part &part, c
       part_(part),
       boot_(boot),
       flows_(database, interning),
+      late_index_(database, part),
+      select_flow_(database, "SELECT flow FROM lease WHERE id = ?1"),
       insert_one_(database, insert_sql(1)),
       insert_many_(database, insert_sql(rows_at_once)),
       update_all_(database, "UPDATE lease SET " + assignments(settled, 1, 2) + ", " +
@@ -98,6 +100,7 @@ void LeaseWriter::roll_back(const Counts &before) {
     known_.clear();
     flows_.forget();
     part_ = read_part(database_);
+    late_index_.roll_back();
 }
 
 // A lease can be there twice: its first state goes in, and the next one replaces it.
@@ -113,6 +116,7 @@ void LeaseWriter::write(std::span<const model::Lease> leases) {
     insert(fresh);
     for (const model::Lease *lease : others)
         replace(*lease);
+    late_index_.fill_if_due();
 }
 
 void LeaseWriter::insert(Fresh leases) {
@@ -138,6 +142,11 @@ void LeaseWriter::insert_rows(Statement &statement, Fresh leases) {
         if (lease->is_open())
             remember(*lease, flow, insert_holders(*lease));
         counts_.last_serial = std::max(counts_.last_serial, lease->serial);
+        const std::int64_t id = part_.id_of(lease->serial);
+        if (late_index_.is_indexed(id))
+            late_index_.add(id, lease->local.port, flow);
+        else
+            late_index_.count();
     }
     execution.run();
     counts_.leases += static_cast<std::int64_t>(leases.size());
@@ -165,6 +174,7 @@ bool LeaseWriter::update(const model::Lease &lease, std::int64_t flow, const Kno
         bind_progress(execution, lease, boot_);
         execution.run();
     } else {
+        follow_flow(lease, flow);
         Execution execution(update_all_);
         bind_row(execution, lease, flow);
         bind_progress(execution, lease, boot_);
@@ -175,6 +185,20 @@ bool LeaseWriter::update(const model::Lease &lease, std::int64_t flow, const Kno
     if (lease.is_open())
         remember(lease, flow, known && known->has_holder_rows);
     return true;
+}
+
+void LeaseWriter::follow_flow(const model::Lease &lease, std::int64_t flow) {
+    const std::int64_t id = part_.id_of(lease.serial);
+    if (!late_index_.is_indexed(id))
+        return;
+    std::optional<std::int64_t> before;
+    {
+        Execution row(select_flow_);
+        if (row.bind(id).next())
+            before = row.integer(0);
+    }
+    if (before && *before != flow)
+        late_index_.change_flow(id, *before, flow);
 }
 
 void LeaseWriter::end(const model::Lease &lease, const Boot &boot) {

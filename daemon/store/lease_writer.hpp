@@ -9,6 +9,7 @@
 #include "store/database.hpp"
 #include "store/flows.hpp"
 #include "store/interning.hpp"
+#include "store/late_index.hpp"
 #include "store/part.hpp"
 
 #include <cstddef>
@@ -59,6 +60,8 @@ class LeaseWriter {
     void replace(const model::Lease &lease);
     // Whether there was such a row.
     bool update(const model::Lease &lease, std::int64_t flow, const Known *known);
+    // Before its row says so.
+    void follow_flow(const model::Lease &lease, std::int64_t flow);
     bool insert_holders(const model::Lease &lease);
     void replace_holders(const model::Lease &lease, const Known *known);
     void remember(const model::Lease &lease, std::int64_t flow, bool has_holder_rows);
@@ -69,6 +72,8 @@ class LeaseWriter {
     Part &part_;
     const Boot boot_;
     Flows flows_;
+    LateIndex late_index_;
+    Statement select_flow_;
     Statement insert_one_;
     Statement insert_many_;
     Statement update_all_;

@@ -15,6 +15,8 @@ struct Part {
     std::int64_t shift_us = 0;            // a moment of row time less the serial of that moment
     std::optional<std::int64_t> since_us; // the part before ends here
     std::int64_t first_bind_failure = 1;
+    std::optional<std::int64_t> indexed_lease; // see store/late_index.hpp
+    std::int64_t indexed_flow = 0;
     std::optional<std::int64_t> leases; // once it is sealed
 
     std::int64_t id_of(std::int64_t serial) const { return serial - origin.value_or(0); }

@@ -43,15 +43,14 @@ PartReader::PartReader(const std::filesystem::path &directory, const PartFile &f
       rows_(database_, part_),
       bind_failure_rows_(database_, rows_) {}
 
-// The writer completes the row of the part with its first lease.
+// The writer completes the row of the part, and moves on what is indexed.
 void PartReader::begin() {
     if (statements_.size() > most_statements)
         statements_.clear();
     if (file_.is_sealed)
         return;
     snapshot_.emplace(database_, Transaction::Kind::read);
-    if (!part_.origin)
-        part_ = read_part(database_);
+    part_ = read_part(database_);
 }
 
 void PartReader::end() {
@@ -77,21 +76,17 @@ std::optional<std::int64_t> PartReader::last_freed(const model::LeaseQuery &quer
         serial = part_.serial_of(row.integer(0));
         last_us = freed_us;
     };
-    {
-        const BoundSql lasting = lasting_by_freedom(query, part_);
-        Execution row(statement(lasting.text));
-        bind(row, lasting);
-        while (row.next())
+    bool is_brief = false;
+    for (const BoundSql &sql : by_freedom(query, part_)) {
+        Execution row(statement(sql.text));
+        bind(row, sql);
+        while (row.next()) {
+            const std::int64_t filed_us = part_.moment_us(part_.serial_of(row.integer(0)));
+            if (is_brief && last_us && filed_us < *last_us - brief_span_us)
+                break;
             consider(row);
-    }
-    const BoundSql brief = brief_by_freedom(query, part_);
-    Execution row(statement(brief.text));
-    bind(row, brief);
-    while (row.next()) {
-        const std::int64_t filed_us = part_.moment_us(part_.serial_of(row.integer(0)));
-        if (last_us && filed_us < *last_us - brief_span_us)
-            break;
-        consider(row);
+        }
+        is_brief = true;
     }
     return serial;
 }

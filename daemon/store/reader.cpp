@@ -125,7 +125,7 @@ Holdings Reader::State::holdings(const PartReader &part) const {
 }
 
 LeasesOfProcesses Reader::State::frequency(PartReader &part, const model::LeaseQuery &query) {
-    const auto count = count_leases_of_processes(query, few_leases + 1);
+    const auto count = count_leases_of_processes(query, part.part(), few_leases + 1);
     if (!count)
         return LeasesOfProcesses::many;
     const auto row = run(part, *count);

@@ -1,5 +1,6 @@
 #include "store/rotation.hpp"
 
+#include "store/late_index.hpp"
 #include "store/lease_span.hpp"
 #include "store/schema.hpp"
 
@@ -116,7 +117,11 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
     given_up.execute(
         "BEGIN IMMEDIATE; DELETE FROM main.lease WHERE span = 2 OR id IN (SELECT l.id + n.origin - "
         "p.origin FROM next.lease AS l, next.part AS n, main.part AS p WHERE l.id <= 0); "
-        "DELETE FROM main.open_holder; "
+        "DELETE FROM main.open_holder");
+    fill_late_indexes(given_up, "main");
+    given_up.execute(
+        "DELETE FROM main.lease_of_port WHERE lease NOT IN (SELECT id FROM main.lease); "
+        "DELETE FROM main.lease_of_flow WHERE lease NOT IN (SELECT id FROM main.lease); "
         "UPDATE main.part SET leases = (SELECT count(*) FROM main.lease); COMMIT");
     given_up.execute("DETACH next");
 }
@@ -139,6 +144,8 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
               .shift_us = next.shift_us,
               .since_us = next.since_us,
               .first_bind_failure = next.next_bind_failure,
+              .indexed_lease = {},
+              .indexed_flow = 0,
               .leases = {}};
     const auto being_made = make_unfinished(path, made);
     current.execute("ATTACH " + quoted(being_made) + " AS next");
@@ -152,6 +159,7 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
         current.execute("INSERT INTO next.coverage(boot, source, since_us, until_us) SELECT boot, "
                         "source, until_us, until_us FROM main.coverage ORDER BY until_us DESC "
                         "LIMIT 1");
+        fill_late_indexes(current, "next");
         transaction.commit();
     } catch (...) {
         current.execute("DETACH next");

@@ -17,6 +17,8 @@ CREATE TABLE part(
     shift_us INTEGER,                   -- a moment less the serial that was handed out then
     since_us INTEGER,                   -- the part before ends here; NULL: there was none
     first_bind_failure INTEGER NOT NULL, -- ids go on from part to part
+    indexed_lease INTEGER,              -- of leases and flows up to these, the tables *_of_* tell;
+    indexed_flow INTEGER NOT NULL,      -- NULL: of none
     leases INTEGER                      -- NULL: not sealed yet
 ) STRICT;
 
@@ -82,8 +84,6 @@ CREATE TABLE flow(
     last_holder_provenance INTEGER NOT NULL,
     holders_omitted INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX flow_by_process ON flow(process);
-CREATE INDEX flow_by_peer ON flow(peer_address) WHERE peer_address IS NOT NULL;
 
 -- The second holder and those after it.
 CREATE TABLE flow_holder(
@@ -93,6 +93,29 @@ CREATE TABLE flow_holder(
     PRIMARY KEY(flow, ordinal)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX flow_holder_by_process ON flow_holder(process);
+
+-- What would be indexes if SQLite could fill them later: each entry goes to a page of its own, so
+-- they are filled for many rows at a time (store/late_index.hpp).
+CREATE TABLE flow_of_process(
+    process INTEGER NOT NULL REFERENCES process,    -- the first holder
+    flow INTEGER NOT NULL REFERENCES flow,
+    PRIMARY KEY(process, flow)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE flow_of_peer(
+    peer_address INTEGER NOT NULL REFERENCES address,
+    flow INTEGER NOT NULL REFERENCES flow,
+    PRIMARY KEY(peer_address, flow)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lease_of_port(
+    port INTEGER NOT NULL,
+    lease INTEGER NOT NULL REFERENCES lease,
+    PRIMARY KEY(port, lease)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lease_of_flow(
+    flow INTEGER NOT NULL REFERENCES flow,
+    lease INTEGER NOT NULL REFERENCES lease,
+    PRIMARY KEY(flow, lease)
+) STRICT, WITHOUT ROWID;
 
 -- See store/lease_times.hpp for the times. Serials are handed out in the order in which leases are
 -- found, and are microseconds, too: so ids are in the order of time.
@@ -116,12 +139,10 @@ CREATE TABLE lease(
     bytes_sent INTEGER,
     bytes_received INTEGER
 ) STRICT;
-CREATE INDEX lease_by_port ON lease(port);
-CREATE INDEX lease_by_flow ON lease(flow);
 CREATE INDEX lease_lasting ON lease(span) WHERE span = 1;
 CREATE INDEX lease_lasting_by_port ON lease(port) WHERE span = 1;
-CREATE INDEX lease_open ON lease(span) WHERE span = 2;
-CREATE INDEX lease_open_by_port ON lease(port) WHERE span = 2;
+-- In the order of ids, and with the port at hand.
+CREATE INDEX lease_open ON lease(+id, port) WHERE span = 2;
 
 -- Of open leases, when a holder had the socket, if that is not from the opening on and until the
 -- socket was closed.

@@ -289,7 +289,7 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     {
         Database database(file, Database::Access::read);
         page =
-            database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'flow_by_process'");
+            database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'process_by_pid'");
     }
     overwrite(file, (page - 1) * 4096, std::string(64, '\xff'));
     const std::string damaged = contents(file);
