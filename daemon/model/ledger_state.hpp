@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -30,9 +31,12 @@ class Ledger::State {
     void apply(const HolderGone &gone);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
+    void resume(std::vector<Lease> leases, std::span<const LedgerNote> notes,
+                Instant watched_until);
     void set_ports(const NamespacePorts &now);
     void set_own_namespace(std::uint32_t network_namespace) { own_namespace_ = network_namespace; }
-    std::vector<Lease> take_changes();
+    std::vector<Lease> take_changes(LedgerNotes *notes);
+    std::vector<LedgerNote> notes() const;
     std::size_t open_leases() const { return open_; }
 
     NamespacePorts ports;
@@ -119,6 +123,9 @@ class Ledger::State {
     void settle_oldest_time_wait(TableState &table,
                                  std::deque<std::pair<Instant, SocketKey>> &lingering);
 
+    Entry *restore_one(Lease lease, const LedgerNote *note, Instant watched_until);
+    void restore_wait(Entry &entry);
+
     void park(const HolderSeen &claim);
     void take_parked_claim(Record &record);
     void retire_ended(Lease &lease, const ProcessRef &process) const;
@@ -154,6 +161,7 @@ class Ledger::State {
 
     std::map<Table, TableState> tables_;
     std::vector<Change> changes_;
+    std::vector<std::int64_t> forgotten_; // serials of records erased since changes were taken
     // Processes that let go of a socket, of which the lease does not tell: they had not been
     // reported to have it, or the socket has another lease by now. Newest last.
     std::deque<HolderGone> departures_;

@@ -168,6 +168,17 @@ CREATE INDEX bind_failure_by_port ON bind_failure(local_port, at_us);
 CREATE INDEX lease_listener ON lease(local_port, opened_latest_us) WHERE role = 1;
 )sql";
 
+// Beside the history: how far a run had stored what the kernel told, for the next one in its boot.
+// It says nothing of the leases, so that files with and without it are of one version.
+constexpr const char *ring_mark_table = R"sql(
+CREATE TABLE IF NOT EXISTS ring_mark(
+    boot INTEGER PRIMARY KEY REFERENCES boot,
+    generation INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    frame INTEGER NOT NULL
+) STRICT;
+)sql";
+
 template <typename Enum>
 std::string words(const std::string &column) {
     std::string sql = "CASE " + column;
@@ -300,6 +311,7 @@ void create_schema(Database &database) {
     if (version < 2)
         database.execute(since_version_2);
     set_version(database);
+    database.execute(ring_mark_table);
     database.execute("DROP VIEW IF EXISTS history; DROP VIEW IF EXISTS failed_bind");
     database.execute(history_view());
     database.execute(failed_bind_view());
