@@ -24,6 +24,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
     : settings_(settings),
       clock_(clock),
       source_(*opened.source),
+      keeps_notes_(!source_.descriptors_to_keep().empty()),
       writer_(writer),
       live_(live),
       tier_reasons_(opened.reasons),
@@ -54,7 +55,7 @@ void Recorder::take_over() {
         return;
     }
     std::vector<std::int64_t> others;
-    for (const auto &note : *notes)
+    for (const auto &note : notes->changed)
         if (!std::ranges::binary_search(leases, note.serial, {}, &model::Lease::serial))
             others.push_back(note.serial);
     auto ended = writer_.leases(others);
@@ -135,7 +136,7 @@ void Recorder::close_gap(const std::string &cause, model::Instant since, model::
 
 void Recorder::commit() {
     model::LedgerNotes notes;
-    auto changes = ledger_.take_changes(&notes);
+    auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
     pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
                     std::make_move_iterator(changes.end()));
     has_news_ = false;

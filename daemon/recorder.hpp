@@ -45,6 +45,7 @@ class Recorder {
     const Settings &settings_;
     const model::Clock &clock_;
     capture::Source &source_;
+    const bool keeps_notes_; // for the next run
     store::Writer &writer_;
     LiveStatus &live_;
     const std::vector<std::string> tier_reasons_;

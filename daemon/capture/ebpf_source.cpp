@@ -92,12 +92,14 @@ void EbpfSource::resume() {
     if (capture_.frames.empty())
         return;
     std::unordered_map<std::int64_t, model::LedgerNote> notes;
+    resumed_notes_.emplace();
     for (const auto &frame : std::exchange(capture_.frames, {})) {
         const auto checkpoint = decode_checkpoint(frame.payload);
         for (const auto &note : checkpoint.notes.changed)
             notes.insert_or_assign(note.serial, note);
         for (const auto serial : checkpoint.notes.forgotten)
             notes.erase(serial);
+        resumed_notes_->claims = checkpoint.notes.claims;
         images_.recall(checkpoint.images);
         events_.await(checkpoint.waiting);
         counted_ = checkpoint.account.counted;
@@ -105,16 +107,15 @@ void EbpfSource::resume() {
         ring_.resume(capture_.position, checkpoint.account.received);
         frame_ = frame.number;
     }
-    resumed_notes_.emplace();
     for (const auto &[_, note] : notes)
-        resumed_notes_->push_back(note);
+        resumed_notes_->changed.push_back(note);
     has_lost_ = false;
     is_resumed_ = true;
     snapshot_at_ = drained_at_;
     snapshot_.expect_lingering();
 }
 
-std::optional<std::vector<model::LedgerNote>> EbpfSource::take_resumed_notes() {
+std::optional<model::LedgerNotes> EbpfSource::take_resumed_notes() {
     return std::exchange(resumed_notes_, std::nullopt);
 }
 
@@ -159,9 +160,9 @@ bool EbpfSource::wants_all_notes() const {
     return capture_.journal && capture_.journal->is_overgrown();
 }
 
-void EbpfSource::note_all(std::vector<model::LedgerNote> notes) {
+void EbpfSource::note_all(model::LedgerNotes notes) {
     auto frame = checkpoint();
-    frame.notes.changed = std::move(notes);
+    frame.notes = std::move(notes);
     frame.images = images_.everything();
     write_journal([&](Journal &journal) { journal.replace(frame_, encode(frame)); });
 }

@@ -40,11 +40,11 @@ class EbpfSource : public Source {
     std::vector<Loss> take_losses() override;
     std::vector<model::BindFailure> take_bind_failures() override;
     std::vector<NamespaceName> take_namespace_names() override { return names_.take(); }
-    std::optional<std::vector<model::LedgerNote>> take_resumed_notes() override;
+    std::optional<model::LedgerNotes> take_resumed_notes() override;
     std::vector<std::pair<std::string, int>> descriptors_to_keep() const override;
     std::optional<model::RingMark> note(const model::LedgerNotes &notes) override;
     bool wants_all_notes() const override;
-    void note_all(std::vector<model::LedgerNote> notes) override;
+    void note_all(model::LedgerNotes notes) override;
     bool needs_acknowledgement() const override;
     void acknowledge() override { ring_.acknowledge(); }
     std::optional<EventAccount> events() const override;
@@ -101,7 +101,7 @@ class EbpfSource : public Source {
     bool is_resumed_ = false; // since the last snapshot: holders may have changed without a word
     std::uint64_t frame_ = 0; // the last of the journal
     std::string journal_fault_;
-    std::optional<std::vector<model::LedgerNote>> resumed_notes_;
+    std::optional<model::LedgerNotes> resumed_notes_;
     std::vector<Loss> losses_;
     std::optional<SelfCheck> self_check_;
 };

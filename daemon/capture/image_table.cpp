@@ -1,6 +1,6 @@
 #include "capture/image_table.hpp"
 
-#include "capture/control_group.hpp"
+#include "capture/process_bytes.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -27,44 +27,7 @@ enum class News : std::uint8_t { told, forked, ended };
 void write_told(ByteWriter &news, const ImageId &id, const model::Process &process) {
     news.put(News::told);
     news.put(id);
-    news.put(process.key);
-    news.put_text(process.executable);
-    news.put_text(std::string_view(process.command));
-    news.put_text(process.arguments);
-    news.put(process.uid);
-    news.put(process.gid);
-    news.put(process.login_uid);
-    news.put_text(process.control_group);
-    news.put<std::uint64_t>(process.ancestors.size());
-    for (const auto &ancestor : process.ancestors) {
-        news.put(ancestor.pid);
-        news.put_text(std::string_view(ancestor.command));
-    }
-}
-
-void name_group(model::Process &process) {
-    if (!process.control_group)
-        return;
-    process.unit = unit_of(*process.control_group);
-    process.container = container_of(*process.control_group);
-}
-
-model::Process read_process(ByteReader &news) {
-    model::Process process;
-    process.key = news.get<model::ProcessKey>();
-    process.executable = news.get_optional_text();
-    process.command = news.get_text();
-    process.arguments = news.get_optional_text();
-    process.uid = news.get<std::optional<std::uint32_t>>();
-    process.gid = news.get<std::optional<std::uint32_t>>();
-    process.login_uid = news.get<std::optional<std::uint32_t>>();
-    process.control_group = news.get_optional_text();
-    for (auto count = news.get<std::uint64_t>(); count > 0; --count) {
-        const auto pid = news.get<std::int32_t>();
-        process.ancestors.push_back({pid, news.get_text()});
-    }
-    name_group(process);
-    return process;
+    put_process(news, process);
 }
 
 // Of the parent, what a child may need.
@@ -220,7 +183,7 @@ void ImageTable::recall(std::span<const std::byte> news) {
         const auto kind = reader.get<News>();
         const auto id = reader.get<ImageId>();
         if (kind == News::told) {
-            learn(id, std::make_shared<const model::Process>(read_process(reader)));
+            learn(id, std::make_shared<const model::Process>(get_process(reader)));
         } else if (kind == News::forked) {
             model::Process parent;
             parent.executable = reader.get_optional_text();

@@ -83,7 +83,7 @@ class Source {
 
     // What an earlier instance noted of its ledger, where this one goes on without a hole after
     // what is stored. Once only.
-    virtual std::optional<std::vector<model::LedgerNote>> take_resumed_notes() { return {}; }
+    virtual std::optional<model::LedgerNotes> take_resumed_notes() { return {}; }
     // What is to outlive this process, by name; the next instance gets it with Request::kept.
     virtual std::vector<std::pair<std::string, int>> descriptors_to_keep() const { return {}; }
     // Comes before each commit, after all that the source has was taken: notes what the next
@@ -91,7 +91,7 @@ class Source {
     virtual std::optional<model::RingMark> note(const model::LedgerNotes &) { return {}; }
     // After a commit: whether it is time to note everything anew, and that.
     virtual bool wants_all_notes() const { return false; }
-    virtual void note_all(std::vector<model::LedgerNote>) {}
+    virtual void note_all(model::LedgerNotes) {}
 
     // Whether room is getting short for what comes, until what was handed over is stored.
     virtual bool needs_acknowledgement() const { return false; }

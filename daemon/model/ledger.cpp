@@ -28,8 +28,19 @@ Ledger::State::Entry *Ledger::State::find(const SocketKey &key) {
 }
 
 void Ledger::State::mark(const SocketKey &key, Record &record) {
-    if (record.change != Record::unchanged)
+    if (record.change == Record::unchanged)
+        add_change(key, record);
+    changes_[record.change].is_of_lease = true;
+}
+
+void Ledger::State::mark_note(const SocketKey &key, Record &record) {
+    if (!keeps_notes_ || record.change != Record::unchanged)
         return;
+    add_change(key, record);
+    changes_[record.change].is_of_lease = false;
+}
+
+void Ledger::State::add_change(const SocketKey &key, Record &record) {
     record.change = changes_.size();
     const auto &lease = record.lease;
     changes_.push_back(
@@ -116,6 +127,7 @@ void Ledger::State::settle(TableState &table, const SocketKey &key, Record &reco
     unreleased_.erase({record.settled_at, key});
     record.standing = standing;
     record.settled_at = at;
+    mark_note(key, record);
     const bool awaits_release =
         standing == Standing::ended && record.left_at && !record.released_at && !is_replaced(key);
     if (awaits_release)
@@ -223,29 +235,35 @@ void Ledger::State::set_ports(const NamespacePorts &now) {
 std::vector<Lease> Ledger::State::take_changes(LedgerNotes *notes) {
     std::vector<Lease> leases;
     leases.reserve(changes_.size());
+    keeps_notes_ = notes != nullptr;
     for (const auto &change : changes_) {
         if (change.departed) {
-            leases.push_back(std::move(*change.departed));
+            if (change.is_of_lease)
+                leases.push_back(std::move(*change.departed));
             continue;
         }
         auto &record = tables_.at(change.table).records.at(change.key);
         record.change = Record::unchanged;
-        leases.push_back(record.lease);
+        if (change.is_of_lease)
+            leases.push_back(record.lease);
         if (notes)
             notes->changed.push_back({record.lease.serial, change.key, record});
     }
     changes_.clear();
-    if (notes)
+    if (notes) {
         notes->forgotten.swap(forgotten_);
+        notes->claims = parked_claims();
+    }
     forgotten_.clear();
     return leases;
 }
 
-std::vector<LedgerNote> Ledger::State::notes() const {
-    std::vector<LedgerNote> notes;
+LedgerNotes Ledger::State::notes() const {
+    LedgerNotes notes;
     for (const auto &[_, table] : tables_)
         for (const auto &[key, record] : table.records)
-            notes.push_back({record.lease.serial, key, record});
+            notes.changed.push_back({record.lease.serial, key, record});
+    notes.claims = parked_claims();
     return notes;
 }
 
@@ -263,8 +281,7 @@ void Ledger::set_own_namespace(std::uint32_t network_namespace) {
 void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
     state_->restore(std::move(open_leases), watched_until);
 }
-void Ledger::resume(std::vector<Lease> leases, std::span<const LedgerNote> notes,
-                    Instant watched_until) {
+void Ledger::resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until) {
     state_->resume(std::move(leases), notes, watched_until);
 }
 void Ledger::apply(const Observation &observation) {
@@ -273,7 +290,7 @@ void Ledger::apply(const Observation &observation) {
 std::vector<Lease> Ledger::take_changes(LedgerNotes *notes) {
     return state_->take_changes(notes);
 }
-std::vector<LedgerNote> Ledger::notes() const {
+LedgerNotes Ledger::notes() const {
     return state_->notes();
 }
 std::size_t Ledger::open_leases() const {

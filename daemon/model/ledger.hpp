@@ -63,7 +63,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
 namespace portd::model {
@@ -104,8 +103,7 @@ class Ledger {
     // Goes on where an earlier run in the same boot was, of which nothing is missing: `notes` are
     // all that it had, and `leases` those that they are about, and every other open one.
     // set_own_namespace() comes before it. Events since then follow, in their order.
-    void resume(std::vector<Lease> leases, std::span<const LedgerNote> notes,
-                Instant watched_until);
+    void resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until);
 
     void apply(const Observation &observation);
 
@@ -114,7 +112,7 @@ class Ledger {
     // comes within the reorder window. With them, the notes that changed.
     std::vector<Lease> take_changes(LedgerNotes *notes = nullptr);
     // All of them.
-    std::vector<LedgerNote> notes() const;
+    LedgerNotes notes() const;
 
     std::size_t open_leases() const;
     // Destroyed sockets that no scan had shown: each is a lease with unknown holders.

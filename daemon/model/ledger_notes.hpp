@@ -60,6 +60,7 @@ static_assert(std::is_trivially_copyable_v<LedgerNote>);
 struct LedgerNotes {
     std::vector<LedgerNote> changed;
     std::vector<std::int64_t> forgotten; // serials of leases that the ledger remembers no more
+    std::vector<HolderSeen> claims;      // that came before any word of their sockets: all of them
 };
 
 } // namespace portd::model

@@ -87,10 +87,11 @@ void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_unti
             restore_wait(*entry);
 }
 
-void Ledger::State::resume(std::vector<Lease> leases, std::span<const LedgerNote> notes,
+void Ledger::State::resume(std::vector<Lease> leases, const LedgerNotes &notes,
                            Instant watched_until) {
+    keeps_notes_ = true;
     std::unordered_map<std::int64_t, const LedgerNote *> by_serial;
-    for (const auto &note : notes)
+    for (const auto &note : notes.changed)
         by_serial[note.serial] = &note;
     // The earlier run began with a whole scan of its own namespace.
     for (const auto protocol : {Protocol::tcp, Protocol::udp})
@@ -112,6 +113,8 @@ void Ledger::State::resume(std::vector<Lease> leases, std::span<const LedgerNote
         // It is counted out when it is told of after all.
         unseen += entry->second.is_unseen ? 1 : 0;
     }
+    for (const auto &claim : notes.claims)
+        park(claim);
 }
 
 } // namespace portd::model
