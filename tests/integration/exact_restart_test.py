@@ -5,7 +5,7 @@ import sys
 import unittest
 
 from harness import need_ebpf, wait_until
-from kills import Figures, play_round
+from kills import Figures, kill_at_random, play_round
 from supervisor import Supervised
 from truth import compare, play
 
@@ -22,7 +22,7 @@ class Restart(unittest.TestCase):
     def test_killed_at_random_moments_under_load(self):
         with Supervised("--capture", "ebpf", *ROOM) as portd:
             figures = Figures()
-            play_round(portd, 15, figures)
+            play_round(portd, kill_at_random(15), figures)
             print(figures, file=sys.stderr)
             self.assertTrue(figures.is_good, "\n".join([str(figures), *figures.examples,
                                                         portd.log()[-2000:]]))

@@ -86,15 +86,16 @@ int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
 
     if (!common || !is_recorded(sk, BPF_CORE_READ(common, skc_num)))
         return 0;
-    begin_row(&row, bpf_get_socket_cookie(common));
     state = BPF_CORE_READ(common, skc_state);
-    if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV) {
+    if (state == TCP_NEW_SYN_RECV)
+        return 0; /* a request: of the socket that it may become, events tell under another cookie */
+    begin_row(&row, bpf_get_socket_cookie(common));
+    if (state == TCP_TIME_WAIT) {
         struct inet_timewait_sock *entry = (void *)common;
         read_common(&row, sk);
         row.local_port = BPF_CORE_READ(common, skc_num);
         row.header.flags |= PORTD_ORPHAN;
-        if (state == TCP_TIME_WAIT)
-            row.state = BPF_CORE_READ(entry, tw_substate);
+        row.state = BPF_CORE_READ(entry, tw_substate);
     } else {
         read_socket(&row, sk);
         if (!BPF_CORE_READ(sk, sk_socket))
