@@ -12,7 +12,7 @@ import threading
 import time
 
 from harness import BIN, now_us, wait_until
-from truth import Comparison, Truth
+from truth import Comparison, Truth, place_of
 
 # What is played at the same time, each line again and again: scenario, options, seconds between two.
 LOAD = (
@@ -153,6 +153,11 @@ def history_between(portd, since_us, until_us):
             if "localPort" in entry]
 
 
+def pids_of(lease):
+    return [process["pid"] for process in (lease["opener"], lease["lastHolder"], *lease["holders"])
+            if "pid" in process]
+
+
 class History:
     """Leases and bind failures by time, to compare truths with their own part of it."""
 
@@ -181,6 +186,7 @@ class History:
 def compare(portd, truths, since_us, figures, seconds=20):
     """Each with the history, as soon as it is right; at the latest after so many seconds."""
     deadline = time.monotonic() + seconds
+    places = {place_of(lease) for truth in truths for lease in truth.leases}
     while truths:
         time.sleep(0.5)
         is_late = time.monotonic() > deadline
@@ -188,6 +194,10 @@ def compare(portd, truths, since_us, figures, seconds=20):
         left = []
         for truth in truths:
             comparison = history.compare(truth)
+            # Of whom a lease is that nobody had, the comparison tells by its port: it may be of
+            # another that was at the same port.
+            comparison.extra = [lease for lease in comparison.extra
+                                if pids_of(lease) or place_of(lease) not in places]
             if is_right(comparison) or is_late:
                 figures.take(comparison)
             else:
