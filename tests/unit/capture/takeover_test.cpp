@@ -1,7 +1,7 @@
 #include "capture/takeover.hpp"
 
-#include "capture/checkpoint.hpp"
 #include "capture/bytes.hpp"
+#include "capture/checkpoint.hpp"
 
 #include <cerrno>
 #include <gmock/gmock.h>
