@@ -64,6 +64,8 @@ std::string describe_cause(const proto::Gap &gap, Charset charset) {
         gap.lost_events ? "; " + std::to_string(*gap.lost_events) + " events were lost" : "";
     if (gap.cause == "notRunning")
         return "the daemon was not running" + lost;
+    if (gap.cause == "changeover")
+        return "another version of the daemon, or one with other settings, was started" + lost;
     if (gap.cause == "overflow")
         return "events came faster than they could be taken" + lost;
     if (gap.cause == "scanFailed")

@@ -26,6 +26,8 @@
 #include <cstdio>
 #include <exception>
 #include <list>
+#include <map>
+#include <set>
 #include <spdlog/spdlog.h>
 #include <thread>
 
@@ -209,17 +211,51 @@ class ServerThread {
 void log_start(const Settings &settings, const capture::Opened &opened) {
     for (const auto &reason : opened.reasons)
         spdlog::info("{}", reason);
+    if (opened.not_kept)
+        spdlog::warn("what an earlier instance left is not gone on with: {}; a gap is on record",
+                     *opened.not_kept);
     spdlog::info("capturing with {} every {} ms, ports {}, history in {}",
                  to_string(opened.source->tier()),
                  std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),
                  settings.ports.to_string(), settings.state_dir.string());
 }
 
+// What the source needs to outlive this process is with the service manager before anything that
+// is seen is stored. A process that dies in between leaves a part, which nobody can go on with.
+void keep_descriptors(const capture::Source &source) {
+    std::map<std::string, std::vector<int>> by_name;
+    for (const auto &[name, fd] : source.descriptors_to_keep())
+        by_name[name].push_back(fd);
+    for (const auto &[name, descriptors] : by_name)
+        system::store_descriptors(name, descriptors);
+}
+
+capture::Opened open_capture(const Settings &settings, const model::Clock &clock,
+                             const store::Writer &writer, const LiveStatus &live) {
+    capture::Kept kept{system::received_descriptors(), writer.ring_mark()};
+    std::set<std::string> names;
+    for (const auto &descriptor : kept.descriptors)
+        names.insert(descriptor.name);
+    auto opened =
+        capture::open_best({.tier = settings.capture,
+                            .arguments = settings.arguments,
+                            .records = [&live](std::uint16_t port) { return live.records(port); },
+                            .ports = settings.ports,
+                            .ring_bytes = settings.ring_bytes,
+                            .kept = std::move(kept)},
+                           clock);
+    if (!names.empty() && !opened.not_kept)
+        return opened;
+    for (const auto &name : names)
+        system::forget_descriptors(name);
+    keep_descriptors(*opened.source);
+    return opened;
+}
+
 // The order of the start, and why:
 //  1. the store: its lock refuses a second instance before anything else is touched;
-//  2. the source: from here on destroyed sockets queue up, so that nothing between this and the
-//  first
-//     sample is missed;
+//  2. the source, taken over from the last run where that can be: from here on destroyed sockets
+//     queue up, so that nothing between this and the first sample is missed;
 //  3. the recorder takes over the open leases of the last run, and the first sample tells which of
 //  them
 //     still are, before anybody can ask;
@@ -236,16 +272,10 @@ void serve(const Settings &settings) {
                       aside->reason, aside->path.string());
 
     LiveStatus live(settings);
-    const capture::Opened opened =
-        capture::open_best({.tier = settings.capture,
-                            .arguments = settings.arguments,
-                            .records = [&live](std::uint16_t port) { return live.records(port); },
-                            .ports = settings.ports,
-                            .ring_bytes = settings.ring_bytes},
-                           clock);
+    const capture::Opened opened = open_capture(settings, clock, writer, live);
     log_start(settings, opened);
 
-    Recorder recorder(settings, clock, *opened.source, writer, live, opened.reasons);
+    Recorder recorder(settings, clock, opened, writer, live);
     CaptureLoop loop(settings, *opened.source, recorder);
     recorder.sample();
     recorder.commit();

@@ -19,14 +19,16 @@ constexpr auto ports_interval = std::chrono::seconds(5);
 
 } // namespace
 
-Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
-                   store::Writer &writer, LiveStatus &live, std::vector<std::string> tier_reasons)
+Recorder::Recorder(const Settings &settings, const model::Clock &clock,
+                   const capture::Opened &opened, store::Writer &writer, LiveStatus &live)
     : settings_(settings),
       clock_(clock),
-      source_(source),
+      source_(*opened.source),
+      keeps_notes_(!source_.descriptors_to_keep().empty()),
       writer_(writer),
       live_(live),
-      tier_reasons_(std::move(tier_reasons)),
+      tier_reasons_(opened.reasons),
+      not_watching_(opened.not_kept ? "changeover" : "notRunning"),
       ledger_(writer.next_serial()),
       sink_([this](const model::Observation &observation) {
           ledger_.apply(observation);
@@ -34,11 +36,34 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock, capture:
       }),
       network_namespace_(capture::own_network_namespace()),
       started_(clock.now()),
+      counted_(source_.events().value_or(capture::EventAccount{})),
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
     ledger_.file_by_time(writer_.boot().wall_offset_us);
-    if (const auto until = writer_.watched_until())
-        ledger_.restore(writer_.open_leases(), *until);
+    take_over();
+}
+
+// From the run before, what it stored. If the source goes on where that ended, nothing is missing
+// in between: coverage goes on, and leases that are over may still be told of.
+void Recorder::take_over() {
+    const auto until = writer_.watched_until();
+    if (!until)
+        return;
+    auto leases = writer_.open_leases();
+    const auto notes = source_.take_resumed_notes();
+    if (!notes) {
+        ledger_.restore(std::move(leases), *until);
+        return;
+    }
+    std::vector<std::int64_t> others;
+    for (const auto &note : notes->changed)
+        if (!std::ranges::binary_search(leases, note.serial, {}, &model::Lease::serial))
+            others.push_back(note.serial);
+    auto ended = writer_.leases(others);
+    leases.insert(leases.end(), std::make_move_iterator(ended.begin()),
+                  std::make_move_iterator(ended.end()));
+    ledger_.resume(std::move(leases), *notes, *until);
+    watching_since_ = watched_until_ = *until;
 }
 
 void Recorder::read_events(capture::Promptness promptness) {
@@ -90,16 +115,19 @@ void Recorder::account(const capture::Sample &sample) {
         watching_since_ = sample.began;
         if (const auto before = writer_.watched_until_wall_us())
             gaps_.push_back({*before, std::max(*before, writer_.wall_us(sample.began)),
-                             "notRunning", std::nullopt});
+                             not_watching_, std::nullopt});
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
     }
+    watched_until_ = sample.began;
+}
+
+void Recorder::take_losses() {
     for (const auto &loss : source_.take_losses()) {
         losses_[loss.cause] += loss.events.value_or(1);
         close_gap(loss.cause, loss.since, loss.until, loss.events);
         spdlog::warn("events were lost ({}); a gap is on record", loss.cause);
     }
-    watched_until_ = sample.began;
 }
 
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
@@ -108,10 +136,12 @@ void Recorder::close_gap(const std::string &cause, model::Instant since, model::
 }
 
 void Recorder::commit() {
-    auto changes = ledger_.take_changes();
+    model::LedgerNotes notes;
+    auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
     pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
                     std::make_move_iterator(changes.end()));
     has_news_ = false;
+    take_losses();
     for (auto &failure : source_.take_bind_failures())
         bind_failures_.push_back(std::move(failure));
     for (auto &[inode, name, since] : source_.take_namespace_names())
@@ -120,9 +150,15 @@ void Recorder::commit() {
                        .watched = std::nullopt,
                        .gaps = gaps_,
                        .bind_failures = bind_failures_,
-                       .namespaces = namespace_names_};
+                       .namespaces = namespace_names_,
+                       .ring_mark = source_.note(notes)};
     if (watching_since_)
         batch.watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
+    store(batch);
+    publish();
+}
+
+void Recorder::store(const store::Batch &batch) {
     try {
         writer_.commit(batch);
     } catch (const store::DamagedStore &) {
@@ -139,7 +175,6 @@ void Recorder::commit() {
             losses_["storeFailed"] += lost;
             close_gap("storeFailed", watched_until_.value_or(started_), clock_.now(), lost);
         }
-        publish();
         return;
     }
     if (!commit_failure_.empty()) {
@@ -154,7 +189,8 @@ void Recorder::commit() {
     for (const store::Notice &notice : writer_.take_notices())
         notice.kind == store::Notice::Kind::failure ? spdlog::error("{}", notice.text)
                                                     : spdlog::info("{}", notice.text);
-    publish();
+    if (source_.wants_all_notes())
+        source_.note_all(ledger_.notes());
 }
 
 void Recorder::publish() {

@@ -4,7 +4,7 @@
 // Everything it is given lives longer than it does. Nothing here waits.
 #pragma once
 
-#include "capture/source.hpp"
+#include "capture/tiers.hpp"
 #include "live_status.hpp"
 #include "model/ledger.hpp"
 #include "settings.hpp"
@@ -19,8 +19,9 @@ namespace portd {
 
 class Recorder {
   public:
-    Recorder(const Settings &settings, const model::Clock &clock, capture::Source &source,
-             store::Writer &writer, LiveStatus &live, std::vector<std::string> tier_reasons);
+    // `opened` tells how the source was chosen.
+    Recorder(const Settings &settings, const model::Clock &clock, const capture::Opened &opened,
+             store::Writer &writer, LiveStatus &live);
 
     // Whether a commit is due, and whether it is now.
     bool has_news() const { return has_news_; }
@@ -31,8 +32,11 @@ class Recorder {
     void commit();
 
   private:
+    void take_over();
     void follow_namespace_ports();
     void account(const capture::Sample &sample);
+    void take_losses();
+    void store(const store::Batch &batch);
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
     void publish();
@@ -41,9 +45,11 @@ class Recorder {
     const Settings &settings_;
     const model::Clock &clock_;
     capture::Source &source_;
+    const bool keeps_notes_; // for the next run
     store::Writer &writer_;
     LiveStatus &live_;
     const std::vector<std::string> tier_reasons_;
+    const std::string not_watching_; // the cause of the gap before this run
     model::NamespacePorts ports_;
     model::Instant next_ports_at_{};
     model::Ledger ledger_;

@@ -22,7 +22,7 @@ struct Settings {
     std::optional<CaptureTier> capture;                           // absent: the best that works
     model::PortPolicy ports;
     capture::ArgumentPolicy arguments = capture::ArgumentPolicy::redacted;
-    std::int64_t max_bytes = std::int64_t{2} << 30; // of history, 16 MiB to 1 PiB
+    std::int64_t max_bytes = std::int64_t{2} << 30;                  // of history, 16 MiB to 1 PiB
     std::chrono::microseconds max_age = std::chrono::hours(90 * 24); // 1 h to 100 years
     std::size_t ring_bytes =
         4 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
@@ -44,7 +44,8 @@ void apply_settings_files(const std::filesystem::path &file, Existence existence
                           Settings &settings);
 
 // Sets one key (the names are those of the file: state_dir, socket, interval, capture, ports,
-// arguments, ring_size, store.max_size, store.max_age) from text. `origin` begins the error, such as "/etc/portd/portd.toml:3" or
+// arguments, ring_size, store.max_size, store.max_age) from text. `origin` begins the error, such
+// as "/etc/portd/portd.toml:3" or
 // "--interval".
 void apply_setting(std::string_view key, const std::string &value, const std::string &origin,
                    Settings &settings);

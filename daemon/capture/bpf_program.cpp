@@ -1,22 +1,25 @@
 #include "capture/bpf_program.hpp"
 
 #include "capture/bpf/events.h"
-#include "system/fd.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdio>
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
 #include <malloc.h>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -103,83 +106,179 @@ void configure(portd_bpf &skeleton, const model::PortPolicy &ports, std::size_t 
     bpf_map__set_max_entries(skeleton.maps.ring, static_cast<std::uint32_t>(ring_bytes));
 }
 
-} // namespace
-
-struct BpfProgram::State {
-    struct Destroy {
-        void operator()(portd_bpf *skeleton) const { portd_bpf__destroy(skeleton); }
-        void operator()(bpf_link *link) const { bpf_link__destroy(link); }
-    };
-    using Link = std::unique_ptr<bpf_link, Destroy>;
-
-    std::unique_ptr<portd_bpf, Destroy> skeleton;
-    std::vector<Link> hooks;
-    Link held;
-    Link tcp;
-    Link udp;
-
-    Link attach(bpf_program *program, int control_group) {
-        Link link(belongs_to_control_group(program)
-                      ? bpf_program__attach_cgroup(program, control_group)
-                      : bpf_program__attach(program));
-        if (!link)
-            fail("cannot attach " + std::string(bpf_program__section_name(program)), errno);
-        return link;
-    }
+struct Destroy {
+    void operator()(portd_bpf *skeleton) const { portd_bpf__destroy(skeleton); }
+    void operator()(bpf_link *link) const { bpf_link__destroy(link); }
 };
 
-BpfProgram::BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes)
-    : ring_bytes_(ring_bytes), state_(std::make_unique<State>()) {
+// libbpf closes its own when the skeleton is destroyed.
+system::Fd copy_of(int fd) {
+    system::Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (!copy)
+        throw std::system_error(errno, std::generic_category(), "cannot copy a descriptor");
+    return copy;
+}
+
+system::Fd attach(bpf_program *program, int control_group) {
+    const std::unique_ptr<bpf_link, Destroy> link(
+        belongs_to_control_group(program) ? bpf_program__attach_cgroup(program, control_group)
+                                          : bpf_program__attach(program));
+    if (!link)
+        fail("cannot attach " + std::string(bpf_program__section_name(program)), errno);
+    return copy_of(bpf_link__fd(link.get()));
+}
+
+BpfObjects load(const model::PortPolicy &ports, std::size_t ring_bytes) {
     last_warning.clear();
     libbpf_set_print(keep_warning);
     const system::Fd root = open_root_control_group();
-    state_->skeleton.reset(portd_bpf__open());
-    if (!state_->skeleton)
+    const std::unique_ptr<portd_bpf, Destroy> skeleton(portd_bpf__open());
+    if (!skeleton)
         fail("cannot read the eBPF program", errno);
-    auto &skeleton = *state_->skeleton;
-    configure(skeleton, ports, ring_bytes);
-    if (const int error = portd_bpf__load(&skeleton); error != 0)
+    configure(*skeleton, ports, ring_bytes);
+    if (const int error = portd_bpf__load(skeleton.get()); error != 0)
         fail("cannot load the eBPF program", -error);
 
-    auto &programs = skeleton.progs;
-    state_->held = state_->attach(programs.portd_held_sockets, root.get());
-    state_->tcp = state_->attach(programs.portd_tcp_sockets, root.get());
-    state_->udp = state_->attach(programs.portd_udp_sockets, root.get());
+    auto &programs = skeleton->progs;
+    BpfObjects objects;
+    objects.ring = copy_of(bpf_map__fd(skeleton->maps.ring));
+    objects.variables = copy_of(bpf_map__fd(skeleton->maps.bss));
+    objects.destroyed_filter = copy_of(bpf_program__fd(programs.portd_destroyed));
+    objects.held = attach(programs.portd_held_sockets, root.get());
+    objects.tcp = attach(programs.portd_tcp_sockets, root.get());
+    objects.udp = attach(programs.portd_udp_sockets, root.get());
     bpf_program *program = nullptr;
-    bpf_object__for_each_program(program, skeleton.obj) {
+    bpf_object__for_each_program(program, skeleton->obj) {
         const bool is_filter = bpf_program__type(program) == BPF_PROG_TYPE_SOCKET_FILTER;
         if (!is_filter && bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
-            state_->hooks.push_back(state_->attach(program, root.get()));
+            objects.hooks.push_back(attach(program, root.get()));
     }
+    return objects;
+}
+
+template <typename Info>
+Info info_of(int fd) {
+    Info info{};
+    std::uint32_t length = sizeof info;
+    if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0)
+        throw std::system_error(errno, std::generic_category(), "not an eBPF object");
+    return info;
+}
+
+// Nothing but portd has links of its own taken from it; a control group's could be.
+void require_attached(int link) {
+    const auto info = info_of<bpf_link_info>(link);
+    constexpr std::uint64_t root_group = 1; // as open_root_control_group() has it
+    if (info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id != root_group)
+        throw std::runtime_error("a hook is not attached any more");
+}
+
+constexpr std::size_t counters_offset = offsetof(portd_bpf::portd_bpf__bss, counters);
+
+} // namespace
+
+std::vector<std::pair<std::string, int>> BpfObjects::named() const {
+    std::vector<std::pair<std::string, int>> all = {
+        {"portd-ring", ring.get()}, {"portd-variables", variables.get()},
+        {"portd-held", held.get()}, {"portd-tcp", tcp.get()},
+        {"portd-udp", udp.get()},   {"portd-filter", destroyed_filter.get()}};
+    for (const auto &hook : hooks)
+        all.emplace_back("portd-hook", hook.get());
+    return all;
+}
+
+BpfObjects BpfObjects::from(std::vector<system::NamedDescriptor> &descriptors) {
+    BpfObjects objects;
+    for (auto &[name, fd] : descriptors) {
+        if (name == "portd-hook")
+            objects.hooks.push_back(std::move(fd));
+        for (const auto &[wanted, place] :
+             {std::pair("portd-ring", &objects.ring),
+              std::pair("portd-variables", &objects.variables),
+              std::pair("portd-held", &objects.held), std::pair("portd-tcp", &objects.tcp),
+              std::pair("portd-udp", &objects.udp),
+              std::pair("portd-filter", &objects.destroyed_filter)})
+            if (name == wanted)
+                *place = std::move(fd);
+    }
+    return objects;
+}
+
+BpfProgram::BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes)
+    : ring_bytes_(ring_bytes), objects_(load(ports, ring_bytes)) {
+    map_variables();
     // libbpf read the kernel's type information for the load, several megabytes that are free
     // again.
     ::malloc_trim(0);
 }
 
-BpfProgram::~BpfProgram() = default;
+BpfProgram::BpfProgram(BpfObjects objects, std::size_t ring_bytes)
+    : ring_bytes_(ring_bytes), objects_(std::move(objects)) {
+    const auto ring = info_of<bpf_map_info>(objects_.ring.get());
+    if (ring.type != BPF_MAP_TYPE_RINGBUF || ring.max_entries != ring_bytes)
+        throw std::runtime_error("the ring is of another size");
+    for (const auto &hook : objects_.hooks)
+        require_attached(hook.get());
+    map_variables();
+}
 
-int BpfProgram::ring_fd() const {
-    return bpf_map__fd(state_->skeleton->maps.ring);
+BpfProgram::~BpfProgram() {
+    ::munmap(variables_, sizeof(portd_bpf::portd_bpf__bss));
+}
+
+void BpfProgram::map_variables() {
+    void *const page = ::mmap(nullptr, sizeof(portd_bpf::portd_bpf__bss), PROT_READ | PROT_WRITE,
+                              MAP_SHARED, objects_.variables.get(), 0);
+    if (page == MAP_FAILED)
+        throw std::system_error(errno, std::generic_category(), "cannot map the variables");
+    variables_ = page;
+}
+
+// FNV-1a.
+std::uint64_t BpfProgram::build() {
+    std::size_t size = 0;
+    const auto *const program = static_cast<const unsigned char *>(portd_bpf__elf_bytes(&size));
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    for (std::size_t i = 0; i < size; ++i)
+        hash = (hash ^ program[i]) * 0x100000001b3ULL;
+    return hash;
+}
+
+std::vector<std::uint32_t> BpfProgram::numbers() const {
+    std::vector<std::uint32_t> numbers = {info_of<bpf_map_info>(objects_.ring.get()).id,
+                                          info_of<bpf_map_info>(objects_.variables.get()).id};
+    for (const auto *link : {&objects_.held, &objects_.tcp, &objects_.udp})
+        numbers.push_back(info_of<bpf_link_info>(link->get()).id);
+    numbers.push_back(info_of<bpf_prog_info>(objects_.destroyed_filter.get()).id);
+    const auto first_hook = static_cast<std::ptrdiff_t>(numbers.size());
+    for (const auto &hook : objects_.hooks)
+        numbers.push_back(info_of<bpf_link_info>(hook.get()).id);
+    std::sort(numbers.begin() + first_hook, numbers.end()); // the store keeps no order
+    return numbers;
 }
 
 BpfCounters BpfProgram::counters() const {
-    auto &counters = state_->skeleton->bss->counters;
-    const auto load = [](auto &counter) {
-        return std::atomic_ref(counter).load(std::memory_order_acquire);
+    const auto *const counters = reinterpret_cast<const portd_counters *>(
+        static_cast<const std::byte *>(variables_) + counters_offset);
+    const auto load = [](const auto &counter) {
+        return std::atomic_ref(const_cast<__u64 &>(counter)).load(std::memory_order_acquire);
     };
-    return {load(counters.issued), load(counters.ring_full), load(counters.no_memory)};
+    return {load(counters->issued), load(counters->ring_full), load(counters->no_memory)};
 }
 
 int BpfProgram::destroyed_filter_fd() const {
-    return bpf_program__fd(state_->skeleton->progs.portd_destroyed);
+    return objects_.destroyed_filter.get();
 }
 
 void BpfProgram::read(Table table, Rows rows, std::vector<std::byte> &records) const {
-    const auto &link = table == Table::held  ? state_->held
-                       : table == Table::tcp ? state_->tcp
-                                             : state_->udp;
-    state_->skeleton->data->tables_show_files = rows == Rows::all;
-    const system::Fd iterator(bpf_iter_create(bpf_link__fd(link.get())));
+    const auto &link = table == Table::held  ? objects_.held
+                       : table == Table::tcp ? objects_.tcp
+                                             : objects_.udp;
+    auto &leave_out =
+        *reinterpret_cast<__u32 *>(static_cast<std::byte *>(variables_) +
+                                   offsetof(portd_bpf::portd_bpf__bss, tables_leave_out_files));
+    std::atomic_ref(leave_out).store(rows == Rows::fileless);
+    const system::Fd iterator(bpf_iter_create(link.get()));
     if (!iterator)
         throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
     // No read gives more than this (bpf_seq_read() in kernel/bpf/bpf_iter.c).

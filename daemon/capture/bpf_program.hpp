@@ -3,12 +3,14 @@
 #pragma once
 
 #include "model/port_policy.hpp"
+#include "system/fd.hpp"
+#include "system/service.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace portd::capture {
@@ -18,6 +20,21 @@ struct BpfCounters {
     std::uint64_t issued = 0;
     std::uint64_t ring_full = 0; // lost: there was no room in the ring
     std::uint64_t no_memory = 0; // lost: the kernel had no memory to remember a socket
+};
+
+// What of the program outlives the process that loaded it, as long as somebody has it.
+struct BpfObjects {
+    system::Fd ring;
+    system::Fd variables;
+    system::Fd held; // links of the iterators
+    system::Fd tcp;
+    system::Fd udp;
+    system::Fd destroyed_filter;   // program
+    std::vector<system::Fd> hooks; // links of the others
+
+    // Their names in the descriptor store, and all of them: hooks share one.
+    std::vector<std::pair<std::string, int>> named() const;
+    static BpfObjects from(std::vector<system::NamedDescriptor> &descriptors);
 };
 
 class BpfProgram {
@@ -38,11 +55,20 @@ class BpfProgram {
     // is a power of two and a multiple of the page size. Throws std::runtime_error with what is
     // missing: a capability, a kernel option, a mount.
     BpfProgram(const model::PortPolicy &ports, std::size_t ring_bytes);
+    // Those of another instance, which has loaded this build() with the same arguments. Throws
+    // std::runtime_error if they are not what they should be, or not attached.
+    BpfProgram(BpfObjects objects, std::size_t ring_bytes);
     ~BpfProgram();
     BpfProgram(const BpfProgram &) = delete;
     BpfProgram &operator=(const BpfProgram &) = delete;
 
-    int ring_fd() const;
+    // Tells programs that differ apart.
+    static std::uint64_t build();
+    // The numbers that the kernel has given to the objects, in the order of their names.
+    std::vector<std::uint32_t> numbers() const;
+    const BpfObjects &objects() const { return objects_; }
+
+    int ring_fd() const { return objects_.ring.get(); }
     std::size_t ring_bytes() const { return ring_bytes_; }
     BpfCounters counters() const;
 
@@ -54,9 +80,11 @@ class BpfProgram {
     int destroyed_filter_fd() const;
 
   private:
-    struct State;
+    void map_variables();
+
     const std::size_t ring_bytes_;
-    std::unique_ptr<State> state_;
+    BpfObjects objects_;
+    void *variables_ = nullptr;
 };
 
 // Of CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, those that are missing in the text of a

@@ -103,6 +103,19 @@ void EbpfEvents::have_looked(model::Instant began) {
     });
 }
 
+std::vector<SocketEvent> EbpfEvents::waiting() const {
+    std::vector<SocketEvent> waiting;
+    for (const auto &[_, event] : connecting_udp_)
+        waiting.push_back(event);
+    return waiting;
+}
+
+void EbpfEvents::await(std::span<const SocketEvent> waiting) {
+    connecting_udp_.clear();
+    for (const auto &event : waiting)
+        connecting_udp_.emplace(event.key, event);
+}
+
 void EbpfEvents::tell(const ImageTold &told, const Sink &sink) {
     const auto known = images_.told(told);
     if (!known.replaced)

@@ -6,6 +6,7 @@
 #include "capture/source.hpp"
 
 #include <cstddef>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -32,6 +33,10 @@ class EbpfEvents {
     // Whether connections left TIME_WAIT entries since the last look.
     bool has_left_time_wait() const { return left_time_wait_; }
     void have_looked_at_lingering() { left_time_wait_ = false; }
+
+    // UDP sockets whose connect(2) waits for its port, for those of another instance.
+    std::vector<SocketEvent> waiting() const;
+    void await(std::span<const SocketEvent> waiting);
 
   private:
     // Connected UDP sockets beyond this are told of by their ends only.

@@ -31,6 +31,9 @@ class EbpfSnapshot {
     void tell_lingering(std::span<const std::byte> tcp, model::Instant began, model::Instant now,
                         const Sink &sink);
 
+    // The earlier instance may have seen such as are gone by now.
+    void expect_lingering() { lingering_ = 1; }
+
     // Whether the last look or the one before it found what no event tells the end of: TIME_WAIT
     // entries and orphans, sockets of the kernel's own. It takes two looks to be sure of their end.
     bool has_lingering() const { return lingering_ + lingering_before_ > 0; }

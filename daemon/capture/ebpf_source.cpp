@@ -3,7 +3,13 @@
 #include "capture/namespace_ports.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <sys/random.h>
+#include <system_error>
+#include <unordered_map>
 #include <utility>
+#include <variant>
 
 namespace portd::capture {
 namespace {
@@ -24,24 +30,143 @@ constexpr seconds longest_without_snapshot{30};
 
 constexpr seconds self_check_interval{3600};
 
+// Whatever makes that a kept program, or its journal, is not what this build would make.
+std::uint64_t build_of(const model::PortPolicy &ports, ArgumentPolicy arguments,
+                       std::size_t ring_bytes) {
+    const auto settings = ports.to_string() + ' ' + std::to_string(static_cast<int>(arguments)) +
+                          ' ' + std::to_string(ring_bytes);
+    std::uint64_t build = BpfProgram::build();
+    for (const std::uint64_t part :
+         {std::uint64_t{std::hash<std::string>{}(settings)}, checkpoint_form,
+          std::uint64_t{sizeof(model::LedgerNote)}, std::uint64_t{sizeof(SocketEvent)},
+          std::uint64_t{sizeof(Checkpoint::Account)}})
+        build = (build ^ part) * 0x100000001b3ULL;
+    return build;
+}
+
+std::uint64_t random_generation() {
+    std::uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != sizeof number)
+        throw std::system_error(errno, std::generic_category(), "cannot get a random number");
+    return number >> 1;
+}
+
 } // namespace
 
 EbpfSource::EbpfSource(const model::PortPolicy &ports, PortFilter records, ArgumentPolicy arguments,
-                       std::size_t ring_bytes, const model::Clock &clock)
+                       std::size_t ring_bytes, Kept kept, const model::Clock &clock)
     : ports_(ports),
       records_(std::move(records)),
       clock_(clock),
       network_namespace_(own_network_namespace()),
-      program_(ports, ring_bytes),
-      wakeups_(program_.ring_fd()),
-      ring_(program_.ring_fd(), program_.ring_bytes()),
+      capture_(begin(ports, arguments, ring_bytes, std::move(kept))),
+      wakeups_(capture_.program->ring_fd()),
+      ring_(capture_.program->ring_fd(), ring_bytes),
       images_(arguments),
       events_(images_),
       snapshot_(images_, events_, network_namespace_),
       names_(network_namespace_),
       drained_at_(clock.now()),
       witness_read_at_(drained_at_) {
-    witness_.filter(program_.destroyed_filter_fd());
+    witness_.filter(capture_.program->destroyed_filter_fd());
+    resume();
+}
+
+EbpfSource::Capture EbpfSource::begin(const model::PortPolicy &ports, ArgumentPolicy arguments,
+                                      std::size_t ring_bytes, Kept kept) {
+    const auto build = build_of(ports, arguments, ring_bytes);
+    Capture capture;
+    if (!kept.descriptors.empty()) {
+        auto taken = take_over(std::move(kept), build, ring_bytes);
+        if (auto *takeover = std::get_if<Takeover>(&taken))
+            return {std::move(takeover->program), std::move(takeover->journal),
+                    std::move(takeover->frames), takeover->position, std::nullopt};
+        capture.not_kept = std::get<std::string>(taken);
+    }
+    capture.program = std::make_unique<BpfProgram>(ports, ring_bytes);
+    capture.journal.emplace(
+        Journal::Identity{build, random_generation(), capture.program->numbers()});
+    return capture;
+}
+
+// What the frames tell is what this would know if it had been there. What follows is in the ring.
+void EbpfSource::resume() {
+    if (capture_.frames.empty())
+        return;
+    std::unordered_map<std::int64_t, model::LedgerNote> notes;
+    resumed_notes_.emplace();
+    for (const auto &frame : std::exchange(capture_.frames, {})) {
+        const auto checkpoint = decode_checkpoint(frame.payload);
+        for (const auto &note : checkpoint.notes.changed)
+            notes.insert_or_assign(note.serial, note);
+        for (const auto serial : checkpoint.notes.forgotten)
+            notes.erase(serial);
+        resumed_notes_->claims = checkpoint.notes.claims;
+        images_.recall(checkpoint.images);
+        events_.await(checkpoint.waiting);
+        counted_ = checkpoint.account.counted;
+        drained_at_ = checkpoint.account.drained_at;
+        ring_.resume(capture_.position, checkpoint.account.received);
+        frame_ = frame.number;
+    }
+    for (const auto &[_, note] : notes)
+        resumed_notes_->changed.push_back(note);
+    has_lost_ = false;
+    is_resumed_ = true;
+    snapshot_at_ = drained_at_;
+    snapshot_.expect_lingering();
+}
+
+std::optional<model::LedgerNotes> EbpfSource::take_resumed_notes() {
+    return std::exchange(resumed_notes_, std::nullopt);
+}
+
+std::vector<std::pair<std::string, int>> EbpfSource::descriptors_to_keep() const {
+    auto all = capture_.program->objects().named();
+    if (capture_.journal)
+        all.emplace_back(journal_name, capture_.journal->fd());
+    return all;
+}
+
+// Without a journal the events go on to be stored, but nobody else can go on with them.
+template <typename Write>
+void EbpfSource::write_journal(Write write) {
+    if (!capture_.journal)
+        return;
+    try {
+        write(*capture_.journal);
+    } catch (const std::system_error &error) {
+        journal_fault_ = error.what();
+        capture_.journal.reset();
+    }
+}
+
+Checkpoint EbpfSource::checkpoint() const {
+    Checkpoint checkpoint;
+    checkpoint.account = {ring_.received(), counted_, drained_at_};
+    checkpoint.waiting = events_.waiting();
+    return checkpoint;
+}
+
+std::optional<model::RingMark> EbpfSource::note(const model::LedgerNotes &notes) {
+    auto frame = checkpoint();
+    frame.notes = notes;
+    frame.images = images_.take_news();
+    write_journal([&](Journal &journal) { journal.append(++frame_, encode(frame)); });
+    if (!capture_.journal)
+        return std::nullopt;
+    return model::RingMark{capture_.journal->identity().generation, ring_.position(), frame_};
+}
+
+bool EbpfSource::wants_all_notes() const {
+    return capture_.journal && capture_.journal->is_overgrown();
+}
+
+void EbpfSource::note_all(model::LedgerNotes notes) {
+    auto frame = checkpoint();
+    frame.notes = std::move(notes);
+    frame.images = images_.everything();
+    write_journal([&](Journal &journal) { journal.replace(frame_, encode(frame)); });
 }
 
 model::Duration EbpfSource::reading_period() const {
@@ -52,6 +177,8 @@ std::vector<std::string> EbpfSource::limitations() const {
     std::vector<std::string> limitations;
     if (self_check_ && !self_check_->passed)
         limitations.push_back("self-check failed: " + self_check_->detail);
+    if (!journal_fault_.empty())
+        limitations.push_back("a restart will leave a gap: " + journal_fault_);
     return limitations;
 }
 
@@ -81,7 +208,7 @@ void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
 }
 
 void EbpfSource::account_losses(model::Instant drained_at) {
-    const auto counters = program_.counters();
+    const auto counters = capture_.program->counters();
     note_loss("ringFull", counters.ring_full - counted_.ring_full, drained_at);
     note_loss("noMemory", counters.no_memory - counted_.no_memory, drained_at);
     note_loss("malformed", std::exchange(malformed_, 0), drained_at);
@@ -128,7 +255,7 @@ void EbpfSource::hear_witness(const Sink &sink) {
 }
 
 bool EbpfSource::wants_snapshot(model::Instant now) const {
-    if (has_lost_ || !snapshot_at_)
+    if (has_lost_ || is_resumed_ || !snapshot_at_)
         return true;
     if (now < next_snapshot_at_)
         return false;
@@ -143,7 +270,7 @@ bool EbpfSource::wants_lingering(model::Instant now) const {
 void EbpfSource::look_at_lingering(const Sink &sink) {
     const auto began = clock_.now();
     tables_.clear();
-    program_.read(BpfProgram::Table::tcp, BpfProgram::Rows::fileless, tables_);
+    capture_.program->read(BpfProgram::Table::tcp, BpfProgram::Rows::fileless, tables_);
     drain(sink);
     snapshot_.tell_lingering(tables_, began, clock_.now(), sink);
     events_.have_looked_at_lingering();
@@ -153,6 +280,7 @@ void EbpfSource::look_at_lingering(const Sink &sink) {
 void EbpfSource::snapshot(const Sink &sink) {
     const auto began = clock_.now();
     const bool is_whole = std::exchange(has_lost_, false);
+    is_resumed_ = false;
     tables_.clear();
     held_.clear();
     // An iterator may pass over a row while its table changes: twice in a row is most unlikely.
@@ -160,10 +288,10 @@ void EbpfSource::snapshot(const Sink &sink) {
     // unless that was lost.
     const auto rows = is_whole ? BpfProgram::Rows::all : BpfProgram::Rows::fileless;
     for (int reading = 0; reading < (is_whole ? 2 : 1); ++reading) {
-        program_.read(BpfProgram::Table::tcp, rows, tables_);
-        program_.read(BpfProgram::Table::udp, rows, tables_);
+        capture_.program->read(BpfProgram::Table::tcp, rows, tables_);
+        capture_.program->read(BpfProgram::Table::udp, rows, tables_);
     }
-    program_.read(BpfProgram::Table::held, BpfProgram::Rows::all, held_);
+    capture_.program->read(BpfProgram::Table::held, BpfProgram::Rows::all, held_);
     snapshot_.begin(tables_, held_, began, sink);
     drain(sink);
     snapshot_.finish(clock_.now(), is_whole, sink);
@@ -201,7 +329,7 @@ void EbpfSource::check_self(const Sink &sink) {
 }
 
 bool EbpfSource::needs_acknowledgement() const {
-    return ring_.unacknowledged_bytes() >= program_.ring_bytes() / 4;
+    return ring_.unacknowledged_bytes() >= capture_.program->ring_bytes() / 4;
 }
 
 std::vector<Loss> EbpfSource::take_losses() {
@@ -213,7 +341,7 @@ std::vector<model::BindFailure> EbpfSource::take_bind_failures() {
 }
 
 std::optional<EventAccount> EbpfSource::events() const {
-    const auto counters = program_.counters();
+    const auto counters = capture_.program->counters();
     return EventAccount{counters.issued, ring_.received(), counters.ring_full + counters.no_memory};
 }
 

@@ -3,15 +3,18 @@
 #pragma once
 
 #include "capture/bpf_program.hpp"
+#include "capture/checkpoint.hpp"
 #include "capture/ebpf_snapshot.hpp"
 #include "capture/namespace_names.hpp"
 #include "capture/ring_consumer.hpp"
 #include "capture/self_check.hpp"
 #include "capture/sock_diag.hpp"
 #include "capture/source.hpp"
+#include "capture/takeover.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +26,10 @@ class EbpfSource : public Source {
     // Throws std::runtime_error (std::system_error is one) with what is missing. `clock` outlives
     // the source.
     EbpfSource(const model::PortPolicy &ports, PortFilter records, ArgumentPolicy arguments,
-               std::size_t ring_bytes, const model::Clock &clock);
+               std::size_t ring_bytes, Kept kept, const model::Clock &clock);
+
+    // Why what an earlier instance left is not gone on with; nothing if it is, or it left nothing.
+    const std::optional<std::string> &not_kept() const { return capture_.not_kept; }
 
     CaptureTier tier() const override { return CaptureTier::ebpf; }
     std::vector<std::string> limitations() const override;
@@ -34,12 +40,32 @@ class EbpfSource : public Source {
     std::vector<Loss> take_losses() override;
     std::vector<model::BindFailure> take_bind_failures() override;
     std::vector<NamespaceName> take_namespace_names() override { return names_.take(); }
+    std::optional<model::LedgerNotes> take_resumed_notes() override;
+    std::vector<std::pair<std::string, int>> descriptors_to_keep() const override;
+    std::optional<model::RingMark> note(const model::LedgerNotes &notes) override;
+    bool wants_all_notes() const override;
+    void note_all(model::LedgerNotes notes) override;
     bool needs_acknowledgement() const override;
     void acknowledge() override { ring_.acknowledge(); }
     std::optional<EventAccount> events() const override;
     std::optional<SelfCheck> self_check() const override { return self_check_; }
 
   private:
+    // The program, loaded or taken over.
+    struct Capture {
+        std::unique_ptr<BpfProgram> program;
+        std::optional<Journal> journal; // none after a fault: then it cannot be taken over
+        std::vector<Journal::Frame> frames;
+        std::uint64_t position = 0;
+        std::optional<std::string> not_kept;
+    };
+    static Capture begin(const model::PortPolicy &ports, ArgumentPolicy arguments,
+                         std::size_t ring_bytes, Kept kept);
+
+    void resume();
+    template <typename Write>
+    void write_journal(Write write);
+    Checkpoint checkpoint() const;
     void drain(const Sink &sink, SelfCheckTraffic *checked = nullptr);
     void account_losses(model::Instant drained_at);
     void note_loss(const char *cause, std::uint64_t events, model::Instant drained_at);
@@ -55,7 +81,7 @@ class EbpfSource : public Source {
     const model::Clock &clock_;
     const std::uint32_t network_namespace_;
     DestroyEvents witness_; // first: what the hooks see ends after it listens
-    BpfProgram program_;
+    Capture capture_;
     RingWakeups wakeups_;
     RingConsumer ring_;
     ImageTable images_;
@@ -72,7 +98,11 @@ class EbpfSource : public Source {
     std::optional<model::Instant> snapshot_at_;
     model::Instant next_snapshot_at_{};
     model::Instant next_lingering_at_{};
-    bool has_lost_ = true; // before the first snapshot everything is missing
+    bool has_lost_ = true;    // before the first snapshot everything is missing
+    bool is_resumed_ = false; // since the last snapshot: holders may have changed without a word
+    std::uint64_t frame_ = 0; // the last of the journal
+    std::string journal_fault_;
+    std::optional<model::LedgerNotes> resumed_notes_;
     std::vector<Loss> losses_;
     std::optional<SelfCheck> self_check_;
 };

@@ -1,6 +1,6 @@
 #include "capture/image_table.hpp"
 
-#include "capture/control_group.hpp"
+#include "capture/process_bytes.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +19,29 @@ model::ProcessKey key_of(const ImageId &id) {
     const auto started_at_us = id.started_at_ns / tick_ns * tick_ns / 1000;
     return {static_cast<std::int32_t>(id.pid),
             model::instant_from_us(static_cast<std::int64_t>(started_at_us))};
+}
+
+// The kinds of news.
+enum class News : std::uint8_t { told, forked, ended };
+
+void write_told(ByteWriter &news, const ImageId &id, const model::Process &process) {
+    news.put(News::told);
+    news.put(id);
+    put_process(news, process);
+}
+
+// Of the parent, what a child may need.
+void write_forked(ByteWriter &news, const ImageId &child, const model::Process &parent) {
+    news.put(News::forked);
+    news.put(child);
+    news.put_text(parent.executable);
+    news.put_text(parent.arguments);
+}
+
+void write_ended(ByteWriter &news, const ImageId &id, model::Instant at) {
+    news.put(News::ended);
+    news.put(id);
+    news.put(at);
 }
 
 } // namespace
@@ -40,30 +63,43 @@ ImageTable::Told ImageTable::told(const ImageTold &facts) {
     if (known != images_.end())
         return {known->second, nullptr};
     Told told;
-    const auto [latest, is_first] = latest_.try_emplace(facts.image.pid, facts.image);
-    if (!is_first && latest->second.started_at_ns == facts.image.started_at_ns &&
-        latest->second.exec_id < facts.image.exec_id) {
-        told.replaced = find(latest->second);
-        retire(latest->second, facts.at);
-    }
     told.image = std::make_shared<const model::Process>(make(facts));
-    latest->second = facts.image;
-    images_.emplace(facts.image, told.image);
-    parents_.erase(facts.image);
-    parents_.erase({facts.image.started_at_ns, facts.image.pid, facts.image.exec_id - 1});
+    write_told(news_, facts.image, *told.image);
+    if (const auto replaced = learn(facts.image, told.image)) {
+        told.replaced = find(*replaced);
+        write_ended(news_, *replaced, facts.at);
+        retire(*replaced, facts.at);
+    }
     return told;
+}
+
+// The image that it replaced, if that is known.
+std::optional<ImageId> ImageTable::learn(const ImageId &id, model::ProcessRef process) {
+    std::optional<ImageId> replaced;
+    const auto [latest, is_first] = latest_.try_emplace(id.pid, id);
+    if (!is_first && latest->second.started_at_ns == id.started_at_ns &&
+        latest->second.exec_id < id.exec_id)
+        replaced = latest->second;
+    latest->second = id;
+    images_.insert_or_assign(id, std::move(process));
+    parents_.erase(id);
+    parents_.erase({id.started_at_ns, id.pid, id.exec_id - 1});
+    return replaced;
 }
 
 void ImageTable::forked(const ImageForked &forked) {
     const auto parent = images_.find(forked.parent);
-    if (parent != images_.end())
-        parents_.insert_or_assign(forked.child, parent->second);
+    if (parent == images_.end())
+        return;
+    write_forked(news_, forked.child, *parent->second);
+    parents_.insert_or_assign(forked.child, parent->second);
 }
 
 model::ProcessRef ImageTable::ended(const ImageEnded &end) {
     const auto known = images_.find(end.image);
     if (known == images_.end())
         return nullptr;
+    write_ended(news_, end.image, end.at);
     retire(end.image, end.at);
     return known->second;
 }
@@ -99,10 +135,7 @@ model::Process ImageTable::make(const ImageTold &facts) {
     if (!process.executable || (!process.arguments && policy_ != ArgumentPolicy::off) ||
         process.control_group == "/")
         complete_from_proc(process);
-    if (process.control_group) {
-        process.unit = unit_of(*process.control_group);
-        process.container = container_of(*process.control_group);
-    }
+    name_group(process);
     return process;
 }
 
@@ -127,6 +160,39 @@ void ImageTable::complete_from_proc(model::Process &process) const {
         process.arguments = now->arguments;
     if (now->control_group && process.control_group == "/")
         process.control_group = now->control_group; // of a hybrid hierarchy, cgroups(7)
+}
+
+// Images of one process in the order in which they replaced each other.
+std::vector<std::byte> ImageTable::everything() const {
+    std::vector<ImageId> ids;
+    for (const auto &[id, _] : images_)
+        ids.push_back(id);
+    std::ranges::sort(ids);
+    ByteWriter all;
+    for (const auto &id : ids)
+        write_told(all, id, *images_.at(id));
+    for (const auto &[child, parent] : parents_)
+        write_forked(all, child, *parent);
+    for (const auto &[at, id] : retired_)
+        write_ended(all, id, at);
+    return all.take();
+}
+
+void ImageTable::recall(std::span<const std::byte> news) {
+    for (ByteReader reader(news); !reader.is_at_end();) {
+        const auto kind = reader.get<News>();
+        const auto id = reader.get<ImageId>();
+        if (kind == News::told) {
+            learn(id, std::make_shared<const model::Process>(get_process(reader)));
+        } else if (kind == News::forked) {
+            model::Process parent;
+            parent.executable = reader.get_optional_text();
+            parent.arguments = reader.get_optional_text();
+            parents_.insert_or_assign(id, std::make_shared<const model::Process>(parent));
+        } else {
+            retire(id, reader.get<model::Instant>());
+        }
+    }
 }
 
 void ImageTable::retire(const ImageId &id, model::Instant at) {

@@ -3,12 +3,16 @@
 #pragma once
 
 #include "capture/bpf_events.hpp"
+#include "capture/bytes.hpp"
 #include "capture/process_reader.hpp"
 
 #include <cstddef>
 #include <deque>
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace portd::capture {
 
@@ -35,6 +39,12 @@ class ImageTable {
     // The image that an exec made `id` from; null if it is not known.
     model::ProcessRef before_exec(const ImageId &id) const;
 
+    // What was told since the last call, and everything that is known, for the table of another
+    // instance; which takes it in the same order. recall() throws TruncatedBytes.
+    std::vector<std::byte> take_news() { return news_.take(); }
+    std::vector<std::byte> everything() const;
+    void recall(std::span<const std::byte> news);
+
     // Forgets what ended long ago, or is gone without a word.
     void tidy(model::Instant now);
     std::size_t size() const { return images_.size(); }
@@ -46,6 +56,7 @@ class ImageTable {
     model::Process make(const ImageTold &facts);
     void complete_from_proc(model::Process &process) const;
     void complete_from_parent(model::Process &process, const ImageId &id) const;
+    std::optional<ImageId> learn(const ImageId &id, model::ProcessRef process);
     void retire(const ImageId &id, model::Instant at);
     void drop_vanished();
 
@@ -56,6 +67,7 @@ class ImageTable {
     std::unordered_map<ImageId, model::ProcessRef> parents_; // of forked images, when they forked
     std::deque<std::pair<model::Instant, ImageId>> retired_;
     std::size_t tidy_beyond_ = 4096;
+    ByteWriter news_;
 };
 
 } // namespace portd::capture

@@ -62,6 +62,16 @@ RingConsumer::~RingConsumer() {
     ::munmap(consumer_page_, page_bytes());
 }
 
+RingConsumer::Positions RingConsumer::positions() const {
+    return {shared<std::uint64_t>(consumer_page_).load(std::memory_order_acquire),
+            shared<std::uint64_t>(producer_pages_).load(std::memory_order_acquire)};
+}
+
+void RingConsumer::resume(std::uint64_t position, std::uint64_t received) {
+    read_position_ = position;
+    received_ = received;
+}
+
 void RingConsumer::read(const std::function<void(std::span<const std::byte>)> &on_record) {
     const auto end = shared<std::uint64_t>(producer_pages_).load(std::memory_order_acquire);
     auto *const data = static_cast<std::byte *>(producer_pages_) + page_bytes();

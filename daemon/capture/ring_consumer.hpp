@@ -32,6 +32,15 @@ class RingConsumer {
     // `ring_fd` is a BPF_MAP_TYPE_RINGBUF of `bytes` (a power of two, a multiple of the page size).
     // Throws std::system_error if it cannot be mapped.
     RingConsumer(int ring_fd, std::size_t bytes);
+
+    struct Positions {
+        std::uint64_t consumer = 0; // what is before it was acknowledged
+        std::uint64_t producer = 0; // the end of what was written
+    };
+    Positions positions() const;
+
+    // Goes on at a position between these, after `received` records.
+    void resume(std::uint64_t position, std::uint64_t received);
     ~RingConsumer();
     RingConsumer(const RingConsumer &) = delete;
     RingConsumer &operator=(const RingConsumer &) = delete;
@@ -45,6 +54,8 @@ class RingConsumer {
 
     // What was handed over and not acknowledged, in bytes of the ring.
     std::uint64_t unacknowledged_bytes() const;
+    // What was handed over ends there.
+    std::uint64_t position() const { return read_position_; }
     std::uint64_t received() const { return received_; }
 
   private:

@@ -6,11 +6,14 @@
 #pragma once
 
 #include "model/bind_failure.hpp"
+#include "model/ledger_notes.hpp"
 #include "model/observation.hpp"
+#include "model/ring_mark.hpp"
 
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace portd::capture {
@@ -77,6 +80,18 @@ class Source {
     virtual std::vector<model::BindFailure> take_bind_failures() { return {}; }
     // Of other network namespaces, as they become known.
     virtual std::vector<NamespaceName> take_namespace_names() { return {}; }
+
+    // What an earlier instance noted of its ledger, where this one goes on without a hole after
+    // what is stored. Once only.
+    virtual std::optional<model::LedgerNotes> take_resumed_notes() { return {}; }
+    // What is to outlive this process, by name; the next instance gets it with Request::kept.
+    virtual std::vector<std::pair<std::string, int>> descriptors_to_keep() const { return {}; }
+    // Comes before each commit, after all that the source has was taken: notes what the next
+    // instance will have to know beside what is stored. The mark is to be stored in that commit.
+    virtual std::optional<model::RingMark> note(const model::LedgerNotes &) { return {}; }
+    // After a commit: whether it is time to note everything anew, and that.
+    virtual bool wants_all_notes() const { return false; }
+    virtual void note_all(model::LedgerNotes) {}
 
     // Whether room is getting short for what comes, until what was handed over is stored.
     virtual bool needs_acknowledgement() const { return false; }

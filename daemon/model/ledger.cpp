@@ -28,8 +28,19 @@ Ledger::State::Entry *Ledger::State::find(const SocketKey &key) {
 }
 
 void Ledger::State::mark(const SocketKey &key, Record &record) {
-    if (record.change != Record::unchanged)
+    if (record.change == Record::unchanged)
+        add_change(key, record);
+    changes_[record.change].is_of_lease = true;
+}
+
+void Ledger::State::mark_note(const SocketKey &key, Record &record) {
+    if (!keeps_notes_ || record.change != Record::unchanged)
         return;
+    add_change(key, record);
+    changes_[record.change].is_of_lease = false;
+}
+
+void Ledger::State::add_change(const SocketKey &key, Record &record) {
     record.change = changes_.size();
     const auto &lease = record.lease;
     changes_.push_back(
@@ -116,6 +127,7 @@ void Ledger::State::settle(TableState &table, const SocketKey &key, Record &reco
     unreleased_.erase({record.settled_at, key});
     record.standing = standing;
     record.settled_at = at;
+    mark_note(key, record);
     const bool awaits_release =
         standing == Standing::ended && record.left_at && !record.released_at && !is_replaced(key);
     if (awaits_release)
@@ -131,6 +143,7 @@ void Ledger::State::erase(TableState &table, const SocketKey &key) {
     auto &record = found->second;
     if (record.lease.is_open())
         --open_;
+    forgotten_.push_back(record.lease.serial);
     unreleased_.erase({record.settled_at, key});
     if (table.scan != 0 && record.scan == table.scan)
         --table.shown_in_scan;
@@ -211,50 +224,6 @@ void Ledger::State::forget_old(TableState &table, Instant now) {
     table.settled.insert(table.settled.begin(), kept.begin(), kept.end());
 }
 
-namespace {
-
-// A port lingers because its socket was released, of which the last holder tells, or because it
-// left a TIME_WAIT entry: of both it is known no better than since when.
-void restore_ends(TableState &table, const SocketKey &key, Record &record) {
-    const auto &lease = record.lease;
-    if (lease.phase != Phase::lingering || !lease.closed || !lease.closed->latest)
-        return;
-    if (lease.last_holder.provenance == Provenance::observed) {
-        record.released_at = lease.closed->latest;
-    } else {
-        record.left_at = lease.closed->latest;
-        record.remains = SocketClosed::Remains::time_wait;
-    }
-    record.settled_at = std::max(record.last_shown, *lease.closed->latest);
-    table.lingering_half_closed.emplace_back(record.settled_at, key);
-}
-
-} // namespace
-
-void Ledger::State::restore(std::vector<Lease> open_leases, Instant watched_until) {
-    for (auto &lease : open_leases) {
-        const SocketKey key = lease.id.socket;
-        auto &table = table_of(lease.protocol, lease.local.address.family, key.network_namespace);
-        next_serial_ = std::max(next_serial_, lease.serial + 1);
-        if (!lease.is_open() || table.records.contains(key))
-            continue;
-        for (auto &holder : lease.holders) {
-            holder.present = false; // until seen again
-            holder.gone_by.reset();
-        }
-        Record record;
-        record.lease = std::move(lease);
-        record.last_shown = watched_until;
-        restore_ends(table, key, record);
-        const auto &placed = table.records.emplace(key, std::move(record)).first->second;
-        if (is_connection(placed.lease))
-            table.by_connection[{placed.lease.local, placed.lease.peer}] = key;
-        ++open_;
-        if (placed.lease.phase == Phase::listening)
-            listen(table, key, placed.lease);
-    }
-}
-
 void Ledger::State::set_ports(const NamespacePorts &now) {
     if (ports == now)
         return;
@@ -263,20 +232,39 @@ void Ledger::State::set_ports(const NamespacePorts &now) {
         table.complete = table.complete_then = std::nullopt;
 }
 
-std::vector<Lease> Ledger::State::take_changes() {
+std::vector<Lease> Ledger::State::take_changes(LedgerNotes *notes) {
     std::vector<Lease> leases;
     leases.reserve(changes_.size());
+    keeps_notes_ = notes != nullptr;
     for (const auto &change : changes_) {
         if (change.departed) {
-            leases.push_back(std::move(*change.departed));
+            if (change.is_of_lease)
+                leases.push_back(std::move(*change.departed));
             continue;
         }
         auto &record = tables_.at(change.table).records.at(change.key);
         record.change = Record::unchanged;
-        leases.push_back(record.lease);
+        if (change.is_of_lease)
+            leases.push_back(record.lease);
+        if (notes)
+            notes->changed.push_back({record.lease.serial, change.key, record});
     }
     changes_.clear();
+    if (notes) {
+        notes->forgotten.swap(forgotten_);
+        notes->claims = parked_claims();
+    }
+    forgotten_.clear();
     return leases;
+}
+
+LedgerNotes Ledger::State::notes() const {
+    LedgerNotes notes;
+    for (const auto &[_, table] : tables_)
+        for (const auto &[key, record] : table.records)
+            notes.changed.push_back({record.lease.serial, key, record});
+    notes.claims = parked_claims();
+    return notes;
 }
 
 Ledger::Ledger(std::int64_t first_serial) : Ledger(first_serial, Limits{}) {}
@@ -296,11 +284,17 @@ void Ledger::file_by_time(std::int64_t offset_us) {
 void Ledger::restore(std::vector<Lease> open_leases, Instant watched_until) {
     state_->restore(std::move(open_leases), watched_until);
 }
+void Ledger::resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until) {
+    state_->resume(std::move(leases), notes, watched_until);
+}
 void Ledger::apply(const Observation &observation) {
     std::visit([this](const auto &fact) { state_->apply(fact); }, observation);
 }
-std::vector<Lease> Ledger::take_changes() {
-    return state_->take_changes();
+std::vector<Lease> Ledger::take_changes(LedgerNotes *notes) {
+    return state_->take_changes(notes);
+}
+LedgerNotes Ledger::notes() const {
+    return state_->notes();
 }
 std::size_t Ledger::open_leases() const {
     return state_->open_leases();

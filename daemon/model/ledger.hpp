@@ -56,6 +56,7 @@
 // events and listeners alone.
 #pragma once
 
+#include "model/ledger_notes.hpp"
 #include "model/observation.hpp"
 #include "model/port_policy.hpp"
 
@@ -104,12 +105,19 @@ class Ledger {
     // because that run may have recorded fewer ports.
     void restore(std::vector<Lease> open_leases, Instant watched_until);
 
+    // Goes on where an earlier run in the same boot was, of which nothing is missing: `notes` are
+    // all that it had, and `leases` those that they are about, and every other open one.
+    // set_own_namespace() comes before it. Events since then follow, in their order.
+    void resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until);
+
     void apply(const Observation &observation);
 
     // Every lease that was made or changed since the last call, each once, in its present state and
     // in the order of first change. Freed leases appear here for the last time, unless news of them
-    // comes within the reorder window.
-    std::vector<Lease> take_changes();
+    // comes within the reorder window. With them, the notes that changed.
+    std::vector<Lease> take_changes(LedgerNotes *notes = nullptr);
+    // All of them.
+    LedgerNotes notes() const;
 
     std::size_t open_leases() const;
     // Destroyed sockets that no scan had shown: each is a lease with unknown holders.

@@ -104,8 +104,10 @@ Ledger::State::Entry &Ledger::State::occupy(TableState &table, const Fact &fact,
     record.previous = previous_serial;
     record.left_behind = left_behind;
     record.last_shown = fact.at;
-    if (later)
+    if (later) {
         later->second.previous = record.lease.serial;
+        mark_note(later->first, later->second);
+    }
     return *table.records.find(later ? replaced_key(record.lease.serial) : fact.key);
 }
 

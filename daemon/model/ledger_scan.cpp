@@ -127,6 +127,7 @@ void Ledger::State::show(TableState &table, const SocketKey &key, Record &record
     const bool shown_by_earlier_scan = record.scan != 0 && record.scan != table.scan;
     const Instant shown_before = record.last_shown;
     record.last_shown = std::max(shown_before, table.scan_began.value_or(seen.at));
+    mark_note(key, record);
     if (record.scan != table.scan) {
         record.scan = table.scan;
         ++table.shown_in_scan;

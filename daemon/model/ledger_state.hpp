@@ -30,10 +30,12 @@ class Ledger::State {
     void apply(const HolderGone &gone);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
+    void resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until);
     void set_ports(const NamespacePorts &now);
     void set_own_namespace(std::uint32_t network_namespace) { own_namespace_ = network_namespace; }
     void file_by_time(std::int64_t offset_us) { serial_offset_us_ = offset_us; }
-    std::vector<Lease> take_changes();
+    std::vector<Lease> take_changes(LedgerNotes *notes);
+    LedgerNotes notes() const;
     std::size_t open_leases() const { return open_; }
 
     NamespacePorts ports;
@@ -42,11 +44,13 @@ class Ledger::State {
   private:
     using Entry = std::pair<const SocketKey, Record>;
 
-    // A lease that changed: where its record is, or the lease itself once the record is gone.
+    // A lease that changed, or only what is noted beside it: where its record is, or the lease
+    // itself once the record is gone.
     struct Change {
         Table table;
         SocketKey key;
         std::unique_ptr<Lease> departed;
+        bool is_of_lease = true;
     };
 
     // What an exact event tells of a socket.
@@ -120,6 +124,10 @@ class Ledger::State {
     void settle_oldest_time_wait(TableState &table,
                                  std::deque<std::pair<Instant, SocketKey>> &lingering);
 
+    Entry *restore_one(Lease lease, const LedgerNote *note, Instant watched_until);
+    void restore_wait(Entry &entry);
+    std::vector<HolderSeen> parked_claims() const;
+
     void park(const HolderSeen &claim);
     void take_parked_claim(Record &record);
     void retire_ended(Lease &lease, const ProcessRef &process) const;
@@ -151,6 +159,9 @@ class Ledger::State {
     void remember_departures(const SocketKey &key, const Lease &lease);
 
     void mark(const SocketKey &key, Record &record);
+    // Its note changed, and nothing else.
+    void mark_note(const SocketKey &key, Record &record);
+    void add_change(const SocketKey &key, Record &record);
     std::int64_t next_serial(Instant found_at) {
         if (serial_offset_us_)
             next_serial_ = std::max(next_serial_, to_us(found_at) + *serial_offset_us_);
@@ -159,6 +170,8 @@ class Ledger::State {
 
     std::map<Table, TableState> tables_;
     std::vector<Change> changes_;
+    bool keeps_notes_ = false;            // somebody wanted them
+    std::vector<std::int64_t> forgotten_; // serials of records erased since changes were taken
     // Processes that let go of a socket, of which the lease does not tell: they had not been
     // reported to have it, or the socket has another lease by now. Newest last.
     std::deque<HolderGone> departures_;

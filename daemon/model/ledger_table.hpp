@@ -1,8 +1,7 @@
 // The sockets of one kernel table, as the ledger remembers them. Private to the ledger.
 #pragma once
 
-#include "model/lease.hpp"
-#include "model/observation.hpp"
+#include "model/ledger_notes.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -14,37 +13,9 @@
 
 namespace portd::model {
 
-// Where a socket stands with regard to the kernel.
-enum class Standing : std::uint8_t {
-    shown,     // in the table when last scanned
-    absent,    // not in the last complete scan, and its lease is freed; a later scan may still
-               // show it, and if it has a cookie its destroy event may follow at any time
-    destroyed, // gone; the next scan, or the time that passes, tells how long its port lingers in
-               // TIME_WAIT
-    ended,     // gone, lease freed; kept for a moment to recognise late news
-};
-
-struct Record {
+struct Record : RecordState {
     Lease lease;
-    Instant last_shown{};   // start of the last scan that showed it: lower bound of its end
-    Instant settled_at{};   // when it became absent, destroyed or ended
-    std::uint64_t scan = 0; // number of the last scan that showed it
-    Standing standing = Standing::shown;
-    std::optional<SocketKey> alias;  // its socket, where it goes by the key of a TIME_WAIT entry
-    bool is_time_wait = false;       // a TIME_WAIT entry has been seen under its key
-    bool time_wait_only = false;     // first met as TIME_WAIT: the socket it came from is not known
-    bool closed_by_end = false;      // the end of the lease was also the first word of its closing
-    Phase last_phase = Phase::bound; // before the lease ended
-    Scope missed_by = Scope::nothing; // of the scan that made it absent
-    bool is_unseen = false;           // counted as a socket of which only the end was told
-    // What exact events told of the end; the earliest of each kind.
-    bool frees_port = false;      // SocketReleased::frees_port
-    bool peer_has_closed = false; // SocketClosed::peer_has_closed
-    SocketClosed::Remains remains = SocketClosed::Remains::nothing;
-    std::optional<Instant> released_at;
-    std::optional<Instant> left_at;  // SocketClosed::at
-    std::uint16_t left_behind = 0;   // port of a TIME_WAIT entry that an earlier lease left, if any
-    std::int64_t previous = 0;       // serial of the lease that its socket had before, if replaced
+    std::uint64_t scan = 0;          // number of the last scan that showed it
     std::vector<ProcessKey> omitted; // holders beyond Lease::max_holders, sorted
     static constexpr std::size_t max_omitted = 4096;
 

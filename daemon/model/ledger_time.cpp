@@ -109,6 +109,14 @@ void Ledger::State::park(const HolderSeen &claim) {
     }
 }
 
+// In the order in which they were parked.
+std::vector<HolderSeen> Ledger::State::parked_claims() const {
+    std::vector<HolderSeen> claims;
+    for (const auto &[_, key] : parked_order_)
+        claims.push_back(parked_.at(key));
+    return claims;
+}
+
 void Ledger::State::take_parked_claim(Record &record) {
     if (parked_.empty())
         return;

@@ -41,6 +41,8 @@ class Writer::Session {
     std::int64_t leases() const { return lease_writer_.counts().leases; }
 
     std::vector<model::Lease> open_leases();
+    std::vector<model::Lease> leases(std::span<const std::int64_t> serials);
+    std::optional<model::RingMark> ring_mark();
     void commit(const Batch &batch);
     void checkpoint() { opened_.database->execute("PRAGMA wal_checkpoint(TRUNCATE)"); }
 
@@ -50,6 +52,7 @@ class Writer::Session {
     void write_gap(const proto::Gap &gap);
     void write_bind_failure(const model::BindFailure &failure);
     void write_namespace(const NamespaceName &name);
+    void write_ring_mark(const model::RingMark &mark);
     std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.wall_offset_us; }
 
     OpenedStore opened_;
@@ -62,6 +65,9 @@ class Writer::Session {
     Statement insert_bind_failure_;
     Statement select_namespace_;
     Statement put_namespace_;
+    Statement select_stored_;
+    Statement select_ring_mark_;
+    Statement put_ring_mark_;
     const std::int64_t page_bytes_;
     std::int64_t next_bind_failure_;
     std::int64_t now_us_; // the latest moment that was stored
@@ -91,6 +97,12 @@ Writer::Session::Session(OpenedStore opened)
                      "INSERT INTO network_namespace(boot, inode, since_us, name) "
                      "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(boot, inode, since_us) "
                      "DO UPDATE SET name = excluded.name"),
+      select_stored_(*opened_.database, "SELECT 1 FROM lease AS l JOIN flow AS f ON f.id = l.flow "
+                                        "WHERE l.id = ?1 AND f.boot = ?2"),
+      select_ring_mark_(*opened_.database,
+                        "SELECT generation, position, frame FROM ring_mark WHERE boot = ?1"),
+      put_ring_mark_(*opened_.database, "REPLACE INTO ring_mark(boot, generation, position, frame) "
+                                        "VALUES(?1, ?2, ?3, ?4)"),
       page_bytes_(opened_.database->integer("PRAGMA page_size")),
       next_bind_failure_(opened_.last_bind_failure + 1),
       now_us_(opened_.watched_until_us.value_or(opened_.info.wall_offset_us)) {}
@@ -103,12 +115,32 @@ std::vector<model::Lease> Writer::Session::open_leases() {
             serials.push_back(opened_.part->serial_of(row.integer(0)));
     }
     std::ranges::sort(serials);
+    return leases(serials);
+}
+
+std::vector<model::Lease> Writer::Session::leases(std::span<const std::int64_t> serials) {
     std::vector<model::Lease> leases;
     leases.reserve(serials.size());
-    for (const std::int64_t serial : serials)
-        leases.push_back(rows_.lease(serial).lease);
+    for (const std::int64_t serial : serials) {
+        bool is_stored = false;
+        {
+            Execution row(select_stored_);
+            is_stored = row.bind(opened_.part->id_of(serial)).bind(opened_.boot).next();
+        }
+        if (is_stored)
+            leases.push_back(rows_.lease(serial).lease);
+    }
     rows_.forget();
     return leases;
+}
+
+std::optional<model::RingMark> Writer::Session::ring_mark() {
+    Execution row(select_ring_mark_);
+    if (!row.bind(opened_.boot).next())
+        return std::nullopt;
+    return model::RingMark{static_cast<std::uint64_t>(row.integer(0)),
+                           static_cast<std::uint64_t>(row.integer(1)),
+                           static_cast<std::uint64_t>(row.integer(2))};
 }
 
 PartFile Writer::Session::make_next() {
@@ -146,6 +178,8 @@ void Writer::Session::write(const Batch &batch) {
         write_bind_failure(failure);
     for (const NamespaceName &name : batch.namespaces)
         write_namespace(name);
+    if (batch.ring_mark)
+        write_ring_mark(*batch.ring_mark);
     transaction.commit();
 }
 
@@ -208,6 +242,15 @@ void Writer::Session::write_namespace(const NamespaceName &name) {
 
 std::int64_t Limits::part_bytes() const {
     return std::clamp(max_bytes / 16, smallest_part, largest_part);
+}
+
+void Writer::Session::write_ring_mark(const model::RingMark &mark) {
+    Execution(put_ring_mark_)
+        .bind(opened_.boot)
+        .bind(static_cast<std::int64_t>(mark.generation))
+        .bind(static_cast<std::int64_t>(mark.position))
+        .bind(static_cast<std::int64_t>(mark.frame))
+        .run();
 }
 
 // Declaration order is lifetime: the lock outlives the files.
@@ -320,6 +363,14 @@ std::vector<model::Lease> Writer::open_leases() const {
     return state_->noting_damage([this] { return session().open_leases(); });
 }
 
+std::vector<model::Lease> Writer::leases(std::span<const std::int64_t> serials) const {
+    return state_->noting_damage([&] { return session().leases(serials); });
+}
+
+std::optional<model::RingMark> Writer::ring_mark() const {
+    return state_->noting_damage([this] { return session().ring_mark(); });
+}
+
 std::optional<model::Instant> Writer::watched_until() const {
     const OpenedStore &opened = session().opened();
     if (!opened.watched_until_us)
@@ -333,7 +384,7 @@ std::optional<std::int64_t> Writer::watched_until_wall_us() const {
 
 void Writer::commit(const Batch &batch) {
     if (batch.leases.empty() && !batch.watched && batch.gaps.empty() &&
-        batch.bind_failures.empty() && batch.namespaces.empty())
+        batch.bind_failures.empty() && batch.namespaces.empty() && !batch.ring_mark)
         return;
     state_->noting_damage([&] {
         session().commit(batch);

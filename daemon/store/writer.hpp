@@ -16,6 +16,7 @@
 
 #include "model/bind_failure.hpp"
 #include "model/lease.hpp"
+#include "model/ring_mark.hpp"
 #include "proto/messages.hpp"
 #include "store/boot.hpp"
 #include "store/set_aside.hpp"
@@ -59,6 +60,8 @@ struct Batch {
     std::span<const model::BindFailure> bind_failures = {};
     // Names that are in force already cost nothing.
     std::span<const NamespaceName> namespaces = {};
+    // The events before it are in this batch or in earlier ones.
+    std::optional<model::RingMark> ring_mark = {};
 };
 
 // How much history is kept.
@@ -105,6 +108,10 @@ class Writer {
     std::int64_t next_serial() const;
     // Of this boot, by serial; for Ledger::restore. Equal processes share one object.
     std::vector<model::Lease> open_leases() const;
+    // Those of them that are stored, by serial.
+    std::vector<model::Lease> leases(std::span<const std::int64_t> serials) const;
+    // Of the last batch of this boot that had one.
+    std::optional<model::RingMark> ring_mark() const;
     // Until when an earlier run watched, as found when the store was opened: in this boot, and in
     // any (wall-clock; never after the start of this boot unless it was in this boot).
     std::optional<model::Instant> watched_until() const;

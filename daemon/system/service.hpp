@@ -1,11 +1,30 @@
-// What the service manager is told, sd_notify(3). Without one, nothing happens.
+// The service manager: what it is told, sd_notify(3), and what it keeps for the next instance.
+// Without one, nothing happens.
 #pragma once
 
+#include "system/fd.hpp"
+
 #include <string>
+#include <vector>
 
 namespace portd::system {
 
 void notify_ready(const std::string &status);
 void notify_stopping();
+
+struct NamedDescriptor {
+    std::string name;
+    Fd fd;
+};
+
+// Those that the service manager handed to this process, sd_listen_fds(3). Once only.
+std::vector<NamedDescriptor> received_descriptors();
+
+// Puts the descriptors under one name into the service manager's descriptor store. They stay there
+// when this process ends, until the service is stopped (FileDescriptorStoreMax= of
+// systemd.service(5)).
+void store_descriptors(const std::string &name, const std::vector<int> &descriptors);
+// Takes out all that have this name.
+void forget_descriptors(const std::string &name);
 
 } // namespace portd::system

@@ -18,8 +18,8 @@ struct {
 
 struct portd_image last_holder; /* that the iterator has told */
 
-/* Otherwise the tables leave out what descriptors show as well. */
-bool tables_show_files = true;
+/* The tables leave out what descriptors show as well. */
+__u32 tables_leave_out_files;
 
 /* Whether descriptors of processes refer to the socket; they may all be under way, in a message or in a
    ring of io_uring. The subflows of MPTCP have the file of another socket. */
@@ -109,20 +109,21 @@ int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
         return 0;
     tcp = bpf_skc_to_tcp_sock(common);
     sk = (struct sock *)tcp;
-    if (tcp && !tables_show_files && has_file(sk))
+    if (tcp && tables_leave_out_files && has_file(sk))
         return 0;
+    if (!tcp && common->skc_state == TCP_NEW_SYN_RECV)
+        return 0; /* a request: of the socket that it may become, events tell under another cookie */
     begin_row(&row, bpf_get_socket_cookie(common));
     if (tcp) {
         read_socket(&row, sk, IPPROTO_TCP, port, TYPED);
         if (!sk->sk_socket)
             row.header.flags |= PORTD_ORPHAN;
-    } else { /* TIME_WAIT, or a request */
+    } else { /* TIME_WAIT */
         struct inet_timewait_sock *entry = (void *)common;
         read_common(&row, (struct sock *)common, TYPED);
         row.local_port = port;
         row.header.flags |= PORTD_ORPHAN;
-        if (row.state == TCP_TIME_WAIT)
-            row.state = BPF_CORE_READ(entry, tw_substate);
+        row.state = BPF_CORE_READ(entry, tw_substate);
     }
     bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
     return 0;
@@ -140,7 +141,7 @@ int portd_udp_sockets(struct bpf_iter__udp *ctx) {
     port = sk->__sk_common.skc_num;
     if (protocol_of(sk, TYPED) != IPPROTO_UDP || !is_recorded(sk, port, TYPED))
         return 0;
-    if (!tables_show_files && has_file(sk) && sk->__sk_common.skc_dport == 0)
+    if (tables_leave_out_files && has_file(sk) && sk->__sk_common.skc_dport == 0)
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
     read_socket(&row, sk, IPPROTO_UDP, port, TYPED);

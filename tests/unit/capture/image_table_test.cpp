@@ -139,5 +139,42 @@ TEST(ImageTable, ImagesThatVanishWithoutAWordDoNotPileUp) {
     EXPECT_EQ(table.size(), 0U);
 }
 
+// Facts are told once, perhaps to an instance that is dead by now.
+TEST(ImageTable, AnotherInstanceKnowsWhatThisOneWasTold) {
+    ImageTable first(ArgumentPolicy::redacted);
+    first.told(facts(nobody_has_this_pid, 1));
+    const auto latest = first.told(facts(nobody_has_this_pid, 2)).image;
+    const ImageId child{9'000'000'000, nobody_has_this_pid + 1, 2};
+    first.forked({child, {5'123'456'789, nobody_has_this_pid, 2}});
+    const auto news = first.take_news();
+    EXPECT_TRUE(first.take_news().empty()) << "taken";
+    for (const auto &told : {news, first.everything()}) {
+        ImageTable second(ArgumentPolicy::redacted);
+        second.recall(told);
+        EXPECT_EQ(*second.find({5'123'456'789, nobody_has_this_pid, 2}), *latest);
+        const auto next = second.told(facts(nobody_has_this_pid, 3));
+        ASSERT_TRUE(next.replaced);
+        EXPECT_EQ(*next.replaced, *latest);
+        auto of_child = facts(child.pid, child.exec_id);
+        of_child.image = child;
+        of_child.was_forked = true;
+        of_child.executable.reset();
+        EXPECT_EQ(second.told(of_child).image->executable, "/usr/bin/curl");
+        second.tidy(at(17s));
+        EXPECT_TRUE(second.find({5'123'456'789, nobody_has_this_pid, 1})->command.empty())
+            << "replaced long ago";
+    }
+}
+
+TEST(ImageTable, NewsThatAreCutOffAreRefused) {
+    ImageTable first(ArgumentPolicy::redacted);
+    first.told(facts(nobody_has_this_pid, 1));
+    const auto news = first.take_news();
+    for (std::size_t length = 1; length < news.size(); ++length) {
+        ImageTable second(ArgumentPolicy::redacted);
+        EXPECT_THROW(second.recall(std::span(news).first(length)), TruncatedBytes);
+    }
+}
+
 } // namespace
 } // namespace portd::capture

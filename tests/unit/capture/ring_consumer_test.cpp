@@ -140,6 +140,26 @@ TEST_F(Ring, WhatWasNotAcknowledgedIsReadAgain) {
     EXPECT_THAT(read_all(second), ElementsAre("stored", "not stored"));
 }
 
+// What was stored and not acknowledged is not read again.
+TEST_F(Ring, AnotherInstanceGoesOnBehindWhatWasStored) {
+    produce("stored");
+    std::uint64_t stored_until = 0;
+    {
+        RingConsumer first(fd_.get(), data_bytes);
+        read_all(first);
+        stored_until = first.position();
+    }
+    produce("after");
+    RingConsumer second(fd_.get(), data_bytes);
+    EXPECT_EQ(second.positions().consumer, 0U);
+    EXPECT_EQ(second.positions().producer, 32U);
+    second.resume(stored_until, 7);
+    EXPECT_THAT(read_all(second), ElementsAre("after"));
+    EXPECT_EQ(second.received(), 8U);
+    second.acknowledge();
+    EXPECT_EQ(consumer_position(), 32U);
+}
+
 TEST_F(Ring, WhatCannotBeMappedIsAFault) {
     EXPECT_THROW(RingConsumer(-1, data_bytes), std::system_error);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <rapidcheck/gtest.h>
 
 namespace portd::model {
@@ -114,6 +115,64 @@ RC_GTEST_PROP(ExactLedgerProperty, TellsEveryLeaseToTheMicrosecond, ()) {
                          " on port ", occupancy.local.port));
     RC_ASSERT(run.ledger.open_leases() == 0U);
     RC_ASSERT(run.ledger.unseen_sockets() == 0U);
+}
+
+// What is in the store and in the journal, and the ledger that was killed after it was put there.
+struct Instance {
+    void stop_and_go_on() {
+        std::vector<Lease> stored;
+        for (const auto &[_, lease] : leases)
+            stored.push_back(lease);
+        LedgerNotes kept{.changed = {}, .forgotten = {}, .claims = claims};
+        for (const auto &[_, note] : notes)
+            kept.changed.push_back(note);
+        ledger = std::make_unique<Ledger>();
+        ledger->resume(stored, kept, {});
+    }
+
+    void commit() {
+        LedgerNotes news;
+        for (const auto &lease : ledger->take_changes(&news))
+            leases.insert_or_assign(lease.serial, lease);
+        for (const auto &note : news.changed)
+            notes.insert_or_assign(note.serial, note);
+        for (const auto serial : news.forgotten)
+            notes.erase(serial);
+        claims = news.claims;
+    }
+
+    std::unique_ptr<Ledger> ledger = std::make_unique<Ledger>();
+    std::map<std::int64_t, Lease> leases;
+    std::map<std::int64_t, LedgerNote> notes;
+    std::vector<HolderSeen> claims;
+};
+
+RC_GTEST_PROP(ExactLedgerProperty, GoesOnInAnotherInstanceAsIfItHadNeverStopped, ()) {
+    const auto history = make_history(*history::exact_plans(without_loss));
+    const auto every = static_cast<std::size_t>(*rc::gen::inRange(1, 20));
+    Instance instance;
+    std::size_t applied = 0;
+    for (const auto &observation : history.observations) {
+        instance.ledger->apply(observation);
+        if (++applied % every != 0)
+            continue;
+        instance.commit();
+        instance.stop_and_go_on();
+    }
+    instance.commit();
+    std::map<const ExactOccupancy *, int> told_by;
+    for (const auto &[_, lease] : instance.leases) {
+        const auto &truth = truth_of(history, lease);
+        ++told_by[&truth];
+        check_form(lease);
+        check_exact(lease, truth);
+    }
+    for (const auto &occupancy : history.occupancies)
+        if (told_by[&occupancy] != 1)
+            RC_FAIL(told(told_by[&occupancy], " leases of cookie ", occupancy.socket.value,
+                         " on port ", occupancy.local.port));
+    RC_ASSERT(instance.ledger->open_leases() == 0U);
+    RC_ASSERT(instance.ledger->unseen_sockets() == 0U);
 }
 
 RC_GTEST_PROP(ExactLedgerProperty, LeavesOutNothingOfWhatIsLeftOfNews, ()) {

@@ -93,5 +93,48 @@ TEST(Durability, TheLockOfADeadWriterIsFree) {
     EXPECT_NO_THROW(Writer(directory.path(), first_boot));
 }
 
+TEST(RingMark, IsThatOfTheLastBatchOfThisBoot) {
+    const TemporaryDirectory directory;
+    const model::RingMark first{.generation = 77, .position = 4096, .frame = 1};
+    const model::RingMark second{.generation = 77, .position = 8192, .frame = 2};
+    {
+        Writer writer(directory.path(), first_boot);
+        EXPECT_EQ(writer.ring_mark(), std::nullopt);
+        writer.commit({.leases = {}, .watched = {}, .gaps = {}, .ring_mark = first});
+        EXPECT_EQ(writer.ring_mark(), first);
+        writer.commit({.leases = batch(0), .watched = {}, .gaps = {}, .ring_mark = second});
+        commit(writer, batch(1));
+    }
+    {
+        Writer again(directory.path(), first_boot);
+        EXPECT_EQ(again.ring_mark(), second);
+    }
+    Writer in_another_boot(directory.path(), second_boot);
+    EXPECT_EQ(in_another_boot.ring_mark(), std::nullopt);
+}
+
+TEST(RingMark, IsNotStoredWithoutItsLeases) {
+    const TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    const model::RingMark mark{.generation = 77, .position = 4096, .frame = 1};
+    auto leases = batch(0);
+    leases.back().serial = 0;
+    EXPECT_ANY_THROW(
+        writer.commit({.leases = leases, .watched = {}, .gaps = {}, .ring_mark = mark}));
+    EXPECT_EQ(writer.ring_mark(), std::nullopt);
+}
+
+TEST(Leases, AreReadBackBySerialOpenOrNot) {
+    const TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    commit(writer, {make_lease(1, 40000, 10), freed(make_lease(2, 40001, 20), 30)});
+    const std::vector<std::int64_t> serials = {1, 2, 3};
+    const auto leases = writer.leases(serials);
+    ASSERT_EQ(leases.size(), 2U);
+    EXPECT_TRUE(leases[0].is_open());
+    EXPECT_EQ(leases[1].serial, 2);
+    EXPECT_FALSE(leases[1].is_open());
+}
+
 } // namespace
 } // namespace portd::store::test
