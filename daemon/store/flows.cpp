@@ -13,9 +13,9 @@ Flows::Flows(Database &database, Interning &interning)
     : database_(database),
       interning_(interning),
       insert_(database, "INSERT INTO flow(boot, network_namespace, protocol, key_kind, "
-                        "local_address, peer_address, role, port_choice, uid, process, opener, "
+                        "local_address, role, port_choice, uid, process, opener, "
                         "opener_provenance, last_holder, last_holder_provenance, holders_omitted) "
-                        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
+                        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
       insert_holder_(database,
                      "INSERT INTO flow_holder(flow, ordinal, process) VALUES(?1, ?2, ?3)") {}
 
@@ -48,7 +48,6 @@ Flows::Flow Flows::describe(const model::Lease &lease, std::int64_t boot) {
               .protocol = lease.protocol,
               .key_kind = lease.id.socket.kind,
               .local_address = interning_.address(lease.local.address),
-              .peer_address = {},
               .role = lease.role,
               .port_choice = lease.port_choice,
               .uid = lease.uid,
@@ -57,8 +56,6 @@ Flows::Flow Flows::describe(const model::Lease &lease, std::int64_t boot) {
               .opener = lease.opener,
               .last_holder = lease.last_holder,
               .holders_omitted = lease.holders_omitted};
-    if (lease.peer != model::Endpoint{})
-        flow.peer_address = interning_.address(lease.peer.address);
     for (const model::Holder &holder : lease.holders) {
         const std::int64_t process = interning_.process(holder.process);
         if (!flow.first_holder)
@@ -76,7 +73,6 @@ std::int64_t Flows::insert(const Flow &flow) {
         .bind(number(flow.protocol))
         .bind(number(flow.key_kind))
         .bind(flow.local_address)
-        .bind(flow.peer_address)
         .bind(number(flow.role))
         .bind(number(flow.port_choice))
         .bind(flow.uid)
@@ -103,7 +99,6 @@ std::size_t Flows::Hash::operator()(const Flow &flow) const noexcept {
     };
     add(flow.network_namespace);
     add(static_cast<std::uint64_t>(flow.local_address));
-    add(static_cast<std::uint64_t>(flow.peer_address.value_or(0)));
     add(static_cast<std::uint64_t>(flow.first_holder.value_or(0)));
     for (const std::int64_t process : flow.other_holders)
         add(static_cast<std::uint64_t>(process));

@@ -32,7 +32,6 @@ class Flows {
         Protocol protocol = Protocol::tcp;
         model::SocketKey::Kind key_kind = model::SocketKey::Kind::cookie;
         std::int64_t local_address = 0;
-        std::optional<std::int64_t> peer_address;
         std::optional<Role> role;
         std::optional<PortChoice> port_choice;
         std::optional<std::uint32_t> uid;

@@ -9,21 +9,33 @@ LateIndex::LateIndex(Database &database, Part &part)
       part_(part),
       insert_port_(database, "INSERT INTO lease_of_port(port, lease) VALUES(?1, ?2)"),
       insert_flow_(database, "INSERT INTO lease_of_flow(flow, lease) VALUES(?1, ?2)"),
-      delete_flow_(database, "DELETE FROM lease_of_flow WHERE flow = ?1 AND lease = ?2") {
+      delete_flow_(database, "DELETE FROM lease_of_flow WHERE flow = ?1 AND lease = ?2"),
+      insert_peer_(database, "INSERT INTO lease_of_peer(peer_address, lease) VALUES(?1, ?2)"),
+      delete_peer_(database, "DELETE FROM lease_of_peer WHERE peer_address = ?1 AND lease = ?2") {
     Statement count(database, "SELECT count(*) FROM lease WHERE ?1 IS NULL OR id > ?1");
     Execution row(count);
     row.bind(part.indexed_lease).next();
     waiting_ = row.integer(0);
 }
 
-void LateIndex::add(std::int64_t id, std::int64_t port, std::int64_t flow) {
+void LateIndex::add(std::int64_t id, std::int64_t port, const Entry &entry) {
     Execution(insert_port_).bind(port).bind(id).run();
-    Execution(insert_flow_).bind(flow).bind(id).run();
+    Execution(insert_flow_).bind(entry.flow).bind(id).run();
+    if (entry.peer_address)
+        Execution(insert_peer_).bind(*entry.peer_address).bind(id).run();
 }
 
-void LateIndex::change_flow(std::int64_t id, std::int64_t from, std::int64_t to) {
-    Execution(delete_flow_).bind(from).bind(id).run();
-    Execution(insert_flow_).bind(to).bind(id).run();
+void LateIndex::change(std::int64_t id, const Entry &from, const Entry &to) {
+    if (from.flow != to.flow) {
+        Execution(delete_flow_).bind(from.flow).bind(id).run();
+        Execution(insert_flow_).bind(to.flow).bind(id).run();
+    }
+    if (from.peer_address == to.peer_address)
+        return;
+    if (from.peer_address)
+        Execution(delete_peer_).bind(*from.peer_address).bind(id).run();
+    if (to.peer_address)
+        Execution(insert_peer_).bind(*to.peer_address).bind(id).run();
 }
 
 void LateIndex::fill_if_due() {
@@ -49,8 +61,8 @@ void fill_late_indexes(Database &database, const std::string &schema) {
                      " ORDER BY flow, id");
     database.execute("INSERT INTO " + schema + ".flow_of_process SELECT process, id" + new_flows +
                      " AND process IS NOT NULL ORDER BY process, id");
-    database.execute("INSERT INTO " + schema + ".flow_of_peer SELECT peer_address, id" + new_flows +
-                     " AND peer_address IS NOT NULL ORDER BY peer_address, id");
+    database.execute("INSERT INTO " + schema + ".lease_of_peer SELECT peer_address, id" +
+                     new_leases + " AND peer_address IS NOT NULL ORDER BY peer_address, id");
     database.execute("UPDATE " + schema + ".part SET indexed_lease = (SELECT max(id) FROM " +
                      schema + ".lease), indexed_flow = ifnull((SELECT max(id) FROM " + schema +
                      ".flow), 0)");

@@ -9,6 +9,7 @@
 #include "store/part.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace portd::store {
 
@@ -25,9 +26,13 @@ class LateIndex {
     bool is_indexed(std::int64_t id) const {
         return part_.indexed_lease && id <= *part_.indexed_lease;
     }
-    // An indexed lease is there that was not, or has another flow than before.
-    void add(std::int64_t id, std::int64_t port, std::int64_t flow);
-    void change_flow(std::int64_t id, std::int64_t from, std::int64_t to);
+    struct Entry {
+        std::int64_t flow = 0;
+        std::optional<std::int64_t> peer_address;
+    };
+    // An indexed lease is there that was not, or is not what it was.
+    void add(std::int64_t id, std::int64_t port, const Entry &entry);
+    void change(std::int64_t id, const Entry &from, const Entry &to);
     // Fills the indexes if so many leases wait that it is worth it.
     void fill_if_due();
 
@@ -39,6 +44,8 @@ class LateIndex {
     Statement insert_port_;
     Statement insert_flow_;
     Statement delete_flow_;
+    Statement insert_peer_;
+    Statement delete_peer_;
     std::int64_t waiting_ = 0;
 };
 

@@ -20,13 +20,14 @@ LeaseRows::LeaseRows(Database &database, const Part &part)
     : database_(database),
       part_(part),
       processes_(database),
-      select_lease_(database,
-                    "SELECT port, flow, peer_port, key_value, opened_by_us, first_observed_us, "
-                    "opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
-                    "kinds, phase, outcome, bytes_sent, bytes_received FROM lease WHERE id = ?1"),
+      select_lease_(
+          database,
+          "SELECT port, flow, peer_address, peer_port, key_value, opened_by_us, first_observed_us, "
+          "opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
+          "kinds, phase, outcome, bytes_sent, bytes_received FROM lease WHERE id = ?1"),
       select_flow_(database,
                    "SELECT boot, network_namespace, protocol, key_kind, local_address, "
-                   "peer_address, role, port_choice, uid, process, opener, opener_provenance, "
+                   "role, port_choice, uid, process, opener, opener_provenance, "
                    "last_holder, last_holder_provenance, holders_omitted FROM flow WHERE id = ?1"),
       select_other_holders_(database,
                             "SELECT process FROM flow_holder WHERE flow = ?1 ORDER BY ordinal"),
@@ -51,6 +52,8 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     model::Lease &lease = stored.lease;
     lease.serial = serial;
     lease.local.port = port;
+    if (const auto peer = row.optional_integer())
+        lease.peer.address = address(*peer);
     lease.peer.port = row.optional_fitting<std::uint16_t>().value_or(std::uint16_t{0});
     lease.id.socket.value = static_cast<std::uint64_t>(row.integer());
     LeaseTimes times;
@@ -89,8 +92,6 @@ const LeaseRows::Flow &LeaseRows::flow(std::int64_t id) {
     lease.protocol = row.enumeration<Protocol>();
     lease.id.socket.kind = row.enumeration(model::SocketKey::Kind::tuple);
     lease.local.address = address(row.integer());
-    if (const auto peer = row.optional_integer())
-        lease.peer.address = address(*peer);
     lease.role = row.optional_enumeration<Role>();
     lease.port_choice = row.optional_enumeration<PortChoice>();
     lease.uid = row.optional_fitting<std::uint32_t>();

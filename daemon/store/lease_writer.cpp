@@ -19,7 +19,8 @@ constexpr std::size_t rows_at_once = 32;
 
 // The columns of a row in the order in which they are bound: what is settled, and what changes as a
 // lease goes on.
-constexpr std::array<std::string_view, 5> settled{"id", "port", "flow", "peer_port", "key_value"};
+constexpr std::array<std::string_view, 6> settled{"id",           "port",      "flow",
+                                                  "peer_address", "peer_port", "key_value"};
 constexpr std::array<std::string_view, 13> progress{"opened_by_us",
                                                     "first_observed_us",
                                                     "opened_spread_us",
@@ -81,9 +82,10 @@ LeaseWriter::LeaseWriter(Database &database, Interning &interning, Part &part, c
     : database_(database),
       part_(part),
       boot_(boot),
+      interning_(interning),
       flows_(database, interning),
       late_index_(database, part),
-      select_flow_(database, "SELECT flow FROM lease WHERE id = ?1"),
+      select_indexed_(database, "SELECT flow, peer_address FROM lease WHERE id = ?1"),
       insert_one_(database, insert_sql(1)),
       insert_many_(database, insert_sql(rows_at_once)),
       update_all_(database, "UPDATE lease SET " + assignments(settled, 1, 2) + ", " +
@@ -144,7 +146,7 @@ void LeaseWriter::insert_rows(Statement &statement, Fresh leases) {
         counts_.last_serial = std::max(counts_.last_serial, lease->serial);
         const std::int64_t id = part_.id_of(lease->serial);
         if (late_index_.is_indexed(id))
-            late_index_.add(id, lease->local.port, flow);
+            late_index_.add(id, lease->local.port, {flow, peer_of(*lease)});
         else
             late_index_.count();
     }
@@ -168,13 +170,13 @@ void LeaseWriter::replace(const model::Lease &lease) {
 
 bool LeaseWriter::update(const model::Lease &lease, std::int64_t flow, const Known *known) {
     if (known && known->flow == flow && known->port == lease.local.port &&
-        known->peer_port == lease.peer.port) {
+        known->peer == lease.peer) {
         Execution execution(update_progress_);
         execution.bind(part_.id_of(lease.serial));
         bind_progress(execution, lease, boot_);
         execution.run();
     } else {
-        follow_flow(lease, flow);
+        follow(lease, flow);
         Execution execution(update_all_);
         bind_row(execution, lease, flow);
         bind_progress(execution, lease, boot_);
@@ -187,18 +189,24 @@ bool LeaseWriter::update(const model::Lease &lease, std::int64_t flow, const Kno
     return true;
 }
 
-void LeaseWriter::follow_flow(const model::Lease &lease, std::int64_t flow) {
+std::optional<std::int64_t> LeaseWriter::peer_of(const model::Lease &lease) {
+    if (lease.peer == model::Endpoint{})
+        return std::nullopt;
+    return interning_.address(lease.peer.address);
+}
+
+void LeaseWriter::follow(const model::Lease &lease, std::int64_t flow) {
     const std::int64_t id = part_.id_of(lease.serial);
     if (!late_index_.is_indexed(id))
         return;
-    std::optional<std::int64_t> before;
+    std::optional<LateIndex::Entry> before;
     {
-        Execution row(select_flow_);
+        Execution row(select_indexed_);
         if (row.bind(id).next())
-            before = row.integer(0);
+            before = {row.integer(0), row.optional_integer(1)};
     }
-    if (before && *before != flow)
-        late_index_.change_flow(id, *before, flow);
+    if (before)
+        late_index_.change(id, *before, {flow, peer_of(lease)});
 }
 
 void LeaseWriter::end(const model::Lease &lease, const Boot &boot) {
@@ -242,15 +250,17 @@ void LeaseWriter::remember(const model::Lease &lease, std::int64_t flow, bool ha
     if (known_.size() >= max_known_leases && !known_.contains(lease.serial))
         known_.clear();
     known_.insert_or_assign(lease.serial,
-                            Known{flow, lease.local.port, lease.peer.port, has_holder_rows});
+                            Known{flow, lease.local.port, lease.peer, has_holder_rows});
 }
 
 void LeaseWriter::bind_row(Execution &execution, const model::Lease &lease, std::int64_t flow) {
     execution.bind(part_.id_of(lease.serial)).bind(lease.local.port).bind(flow);
-    if (lease.peer == model::Endpoint{})
-        execution.bind_null();
-    else
+    const std::optional<std::int64_t> peer = peer_of(lease);
+    execution.bind(peer);
+    if (peer)
         execution.bind(lease.peer.port);
+    else
+        execution.bind_null();
     execution.bind(as_signed(lease.id.socket.value));
 }
 

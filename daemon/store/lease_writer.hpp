@@ -50,7 +50,7 @@ class LeaseWriter {
     struct Known {
         std::int64_t flow = 0;
         std::uint16_t port = 0;
-        std::uint16_t peer_port = 0;
+        model::Endpoint peer;
         bool has_holder_rows = false;
     };
     using Fresh = std::span<const model::Lease *const>;
@@ -61,7 +61,8 @@ class LeaseWriter {
     // Whether there was such a row.
     bool update(const model::Lease &lease, std::int64_t flow, const Known *known);
     // Before its row says so.
-    void follow_flow(const model::Lease &lease, std::int64_t flow);
+    void follow(const model::Lease &lease, std::int64_t flow);
+    std::optional<std::int64_t> peer_of(const model::Lease &lease);
     bool insert_holders(const model::Lease &lease);
     void replace_holders(const model::Lease &lease, const Known *known);
     void remember(const model::Lease &lease, std::int64_t flow, bool has_holder_rows);
@@ -71,9 +72,10 @@ class LeaseWriter {
     Database &database_;
     Part &part_;
     const Boot boot_;
+    Interning &interning_;
     Flows flows_;
     LateIndex late_index_;
-    Statement select_flow_;
+    Statement select_indexed_;
     Statement insert_one_;
     Statement insert_many_;
     Statement update_all_;

@@ -19,7 +19,8 @@ constexpr mode_t database_mode = 0640; // SQLite gives what it puts beside the f
 
 // ?1: the distance between the ids of the two parts; ?2: that between their shifts.
 constexpr const char *copy_leases =
-    "INSERT INTO next.lease SELECT id + ?1, port, flow, peer_port, key_value, opened_by_us + ?2, "
+    "INSERT INTO next.lease SELECT id + ?1, port, flow, peer_address, peer_port, key_value, "
+    "opened_by_us + ?2, "
     "first_observed_us, opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
     "kinds, phase, outcome, span, bytes_sent, bytes_received FROM main.lease AS l WHERE ";
 
@@ -33,7 +34,7 @@ INSERT INTO next.flow SELECT * FROM main.flow WHERE id IN (SELECT flow FROM next
 INSERT INTO next.flow_holder SELECT * FROM main.flow_holder
     WHERE flow IN (SELECT id FROM next.flow);
 INSERT INTO next.address SELECT * FROM main.address
-    WHERE id IN (SELECT local_address FROM next.flow UNION SELECT peer_address FROM next.flow);
+    WHERE id IN (SELECT local_address FROM next.flow UNION SELECT peer_address FROM next.lease);
 INSERT INTO next.process SELECT * FROM main.process
     WHERE id IN (SELECT process FROM next.flow UNION SELECT process FROM next.flow_holder);
 INSERT INTO next.ancestor SELECT * FROM main.ancestor
@@ -122,6 +123,7 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
     given_up.execute(
         "DELETE FROM main.lease_of_port WHERE lease NOT IN (SELECT id FROM main.lease); "
         "DELETE FROM main.lease_of_flow WHERE lease NOT IN (SELECT id FROM main.lease); "
+        "DELETE FROM main.lease_of_peer WHERE lease NOT IN (SELECT id FROM main.lease); "
         "UPDATE main.part SET leases = (SELECT count(*) FROM main.lease); COMMIT");
     given_up.execute("DETACH next");
 }

@@ -64,8 +64,8 @@ CREATE TABLE ancestor(
     PRIMARY KEY(process, ordinal)
 ) STRICT, WITHOUT ROWID;
 
--- What many leases have in common: who used a local address to talk to whom. Equal flows may be
--- stored more than once.
+-- What many leases have in common: who uses a local address, and how. Equal flows may be stored more
+-- than once.
 CREATE TABLE flow(
     id INTEGER PRIMARY KEY,
     boot INTEGER NOT NULL REFERENCES boot,
@@ -73,7 +73,6 @@ CREATE TABLE flow(
     protocol INTEGER NOT NULL,
     key_kind INTEGER NOT NULL,          -- 0 cookie, 1 inode, 2 hash of the tuple
     local_address INTEGER NOT NULL REFERENCES address,
-    peer_address INTEGER REFERENCES address,
     role INTEGER,
     port_choice INTEGER,
     uid INTEGER,
@@ -101,15 +100,15 @@ CREATE TABLE flow_of_process(
     flow INTEGER NOT NULL REFERENCES flow,
     PRIMARY KEY(process, flow)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE flow_of_peer(
-    peer_address INTEGER NOT NULL REFERENCES address,
-    flow INTEGER NOT NULL REFERENCES flow,
-    PRIMARY KEY(peer_address, flow)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE lease_of_port(
     port INTEGER NOT NULL,
     lease INTEGER NOT NULL REFERENCES lease,
     PRIMARY KEY(port, lease)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lease_of_peer(
+    peer_address INTEGER NOT NULL REFERENCES address,
+    lease INTEGER NOT NULL REFERENCES lease,
+    PRIMARY KEY(peer_address, lease)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lease_of_flow(
     flow INTEGER NOT NULL REFERENCES flow,
@@ -123,6 +122,7 @@ CREATE TABLE lease(
     id INTEGER PRIMARY KEY,             -- serial less part.origin
     port INTEGER NOT NULL,
     flow INTEGER NOT NULL REFERENCES flow,
+    peer_address INTEGER REFERENCES address,
     peer_port INTEGER,                  -- 0: none
     key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
     opened_by_us INTEGER NOT NULL,      -- after serial + part.shift_us
@@ -317,7 +317,7 @@ std::string history_view() {
            "FROM part AS p JOIN lease AS l JOIN flow AS f ON f.id = l.flow "
            "JOIN boot AS b ON b.id = f.boot "
            "JOIN address AS here ON here.id = f.local_address "
-           "LEFT JOIN address AS there ON there.id = f.peer_address" +
+           "LEFT JOIN address AS there ON there.id = l.peer_address" +
            process_join("opener") + process_join("last_holder");
 }
 
