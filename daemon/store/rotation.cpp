@@ -112,20 +112,30 @@ void copy(Database &current, const Part &part, const NextPart &next) {
         freed_lately);
 }
 
-// What the next part has of this one.
+// The leases that the next part has of this one, by id. Read only: it is being written.
+void note_copied(Database &given_up, const std::filesystem::path &next_file) {
+    given_up.execute("CREATE TEMP TABLE copied(id INTEGER PRIMARY KEY)");
+    Database next(next_file, Database::Access::read);
+    next.on_close(Database::OnClose::leave);
+    const std::int64_t distance = read_part(next).serial_of(0) - read_part(given_up).serial_of(0);
+    Statement select(next, "SELECT id FROM lease WHERE id <= 0");
+    Statement insert(given_up, "INSERT INTO copied(id) VALUES(?1)");
+    Execution row(select);
+    while (row.next())
+        Execution(insert).bind(row.integer(0) + distance).run();
+}
+
 void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
-    given_up.execute("ATTACH " + quoted(next_file) + " AS next");
-    given_up.execute(
-        "BEGIN IMMEDIATE; DELETE FROM main.lease WHERE span = 2 OR id IN (SELECT l.id + n.origin - "
-        "p.origin FROM next.lease AS l, next.part AS n, main.part AS p WHERE l.id <= 0); "
-        "DELETE FROM main.open_holder");
+    Transaction transaction(given_up, Transaction::Kind::write);
+    note_copied(given_up, next_file);
+    given_up.execute("DELETE FROM lease WHERE span = 2 OR id IN (SELECT id FROM copied); "
+                     "DELETE FROM open_holder");
     fill_late_indexes(given_up, "main");
-    given_up.execute(
-        "DELETE FROM main.lease_of_port WHERE lease NOT IN (SELECT id FROM main.lease); "
-        "DELETE FROM main.lease_of_flow WHERE lease NOT IN (SELECT id FROM main.lease); "
-        "DELETE FROM main.lease_of_peer WHERE lease NOT IN (SELECT id FROM main.lease); "
-        "UPDATE main.part SET leases = (SELECT count(*) FROM main.lease); COMMIT");
-    given_up.execute("DETACH next");
+    given_up.execute("DELETE FROM lease_of_port WHERE lease NOT IN (SELECT id FROM lease); "
+                     "DELETE FROM lease_of_flow WHERE lease NOT IN (SELECT id FROM lease); "
+                     "DELETE FROM lease_of_peer WHERE lease NOT IN (SELECT id FROM lease); "
+                     "UPDATE part SET leases = (SELECT count(*) FROM lease)");
+    transaction.commit();
 }
 
 } // namespace
@@ -178,10 +188,7 @@ void seal(const std::filesystem::path &directory, std::int64_t number) {
     const auto being_made = unfinished_path(sealed);
     remove_database(being_made);
     {
-        const PartFile next_unsealed{number + 1, false};
-        auto next = path_of(directory, next_unsealed);
-        if (!std::filesystem::exists(next))
-            next = path_of(directory, {number + 1, true});
+        const auto next = path_of(directory, {number + 1, false});
         Database database(given_up, Database::Access::write);
         database.on_close(Database::OnClose::leave);
         remove_copied(database, next);

@@ -33,7 +33,7 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
                         const NextPart &next);
 
 // Packs a part that was given up into its sealed file and removes it. The part after it must be
-// there. Nobody else writes it.
+// there, and not sealed yet. Nobody else writes it.
 void seal(const std::filesystem::path &directory, std::int64_t number);
 
 // Removes what was cut off half-way.

@@ -51,13 +51,15 @@ def release(pids):
 
 
 class Portd:
-    def __init__(self, *options, state=None):
+    def __init__(self, *options, state=None, settings=""):
         self.folder = tempfile.TemporaryDirectory(prefix="portd-bench.")
         self.state = state or self.folder.name + "/state"
         self.socket = self.folder.name + "/socket"
+        self.config = self.folder.name + "/portd.toml"
+        pathlib.Path(self.config).write_text(settings)
         self.log = open(self.folder.name + "/log", "w+")
         self.process = subprocess.Popen(
-            [BIN / "portd", "--config", "/dev/null", "--state-dir", self.state,
+            [BIN / "portd", "--config", self.config, "--state-dir", self.state,
              "--socket", self.socket, *options], stderr=self.log)
         deadline = time.monotonic() + 60
         while not os.path.exists(self.socket):
