@@ -82,8 +82,7 @@ void EbpfSnapshot::begin(std::span<const std::byte> tables, std::span<const std:
         rows_.emplace(row.key, row);
     });
     std::ranges::sort(holders_, is_before);
-    const auto same = std::ranges::unique(holders_, is_same);
-    holders_.erase(same.begin(), same.end());
+    holders_.erase(std::unique(holders_.begin(), holders_.end(), is_same), holders_.end());
     const auto start = [&](const model::Table &table) { sink(model::ScanStarted{table, began}); };
     for_each_table(own_namespace_, start);
     kernel_sockets_before_ = kernel_sockets_;

@@ -48,8 +48,8 @@ std::vector<PartFile> list_parts(const std::filesystem::path &directory) {
     std::ranges::sort(parts, [](const PartFile &a, const PartFile &b) {
         return a.number != b.number ? a.number < b.number : a.is_sealed > b.is_sealed;
     });
-    const auto twice = std::ranges::unique(parts, {}, &PartFile::number);
-    parts.erase(twice.begin(), twice.end());
+    const auto is_same = [](const PartFile &a, const PartFile &b) { return a.number == b.number; };
+    parts.erase(std::unique(parts.begin(), parts.end(), is_same), parts.end());
     return parts;
 }
 
