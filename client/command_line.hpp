@@ -1,4 +1,4 @@
-// The command line of portd-ctl: the table of verbs, the global options, and the exit status.
+// Runs portd-ctl: from its arguments to its exit status.
 #pragma once
 
 #include "client/verb.hpp"
@@ -12,10 +12,9 @@ struct Streams {
     int error = 2;
 };
 
-std::span<const Verb *const> verbs();
-
 // Runs portd-ctl with the arguments, the first of which is its own name. Reads the environment:
-// PORTD_SOCKET, PAGER, NO_COLOR, TERM, COLUMNS, LINES, TZ and the locale. Throws nothing.
+// PORTD_SOCKET, PORTD_PAGER, PAGER, LESS, NO_COLOR, TERM, COLUMNS, LINES, TZ and the locale. Throws
+// nothing.
 ExitStatus run_command_line(std::span<const char *const> arguments, Streams streams);
 
 } // namespace portd::client

@@ -1,6 +1,7 @@
 // portd-ctl from its arguments to its output and exit status, against a service on a real socket.
 #include "client/command_line.hpp"
 #include "client/lease_printer.hpp"
+#include "client/verbs.hpp"
 
 #include "unit/client/fake_daemon.hpp"
 
