@@ -19,10 +19,13 @@ Exit status:
   1  asked correctly, and there is nothing to show
   2  asked wrongly
   3  portd does not run, refused, or the answer could not be read or written
+  4  with --strict: the answer is incomplete, because portd was not watching all
+     of the time, does not record the port, or may not show you everything
 
 Environment:
   PORTD_SOCKET  the socket, where --socket is not given
-  PAGER         shows long answers on a terminal (default: less -FRSX)
+  PORTD_PAGER   shows long answers on a terminal; else PAGER, else less
+  LESS          options of less (default FRSXMK)
   NO_COLOR      if not empty: no color
 
 Examples:
@@ -37,7 +40,7 @@ Global options, before or after the verb: --socket, --timeout, --json, --utc,
 --color, --no-pager; see portd-ctl --help.
 
 Exit status: 0 found, 1 nothing to show, 2 asked wrongly, 3 portd does not run or
-refused.
+refused, 4 incomplete (with --strict).
 )";
 
 // CLI11's own conversions take an empty text for an absent one, which would widen a question.

@@ -20,7 +20,8 @@ constexpr ExitStatus broken_pipe = static_cast<ExitStatus>(128 + 13); // as a sh
 
 ExitStatus run_verb(const Arguments &arguments, Charset charset, Streams streams) {
     const auto terminal = terminal_size(streams.output);
-    Session::Settings settings = read_settings(arguments.globals, terminal, charset);
+    Session::Settings settings =
+        read_settings(arguments.globals, arguments.typed.output, terminal, charset);
     Output output(streams.output, choose_pager(arguments.globals, terminal));
     Session session(std::move(settings), output, streams.error);
     try {

@@ -52,27 +52,29 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
     }
 }
 
-Entries print_leases_json(Connection &connection, std::string_view method, const json &request,
+Printed print_leases_json(Connection &connection, std::string_view method, const json &request,
                           Order order, Session &session) {
     connection.call(method, request, Replies::many);
     std::vector<json> held;
-    Entries entries = Entries::none;
+    Printed printed;
     for (;;) {
         const proto::Reply reply = connection.next();
         if (!reply.continues) {
             for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
                 session.json_line(*entry);
-            if (!reply.parameters->contains("coverage"))
+            const auto coverage = decoded<proto::LeaseReply>(*reply.parameters).coverage;
+            if (!coverage)
                 no_coverage();
+            printed.complete = coverage->complete;
             session.json_line(*reply.parameters);
-            return entries;
+            return printed;
         }
         auto entry = reply.parameters->find("lease");
         if (entry == reply.parameters->end())
             entry = reply.parameters->find("bindFailure");
         if (entry == reply.parameters->end())
             continue;
-        entries = Entries::some;
+        printed.entries = Entries::some;
         if (order == Order::reversed)
             held.push_back(*entry);
         else

@@ -30,10 +30,14 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
                              const std::function<void(Entry)> &on_entry);
 
 // The same for --json: each lease and bind failure as one line, as it was received, then the last
-// reply. With Order::reversed they come out last first. Whether there were any.
+// reply. With Order::reversed they come out last first.
 enum class Order { as_received, reversed };
 enum class Entries { none, some };
-Entries print_leases_json(Connection &connection, std::string_view method,
+struct Printed {
+    Entries entries = Entries::none;
+    bool complete = false; // as the coverage says
+};
+Printed print_leases_json(Connection &connection, std::string_view method,
                           const nlohmann::json &request, Order order, Session &session);
 
 // Asks a method with one reply.

@@ -1,17 +1,32 @@
 #include "client/fields.hpp"
 
+#include "client/text.hpp"
+
 #include <algorithm>
 
 namespace portd::client {
+namespace {
 
-std::vector<std::string> Fields::lines() const {
+constexpr std::size_t narrowest_value = 20;
+
+} // namespace
+
+std::vector<std::string> Fields::lines(std::optional<std::size_t> width) const {
     std::size_t widest = 0;
     for (const auto &[name, value] : fields_)
         widest = std::max(widest, name.size());
+    const std::size_t begin = widest + 2;
     std::vector<std::string> result;
-    for (const auto &[name, value] : fields_)
-        result.push_back(std::string(widest - name.size(), ' ') + name +
-                         (name.empty() ? "  " : ": ") + value);
+    for (const auto &[name, value] : fields_) {
+        std::string lead =
+            std::string(widest - name.size(), ' ') + name + (name.empty() ? "  " : ": ");
+        const auto parts = width ? wrap(value, std::max(*width, begin + narrowest_value) - begin)
+                                 : std::vector<std::string>{value};
+        for (const std::string &part : parts) {
+            result.push_back(lead + part);
+            lead.assign(begin, ' ');
+        }
+    }
     return result;
 }
 

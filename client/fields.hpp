@@ -1,6 +1,8 @@
 // "Name: value" lines with the names aligned to the right, as systemctl status prints them.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +17,8 @@ class Fields {
     // Another line of the value before.
     void more(std::string value) { fields_.emplace_back("", std::move(value)); }
 
-    std::vector<std::string> lines() const;
+    // With a width, values that do not fit it go on in lines of their own.
+    std::vector<std::string> lines(std::optional<std::size_t> width) const;
 
   private:
     std::vector<std::pair<std::string, std::string>> fields_;

@@ -160,6 +160,19 @@ std::string format_zone(std::int64_t usec) {
     return {text.data(), ::strftime(text.data(), text.size(), "%Z", &local.fields)};
 }
 
+std::string format_rfc3339(std::int64_t usec) {
+    const std::int64_t whole = floor_to(usec, us_per_second);
+    const time_t seconds = whole / us_per_second;
+    tm fields{};
+    ::gmtime_r(&seconds, &fields);
+    std::array<char, 64> text{};
+    std::string result(text.data(),
+                       ::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &fields));
+    std::snprintf(text.data(), text.size(), ".%06lldZ",
+                  static_cast<long long>(std::max<std::int64_t>(usec - whole, 0)));
+    return result + text.data();
+}
+
 std::string format_instant_in_zone(std::int64_t usec) {
     std::string text = format_instant(usec, Digits::microseconds);
     text.erase(text.find_last_not_of('0') + 1);

@@ -32,6 +32,8 @@ enum class Dated { with_date, time_only };
 std::string format_instant(std::int64_t usec, Digits digits, Dated dated = Dated::with_date);
 // "2026-11-22 03:12:05 UTC", with as many decimals as there are.
 std::string format_instant_in_zone(std::int64_t usec);
+// "2026-11-22T03:12:05.120000Z".
+std::string format_rfc3339(std::int64_t usec);
 // "UTC", "CET" or "+03".
 std::string format_zone(std::int64_t usec);
 bool on_same_day(std::int64_t a_usec, std::int64_t b_usec);

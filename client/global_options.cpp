@@ -35,6 +35,14 @@ std::string read_socket(const TypedGlobals &typed) {
     return path;
 }
 
+Format read_format(const TypedGlobals &typed, const std::optional<std::string> &form) {
+    if (typed.json && form && *form != "json")
+        throw UsageError{"--json excludes --output " + in_quotes(*form) + "; give one of them"};
+    if (typed.json || form == "json")
+        return Format::json;
+    return form == "csv" ? Format::csv : Format::text;
+}
+
 ColorMode read_color(const TypedGlobals &typed) {
     static const std::array<std::string, 3> words{"auto", "always", "never"};
     const std::string text = typed.color.value_or(words[0]);
@@ -61,13 +69,13 @@ std::chrono::microseconds read_timeout(const TypedGlobals &typed, std::int64_t n
 
 } // namespace
 
-Session::Settings read_settings(const TypedGlobals &typed, std::optional<TerminalSize> terminal,
-                                Charset charset) {
+Session::Settings read_settings(const TypedGlobals &typed, const std::optional<std::string> &form,
+                                std::optional<TerminalSize> terminal, Charset charset) {
     Session::Settings settings;
     settings.now_usec = now_usec();
     settings.socket_path = read_socket(typed);
     settings.timeout = read_timeout(typed, settings.now_usec);
-    settings.format = typed.json ? Format::json : Format::text;
+    settings.format = read_format(typed, form);
     settings.look.charset = charset;
     settings.look.color = choose_color(read_color(typed), terminal.has_value());
     if (terminal)

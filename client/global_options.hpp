@@ -24,9 +24,10 @@ struct TypedGlobals {
     bool version = false;
 };
 
-// Throws UsageError. `terminal`: of the output.
-Session::Settings read_settings(const TypedGlobals &typed, std::optional<TerminalSize> terminal,
-                                Charset charset);
+// Throws UsageError. `form`: as typed after --output, where the verb has that; `terminal`: of the
+// output.
+Session::Settings read_settings(const TypedGlobals &typed, const std::optional<std::string> &form,
+                                std::optional<TerminalSize> terminal, Charset charset);
 std::optional<Output::Pager> choose_pager(const TypedGlobals &typed,
                                           std::optional<TerminalSize> terminal);
 

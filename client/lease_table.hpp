@@ -12,7 +12,7 @@
 
 namespace portd::client {
 
-enum class Detail { brief, wide };
+enum class Detail { brief, wide, verbose };
 
 // Leases that were, with their end; or leases that are, with their phase.
 enum class Listing { history, live };

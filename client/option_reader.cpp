@@ -4,6 +4,7 @@
 #include "client/suggest.hpp"
 #include "client/systemd_time.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -23,12 +24,12 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
     return value;
 }
 
-// The word, or an error that says which words there are.
-std::string no_such_word(std::string_view option, const std::string &text,
-                         std::span<const std::string> words) {
-    const auto meant = nearest_word(text, words);
-    return std::string(option) + " " + in_quotes(text) + ": give " + words[0] + " or " + words[1] +
-           (meant ? "; did you mean '" + *meant + "'?" : "");
+// "tcp or udp", "short, wide or csv".
+std::string alternatives(std::span<const std::string> words) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i)
+        text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+    return text;
 }
 
 } // namespace
@@ -57,23 +58,35 @@ OptionReader::Integer OptionReader::positive(std::string_view option, const Text
     return number;
 }
 
-std::optional<Protocol> OptionReader::protocol(const Text &text) {
-    static const std::array<std::string, 2> words{"tcp", "udp"};
+std::optional<std::size_t> OptionReader::word(std::string_view option, const Text &text,
+                                              std::span<const std::string> words) {
     if (!text)
         return std::nullopt;
-    const auto protocol = parse_word<Protocol>(*text);
-    if (!protocol)
-        refuse(no_such_word("--proto", *text, words));
-    return protocol;
+    const auto found = std::ranges::find(words, *text);
+    if (found != words.end())
+        return static_cast<std::size_t>(found - words.begin());
+    const auto meant = nearest_word(*text, words);
+    refuse(std::string(option) + " " + in_quotes(*text) + ": give " + alternatives(words) +
+           (meant ? "; did you mean '" + *meant + "'?" : ""));
+    return std::nullopt;
+}
+
+std::optional<Protocol> OptionReader::protocol(const Text &text) {
+    static const std::array<std::string, 2> words{"tcp", "udp"};
+    const auto index = word("--proto", text, words);
+    return index ? parse_word<Protocol>(words.at(*index)) : std::nullopt;
 }
 
 Detail OptionReader::detail(const Text &text) {
-    static const std::array<std::string, 2> words{"short", "wide"};
-    if (!text || *text == words[0])
+    static const std::array<std::string, 5> words{"short", "wide", "verbose", "json", "csv"};
+    switch (word("--output", text, words).value_or(0)) {
+    case 1:
+        return Detail::wide;
+    case 2:
+        return Detail::verbose;
+    default:
         return Detail::brief;
-    if (*text != words[1])
-        refuse(no_such_word("--output", *text, words));
-    return Detail::wide;
+    }
 }
 
 OptionReader::Integer OptionReader::time(std::string_view option, const Text &text) {

@@ -5,8 +5,10 @@
 #include "client/lease_table.hpp"
 #include "proto/vocabulary.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,7 +25,11 @@ class OptionReader {
     Integer port(std::string_view option, const Text &text);
     // At least 1.
     Integer positive(std::string_view option, const Text &text);
+    // One of the words; its place among them.
+    std::optional<std::size_t> word(std::string_view option, const Text &text,
+                                    std::span<const std::string> words);
     std::optional<Protocol> protocol(const Text &text);
+    // Of --output, of which the session knows whether it is json or csv.
     Detail detail(const Text &text);
     // systemd.time(7); a time to come is an error for `past` ones.
     Integer time(std::string_view option, const Text &text);

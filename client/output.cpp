@@ -27,7 +27,7 @@ void set_default(const char *name, const char *value) {
 
 // Started as root through sudo, less must not become a way to a root shell (less(1), SECURITY).
 void prepare_environment() {
-    set_default("LESS", "FRSX");
+    set_default("LESS", "FRSXMK"); // as systemctl(1) has it
     set_default("LESSCHARSET", "utf-8");
     if (std::getenv("SUDO_UID"))
         ::setenv("LESSSECURE", "1", 1);
@@ -139,7 +139,7 @@ void Output::finish() {
     wait_for_pager();
     if (WIFEXITED(pager_status_) && WEXITSTATUS(pager_status_) == command_not_found)
         throw std::runtime_error("cannot run the pager '" + pager_->command +
-                                 "'; correct PAGER or use --no-pager");
+                                 "'; correct PORTD_PAGER or PAGER, or use --no-pager");
 }
 
 } // namespace portd::client

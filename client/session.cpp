@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <string>
+#include <vector>
 
 namespace portd::client {
 
@@ -17,18 +19,30 @@ void write_error(int fd, std::string_view text) {
     }
 }
 
+void Session::print_wrapped(std::string_view text, Style style) {
+    for (const std::string &line :
+         look().width ? wrap(text, *look().width) : std::vector{std::string(text)})
+        output_.line(styled(line, style, look().color));
+}
+
+void Session::sentence(std::string_view text) {
+    wants_csv() ? remark(text) : print_wrapped(text, Style::plain);
+}
+
 void Session::remark(std::string_view text) {
-    if (look().width) {
-        output_.line(styled(text, Style::caution, look().color));
-        return;
-    }
+    if (look().width && !wants_csv())
+        return print_wrapped(text, Style::caution);
     output_.flush();
     write_error(error_fd_, std::string(text) + "\n");
 }
 
 void Session::json_line(const nlohmann::json &object) {
-    const bool on_terminal = look().width.has_value();
-    output_.line(object.dump(-1, ' ', on_terminal, nlohmann::json::error_handler_t::replace));
+    constexpr bool only_ascii = true;
+    output_.line(object.dump(-1, ' ', only_ascii, nlohmann::json::error_handler_t::replace));
+}
+
+Progress Session::progress() const {
+    return Progress(error_fd_, ::isatty(error_fd_) == 1 && !output_.has_pager());
 }
 
 void Session::error(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include "client/connection.hpp"
 #include "client/output.hpp"
+#include "client/progress.hpp"
 #include "client/table.hpp"
 #include "client/text.hpp"
 
@@ -15,7 +16,7 @@
 
 namespace portd::client {
 
-enum class Format { text, json };
+enum class Format { text, csv, json };
 
 // How text is to look.
 struct Look {
@@ -26,7 +27,7 @@ struct Look {
 
 // Answers go to the output. What qualifies an answer, or says why there is none, is a remark: on a
 // terminal it follows the answer, so that a pager shows it too; else it goes to the error output,
-// and the answer stays clean for a pipe.
+// and the answer stays clean for a pipe. With CSV every sentence goes there.
 class Session {
   public:
     struct Settings {
@@ -45,18 +46,25 @@ class Session {
     Charset charset() const { return settings_.look.charset; }
     std::int64_t now_usec() const { return settings_.now_usec; }
     bool wants_json() const { return settings_.format == Format::json; }
+    bool wants_csv() const { return settings_.format == Format::csv; }
     Output &output() { return output_; }
 
     Connection connect() const { return {settings_.socket_path, settings_.timeout}; }
 
+    // An answer in words.
+    void sentence(std::string_view text);
     void remark(std::string_view text);
-    // The object on one line. On a terminal everything outside ASCII is escaped, by JSON's own
-    // means.
+    // The object on one line. Everything outside ASCII is escaped, by JSON's own means: what is
+    // piped comes to a terminal in the end.
     void json_line(const nlohmann::json &object);
     // "portd-ctl: …" on the error output.
     void error(std::string_view text);
+    // For work that takes long while nothing is printed on the terminal.
+    Progress progress() const;
 
   private:
+    void print_wrapped(std::string_view text, Style style);
+
     Settings settings_;
     Output &output_;
     int error_fd_;

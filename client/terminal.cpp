@@ -73,14 +73,13 @@ Charset use_locale_charset() {
 }
 
 std::optional<std::string> pager_command() {
-    if (const char *pager = std::getenv("PAGER")) {
-        if (*pager == '\0' || std::strcmp(pager, "cat") == 0)
-            return std::nullopt;
-        return pager;
-    }
-    if (is_installed("less"))
-        return "less -FRSX";
-    return std::nullopt;
+    for (const char *name : {"PORTD_PAGER", "PAGER"})
+        if (const char *pager = std::getenv(name)) {
+            if (*pager == '\0' || std::strcmp(pager, "cat") == 0)
+                return std::nullopt;
+            return pager;
+        }
+    return is_installed("less") ? std::optional<std::string>("less") : std::nullopt;
 }
 
 } // namespace portd::client

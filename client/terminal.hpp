@@ -28,8 +28,8 @@ Color choose_color(ColorMode mode, bool is_terminal);
 // Sets the process's LC_CTYPE from the environment; whether that is UTF-8.
 Charset use_locale_charset();
 
-// The command for sh(1) that shows long output: PAGER, else less if it is installed. Nothing if
-// PAGER is empty or "cat", or there is no less.
+// The command for sh(1) that shows long output: PORTD_PAGER, else PAGER, else less if it is
+// installed. Nothing if the first of them that is set is empty or "cat", or there is no less.
 std::optional<std::string> pager_command();
 
 } // namespace portd::client

@@ -1,5 +1,7 @@
 #include "client/text.hpp"
 
+#include "proto/utf8.hpp"
+
 #include <wchar.h>
 
 #include <algorithm>
@@ -11,36 +13,8 @@
 namespace portd::client {
 namespace {
 
-struct Character {
-    char32_t code = 0;
-    std::size_t bytes = 1;
-    bool valid = false;
-};
-
-bool is_continuation(char byte) {
-    return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
-}
-
-// The first character of a text that is not empty, by table 3-7 of the Unicode standard: neither
-// overlong, nor a surrogate, nor beyond U+10FFFF.
-Character first_character(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text.front());
-    if (lead < 0x80)
-        return {lead, 1, true};
-    const std::size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() < bytes)
-        return {};
-    char32_t code = lead & (0xffU >> (bytes + 1));
-    for (std::size_t i = 1; i < bytes; ++i) {
-        if (!is_continuation(text[i]))
-            return {};
-        code = code << 6U | (static_cast<unsigned char>(text[i]) & 0x3fU);
-    }
-    static constexpr std::array<char32_t, 5> lowest{0, 0, 0x80, 0x800, 0x10000};
-    if (code < lowest.at(bytes) || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-        return {};
-    return {code, bytes, true};
-}
+using proto::Character;
+using proto::first_character;
 
 // Characters that show nothing themselves and change how others are shown: category Cf of the
 // Unicode character database, with the line and paragraph separators.
@@ -166,6 +140,65 @@ std::string cut_end(std::string_view escaped, std::size_t width, Charset charset
     for (const Glyph &glyph : fitting(glyphs.begin(), glyphs.end(), width - mark))
         result += glyph.text;
     return result.append(ellipsis(charset));
+}
+
+namespace {
+
+std::size_t width_without_styles(std::string_view text) {
+    std::size_t width = 0;
+    while (!text.empty()) {
+        const std::size_t style = text.find('\x1b');
+        width += display_width(text.substr(0, style));
+        if (style == std::string_view::npos)
+            break;
+        const std::size_t end = text.find('m', style);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    return width;
+}
+
+// Moves what fits into `width` from the beginning of the word; at least one character.
+std::string take_fitting(std::string_view &word, std::size_t width) {
+    const auto glyphs = glyphs_of(word);
+    std::size_t bytes = glyphs.front().text.size();
+    std::size_t used = glyphs.front().width;
+    for (std::size_t i = 1; i < glyphs.size() && used + glyphs[i].width <= width; ++i) {
+        used += glyphs[i].width;
+        bytes += glyphs[i].text.size();
+    }
+    const std::string taken(word.substr(0, bytes));
+    word.remove_prefix(bytes);
+    return taken;
+}
+
+} // namespace
+
+std::vector<std::string> wrap(std::string_view escaped, std::size_t width) {
+    std::vector<std::string> lines(1);
+    std::size_t used = 0;
+    const auto begin_line = [&] {
+        lines.emplace_back();
+        used = 0;
+    };
+    while (!escaped.empty()) {
+        std::string_view word = escaped.substr(0, escaped.find(' '));
+        escaped.remove_prefix(std::min(word.size() + 1, escaped.size()));
+        std::size_t word_width = width_without_styles(word);
+        if (used > 0 && used + 1 + word_width > width)
+            begin_line();
+        else if (used > 0)
+            ++used, lines.back() += ' ';
+        while (word_width > width && word.find('\x1b') == std::string_view::npos) {
+            lines.back() += take_fitting(word, width);
+            word_width = display_width(word);
+            begin_line();
+        }
+        lines.back() += word;
+        used += word_width;
+    }
+    if (lines.size() > 1 && lines.back().empty())
+        lines.pop_back();
+    return lines;
 }
 
 std::string cut_middle(std::string_view escaped, std::size_t width, Charset charset) {

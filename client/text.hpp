@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace portd::client {
 
@@ -31,5 +32,9 @@ std::size_t display_width(std::string_view escaped);
 // width of 0 gives nothing.
 std::string cut_end(std::string_view escaped, std::size_t width, Charset charset);
 std::string cut_middle(std::string_view escaped, std::size_t width, Charset charset);
+
+// An escaped text in lines of at most `width` columns, broken at blanks where there are any. Styles
+// (table.hpp) take no columns, and only words without them are broken.
+std::vector<std::string> wrap(std::string_view escaped, std::size_t width);
 
 } // namespace portd::client

@@ -15,6 +15,7 @@ enum class ExitStatus : int {
     nothing = 1,     // asked correctly, and there is nothing to show
     usage = 2,       // asked wrongly
     unavailable = 3, // no daemon, or it refused, or the answer could not be written
+    incomplete = 4,  // with --strict: what is shown may not be all
 };
 
 // The options of all verbs as they were typed. Verbs read them with an OptionReader.
@@ -30,7 +31,15 @@ struct Typed {
     std::optional<std::string> output;
     bool reverse = false;
     bool accepted = false;
+    bool strict = false;
 };
+
+// Found, or nothing; with --strict, incomplete where the answer was.
+inline ExitStatus status_of(bool found, bool complete, const Typed &typed) {
+    if (typed.strict && !complete)
+        return ExitStatus::incomplete;
+    return found ? ExitStatus::found : ExitStatus::nothing;
+}
 
 struct VerbOption {
     const char *names; // "--since", "-o,--output"
@@ -38,6 +47,12 @@ struct VerbOption {
     const char *meaning;
     std::variant<std::optional<std::string> Typed::*, bool Typed::*> target;
 };
+
+// Options that mean the same to several verbs.
+inline constexpr VerbOption output_option{
+    "-o,--output", "FORM", "short, wide, verbose, json or csv (default short)", &Typed::output};
+inline constexpr VerbOption strict_option{
+    "--strict", nullptr, "exit with 4 if the answer is incomplete", &Typed::strict};
 
 // What the positional argument PORT is to a verb.
 enum class PortArgument { none, optional, required };

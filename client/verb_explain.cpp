@@ -93,7 +93,7 @@ ExitStatus run(const Typed &typed, Session &session) {
     fields.add("Recorded by portd",
                explanation.recorded ? "yes" : "no: its setting 'ports' leaves it out");
     add_holders(explanation.who, session.charset(), fields);
-    for (const std::string &line : fields.lines())
+    for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
     for (const std::string &remark : gap_remarks(explanation.who.coverage, session.charset()))
         session.remark(remark);

@@ -80,22 +80,26 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     form.now_usec = session.now_usec();
     form.at_usec = question.request.at_usec;
     form.own_namespace = ask_own_namespace(connection);
-    LeasePrinter printer(form, question.folding, session);
+    const auto printer = make_lease_printer(form, question.folding, session);
 
     Answer answer;
     std::vector<Entry> held;
+    Progress progress = session.progress();
     answer.last = ask_leases(connection, proto::methods::history, proto::encode(question.request),
                              [&](Entry entry) {
                                  const bool is_lease = std::holds_alternative<proto::Lease>(entry);
                                  (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
-                                 if (question.order == Order::reversed)
+                                 if (question.order == Order::reversed) {
                                      held.push_back(std::move(entry));
-                                 else
-                                     printer.add(std::move(entry));
+                                     progress.show(std::to_string(held.size()) + " rows so far");
+                                 } else {
+                                     printer->add(std::move(entry));
+                                 }
                              });
+    progress.clear();
     for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
-        printer.add(std::move(*entry));
-    printer.finish();
+        printer->add(std::move(*entry));
+    printer->finish();
     return answer;
 }
 
@@ -116,7 +120,7 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
     const std::string sentence = describe_empty(question.request, last, since, session.charset());
     if (watching == Watching::never)
         return session.remark(sentence);
-    session.output().line(sentence);
+    session.sentence(sentence);
     if (const auto remark = snapshot_remark(*last.coverage))
         session.remark(*remark);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
@@ -132,10 +136,10 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
     Connection connection = session.connect();
     if (session.wants_json()) {
-        const Entries entries =
+        const Printed printed =
             print_leases_json(connection, proto::methods::history, proto::encode(question.request),
                               question.order, session);
-        return entries == Entries::some ? ExitStatus::found : ExitStatus::nothing;
+        return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
 
     const Answer answer = print_table(question, connection, session);
@@ -147,21 +151,24 @@ ExitStatus run(const Typed &typed, Session &session) {
     if (answer.last.withheld)
         session.remark(withheld_remark);
     const bool found = answer.leases == Entries::some || answer.bind_failures == Entries::some;
-    return found ? ExitStatus::found : ExitStatus::nothing;
+    return status_of(found, answer.last.coverage->complete, typed);
 }
 
-constexpr std::array<VerbOption, 10> options{{
-    {"--at", "TIME", "who held it at this instant", &Typed::at},
-    {"--within", "SPAN", "with --at: look this far around it (default 2s)", &Typed::within},
-    {"--since", "TIME", "leases that were held at or after TIME", &Typed::since},
-    {"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
-    {"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    {"--pid", "PID", "only leases that a process with this id held", &Typed::pid},
-    {"--limit", "N", "only the newest N leases and bind failures", &Typed::limit},
-    {"--reverse", nullptr, "newest first", &Typed::reverse},
-    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
-    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
-}};
+constexpr std::array options{
+    VerbOption{"--at", "TIME", "who held it at this instant", &Typed::at},
+    VerbOption{"--within", "SPAN", "with --at: look this far around it (default 2s)",
+               &Typed::within},
+    VerbOption{"--since", "TIME", "leases that were held at or after TIME", &Typed::since},
+    VerbOption{"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
+    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    VerbOption{"--pid", "PID", "only leases that a process with this id held", &Typed::pid},
+    VerbOption{"--limit", "N", "only the newest N leases and bind failures", &Typed::limit},
+    VerbOption{"--reverse", nullptr, "newest first", &Typed::reverse},
+    VerbOption{"--accepted", nullptr, "show accepted connections below their listener",
+               &Typed::accepted},
+    output_option,
+    strict_option,
+};
 
 constexpr const char *notes = R"(
 TIME and SPAN are those of systemd.time(7): '2026-11-22 03:12:05', 'yesterday',

@@ -16,12 +16,12 @@ namespace {
 void print_empty(const proto::LeaseReply &last, Session &session) {
     switch (judge(*last.coverage)) {
     case Watching::throughout:
-        session.output().line(last.withheld ? "No open lease that you may see matches."
-                                            : "No open lease matches.");
+        session.sentence(last.withheld ? "No open lease that you may see matches."
+                                       : "No open lease matches.");
         return;
     case Watching::partly:
     case Watching::never:
-        session.output().line("portd knows of no open lease that matches.");
+        session.sentence("portd knows of no open lease that matches.");
         return;
     }
 }
@@ -44,37 +44,41 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
 
     Connection connection = session.connect();
-    Entries leases = Entries::none;
     if (session.wants_json()) {
-        leases = print_leases_json(connection, proto::methods::list, proto::encode(request),
-                                   Order::as_received, session);
-        return leases == Entries::some ? ExitStatus::found : ExitStatus::nothing;
+        const Printed printed = print_leases_json(
+            connection, proto::methods::list, proto::encode(request), Order::as_received, session);
+        return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
     form.own_namespace = ask_own_namespace(connection);
-    LeasePrinter printer(form, typed.accepted ? Folding::off : Folding::on, session);
+    const auto printer =
+        make_lease_printer(form, typed.accepted ? Folding::off : Folding::on, session);
+    Entries leases = Entries::none;
     const auto last =
         ask_leases(connection, proto::methods::list, proto::encode(request), [&](Entry lease) {
             leases = Entries::some;
-            printer.add(std::move(lease));
+            printer->add(std::move(lease));
         });
-    printer.finish();
+    printer->finish();
     if (leases == Entries::none)
         print_empty(last, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
     if (last.withheld)
         session.remark(withheld_remark);
-    return leases == Entries::some ? ExitStatus::found : ExitStatus::nothing;
+    return status_of(leases == Entries::some, last.coverage->complete, typed);
 }
 
-constexpr std::array<VerbOption, 6> options{{
-    {"--port", "PORT", "only this port", &Typed::port},
-    {"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    {"--pid", "PID", "only leases that a process with this id holds or held", &Typed::pid},
-    {"--limit", "N", "at most N leases", &Typed::limit},
-    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
-    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
-}};
+constexpr std::array options{
+    VerbOption{"--port", "PORT", "only this port", &Typed::port},
+    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    VerbOption{"--pid", "PID", "only leases that a process with this id holds or held",
+               &Typed::pid},
+    VerbOption{"--limit", "N", "at most N leases", &Typed::limit},
+    VerbOption{"--accepted", nullptr, "show accepted connections below their listener",
+               &Typed::accepted},
+    output_option,
+    strict_option,
+};
 
 constexpr const char *notes = R"(
 PHASE lingering: no process has the port any more, yet it is not free (TIME_WAIT).

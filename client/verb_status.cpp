@@ -128,7 +128,7 @@ ExitStatus run(const Typed &, Session &session) {
         session.json_line(answer);
         return ExitStatus::found;
     }
-    for (const std::string &line : describe(status, session).lines())
+    for (const std::string &line : describe(status, session).lines(session.look().width))
         session.output().line(line);
     return ExitStatus::found;
 }

@@ -32,7 +32,7 @@ void print_nobody(const proto::WhoReply &who, std::int64_t port, Connection &con
     text += " holds port " + std::to_string(port) + " now.";
     if (who.last)
         text += " Last: " + describe_last(*who.last, session.charset()) + ".";
-    session.output().line(text);
+    session.sentence(text);
     if (recording == Recording::left_out)
         session.remark("portd's setting 'ports' does not record port " + std::to_string(port) +
                        ".");
@@ -55,17 +55,18 @@ ExitStatus run(const Typed &typed, Session &session) {
     const auto answer =
         ask_once(connection, proto::methods::who, proto::encode(proto::PortRequest{port}));
     auto who = decoded<proto::WhoReply>(answer);
-    const ExitStatus status = who.holders.empty() ? ExitStatus::nothing : ExitStatus::found;
+    const ExitStatus status = status_of(!who.holders.empty(), who.coverage.complete, typed);
     if (session.wants_json()) {
         session.json_line(answer);
         return status;
     }
     if (who.holders.empty())
         print_nobody(who, port, connection, session);
-    LeasePrinter printer(form, typed.accepted ? Folding::off : Folding::on, session);
+    const auto printer =
+        make_lease_printer(form, typed.accepted ? Folding::off : Folding::on, session);
     for (proto::Lease &lease : who.holders)
-        printer.add(std::move(lease));
-    printer.finish();
+        printer->add(std::move(lease));
+    printer->finish();
     for (const std::string &remark : gap_remarks(who.coverage, session.charset()))
         session.remark(remark);
     if (who.truncated)
@@ -77,10 +78,12 @@ ExitStatus run(const Typed &typed, Session &session) {
     return status;
 }
 
-constexpr std::array<VerbOption, 2> options{{
-    {"--accepted", nullptr, "show accepted connections below their listener", &Typed::accepted},
-    {"-o,--output", "short|wide", "wide: exact bounds and every column", &Typed::output},
-}};
+constexpr std::array options{
+    VerbOption{"--accepted", nullptr, "show accepted connections below their listener",
+               &Typed::accepted},
+    output_option,
+    strict_option,
+};
 
 constexpr const char *notes = R"(
 A port in PHASE lingering is held, though by no process: TIME_WAIT and its kin.

@@ -5,6 +5,8 @@
 //   list   a vector that is on the wire only where it is not empty
 #include "proto/codec.hpp"
 
+#include "proto/utf8.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <concepts>
@@ -253,8 +255,9 @@ class Encoder {
     static json to_json(const T &value) {
         if constexpr (std::is_enum_v<T>)
             return std::string(to_string(value));
-        else if constexpr (std::same_as<T, std::int64_t> || std::same_as<T, bool> ||
-                           std::same_as<T, std::string>)
+        else if constexpr (std::same_as<T, std::string>)
+            return to_utf8(value);
+        else if constexpr (std::same_as<T, std::int64_t> || std::same_as<T, bool>)
             return value;
         else
             return encode_struct(value);

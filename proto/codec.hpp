@@ -1,4 +1,5 @@
-// JSON for the structs of messages.hpp. Encoding leaves out what is absent. Decoding treats null as
+// JSON for the structs of messages.hpp. Encoding leaves out what is absent, and writes "\xff" for
+// bytes of a text that are not UTF-8. Decoding treats null as
 // absent, refuses unknown fields of requests (a misspelt filter must not widen an answer) and
 // ignores unknown fields of replies (a newer daemon may say more).
 #pragma once

@@ -35,7 +35,8 @@ class CommandLine : public ::testing::Test {
         ::setenv("TZ", "UTC0", 1);
         ::setenv("LC_ALL", "C.UTF-8", 1);
         ::setenv("TERM", "xterm", 1);
-        for (const char *name : {"PORTD_SOCKET", "NO_COLOR", "COLUMNS", "LINES", "PAGER"})
+        for (const char *name :
+             {"PORTD_SOCKET", "NO_COLOR", "COLUMNS", "LINES", "PAGER", "PORTD_PAGER"})
             ::unsetenv(name);
         ::signal(SIGPIPE, SIG_IGN);
     }
@@ -102,7 +103,9 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{"list", "--pid", "0"}, "--pid '0': give a whole number from 1 up"},
         {{"list", "--limit", "-3"}, "--limit '-3': give a whole number from 1 up"},
         {{"list", "--proto", "tpc"}, "--proto 'tpc': give tcp or udp; did you mean 'tcp'?"},
-        {{"list", "-o", "wid"}, "--output 'wid': give short or wide; did you mean 'wide'?"},
+        {{"list", "-o", "wid"},
+         "--output 'wid': give short, wide, verbose, json or csv; did you mean 'wide'?"},
+        {{"who", "80", "--json", "-o", "csv"}, "--json excludes --output 'csv'"},
         {{"list", "--color", "yes"}, "--color 'yes': give auto, always or never"},
         {{"history", "--at"}, "--at: "},
         {{"history", "--at=", "5"}, "'--at=' has no value"},
@@ -363,7 +366,8 @@ TEST_F(CommandLine, JsonIsTheWire) {
     EXPECT_EQ(json::parse(first), proto::encode(records.leases[0]));
     EXPECT_EQ(json::parse(last)["coverage"], proto::encode(records.coverage));
     EXPECT_EQ(json::parse(last)["withheld"], true);
-    EXPECT_THAT(first, HasSubstr("caf\u00e9"));
+    EXPECT_THAT(first, HasSubstr(R"(\u202e\u001b\"caf\u00e9)"));
+    EXPECT_EQ(run({"history", "-o", "json", "--socket", daemon.path()}).out, outcome.out);
 
     const Outcome on_terminal =
         run_on_terminal({"history", "--json", "--socket", daemon.path()}, 80, 24);
@@ -733,6 +737,137 @@ TEST_F(CommandLine, StatusOfATierWithHooks) {
     EXPECT_THAT(out, HasSubstr("a second; 48 received, 2 lost"));
 }
 
+// ---- Forms
+
+proto::Lease hostile_lease() {
+    proto::Lease lease = connection_lease();
+    const std::string name = "a,\"b\"\n\x1b[2J\u202e\u009b\x7f";
+    lease.opener.command = lease.opener.executable = lease.opener.arguments = name;
+    lease.opener.unit = lease.opener.container = lease.opener.control_group = name;
+    lease.opener.user = lease.user = lease.network_namespace_name = name;
+    lease.opener.ancestors = {{1, name}};
+    lease.last_holder = lease.opener;
+    lease.last_holder.pid = 7;
+    lease.holders = {lease.opener, lease.last_holder};
+    lease.peer_address = lease.local_address = lease.id = lease.boot_id = name;
+    lease.cookie = name;
+    return lease;
+}
+
+// Every form of an answer is lines of printable text, whatever a process calls itself.
+TEST_F(CommandLine, NoFormLetsANameDriveTheTerminal) {
+    Records records = one_connection();
+    records.leases = {hostile_lease()};
+    records.bind_failures = {refused_bind()};
+    records.bind_failures[0].process = records.leases[0].opener;
+    records.bind_failures[0].in_the_way = records.leases;
+    records.who.holders = records.leases;
+    records.who.coverage = records.coverage;
+    const FakeDaemon daemon(answers_from(records));
+    const std::vector<std::vector<std::string>> questions{
+        {"history"}, {"list"}, {"who", "60609"}, {"explain", "60609"}};
+    for (const auto &question : questions)
+        for (const std::string form : {"short", "wide", "verbose", "csv", "json"}) {
+            std::vector<std::string> arguments = question;
+            arguments.insert(arguments.end(), {"--color", "never", "--socket", daemon.path()});
+            if (question[0] != "explain")
+                arguments.insert(arguments.end(), {"-o", form});
+            else if (form == "json")
+                arguments.push_back("--json");
+            for (const Outcome &outcome : {run(arguments), run_on_terminal(arguments, 100, 99)}) {
+                EXPECT_EQ(outcome.status, 0);
+                for (const char *deceiving : {"\x1b", "\u202e", "\u009b", "\x7f"})
+                    EXPECT_THAT(outcome.out, Not(HasSubstr(deceiving))) << question[0] << form;
+                if (form != "json")
+                    continue;
+                std::istringstream lines(outcome.out);
+                for (std::string line; std::getline(lines, line);)
+                    EXPECT_TRUE(json::accept(line)) << line;
+            }
+        }
+}
+
+TEST_F(CommandLine, CsvHasOneLineForEachEntryAndNoSentences) {
+    Records records = one_connection();
+    records.leases[0].opened = sampled(t0, t0 + second);
+    records.leases[0].opener.arguments = "curl a,\"b\"";
+    records.bind_failures = {refused_bind()};
+    records.coverage.gaps = {{t0 - second, t0, "notRunning", std::nullopt}};
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "-o", "csv", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    std::istringstream lines(outcome.out);
+    std::string heading;
+    std::string lease;
+    std::string failure;
+    ASSERT_TRUE(std::getline(lines, heading) && std::getline(lines, lease) &&
+                std::getline(lines, failure));
+    EXPECT_EQ(lines.get(), std::istringstream::traits_type::eof());
+    EXPECT_THAT(lease, StartsWith("lease," + records.leases[0].id + ","));
+    EXPECT_THAT(lease, HasSubstr(",2026-11-22T03:12:05.000000Z,2026-11-22T03:12:06.000000Z,"));
+    EXPECT_THAT(lease, HasSubstr(R"(,"curl a,""b""",)"));
+    EXPECT_THAT(failure, StartsWith("bindFailure,,"));
+    EXPECT_THAT(outcome.err, HasSubstr("portd was not watching"));
+    // As many fields in each, once what is in quotes is gone.
+    const auto fields = [](std::string line) {
+        for (std::size_t open; (open = line.find('"')) != std::string::npos;)
+            line.erase(open, line.find('"', open + 1) + 1 - open);
+        return std::count(line.begin(), line.end(), ',') + 1;
+    };
+    EXPECT_EQ(fields(lease), fields(heading));
+    EXPECT_EQ(fields(failure), fields(heading));
+
+    const FakeDaemon empty(answers_from(nothing()));
+    const Outcome none =
+        run_on_terminal({"history", "60609", "-o", "csv", "--socket", empty.path()}, 80, 24);
+    EXPECT_EQ(none.status, 1);
+    EXPECT_EQ(none.out, heading + "\n");
+}
+
+TEST_F(CommandLine, VerboseShowsAllThatIsKnown) {
+    Records records = one_connection();
+    proto::Lease &lease = records.leases[0];
+    lease.opener.executable = "/usr/bin/curl";
+    lease.opener.arguments = std::string(200, 'x');
+    lease.opener.ancestors = {{812, "bash"}, {1, "systemd"}};
+    lease.last_holder = process(9, "sshd");
+    lease.bytes_sent = 78;
+    records.bind_failures = {refused_bind()};
+    const FakeDaemon daemon(answers_from(records));
+    const Outcome outcome = run({"history", "-o", "verbose", "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 0);
+    for (const char *expected :
+         {"Lease: tcp 10.0.0.5:60609, peer 93.184.216.34:443\n", "program /usr/bin/curl\n",
+          "child of bash[812], systemd[1]\n", "Last holder: sshd[9]", "78 B sent, unknown received",
+          "Duration: 500ms\n", "\n\n", "Bind failure: tcp 0.0.0.0:60609\n",
+          "In the way: nginx[812]"})
+        EXPECT_THAT(outcome.out, HasSubstr(expected));
+    const Outcome narrow =
+        run_on_terminal({"history", "-o", "verbose", "--socket", daemon.path()}, 80, 99);
+    std::istringstream lines(narrow.out);
+    for (std::string line; std::getline(lines, line);)
+        EXPECT_LE(display_width(line), 80U) << line;
+}
+
+TEST_F(CommandLine, StrictTellsIncompleteAnswersByTheStatus) {
+    Records records = one_connection();
+    records.who.holders = records.leases;
+    records.who.coverage = records.coverage;
+    const std::vector<std::vector<std::string>> questions{
+        {"history"},        {"history", "--json"}, {"list"},
+        {"list", "--json"}, {"who", "60609"},      {"who", "60609", "--json"}};
+    for (const bool complete : {true, false}) {
+        records.coverage.complete = records.who.coverage.complete = complete;
+        const FakeDaemon daemon(answers_from(records));
+        for (std::vector<std::string> arguments : questions) {
+            arguments.insert(arguments.end(), {"--socket", daemon.path()});
+            EXPECT_EQ(run(arguments).status, 0);
+            arguments.push_back("--strict");
+            EXPECT_EQ(run(arguments).status, complete ? 0 : 4);
+        }
+    }
+}
+
 // ---- Terminals, pagers, pipes
 
 TEST_F(CommandLine, ATerminalGetsColorAndLinesThatFit) {
@@ -824,12 +959,24 @@ TEST_F(CommandLine, ThePagerGetsWhatDoesNotFitTheScreen) {
     EXPECT_THAT(run_on_terminal(without, 80, 10).out, HasSubstr("curl[8123]"));
     EXPECT_EQ(::access(shown.c_str(), F_OK), -1);
 
-    const Outcome outcome = run_on_terminal(arguments, 80, 10);
+    const Outcome outcome = run_on_terminal(arguments, 120, 10);
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(outcome.err, "");
     EXPECT_EQ(count_lines(paged()), 32U);
     EXPECT_THAT(paged(), HasSubstr("join group portd"));
+
+    ::setenv("PORTD_PAGER", "", 1);
+    EXPECT_THAT(run_on_terminal(arguments, 80, 10).out, HasSubstr("curl[8123]"));
+    ::setenv("PORTD_PAGER", ("(printenv LESS; cat) >'" + shown + "'").c_str(), 1);
+    std::vector<std::string> strict = arguments;
+    strict.push_back("--strict");
+    Records incomplete = records;
+    incomplete.coverage.complete = false;
+    const FakeDaemon gaps(answers_from(incomplete));
+    strict[2] = gaps.path();
+    EXPECT_EQ(run_on_terminal(strict, 80, 10).status, 4);
+    EXPECT_THAT(paged(), StartsWith("FRSXMK\n"));
 }
 
 TEST_F(CommandLine, LeavingThePagerIsAnOrdinaryEnd) {

@@ -27,6 +27,33 @@ bool has_control_byte(const std::string &text) {
                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+TEST_F(Text, LinesAreBrokenAtBlanksWhereTheyCan) {
+    using Lines = std::vector<std::string>;
+    EXPECT_EQ(wrap("", 5), Lines{""});
+    EXPECT_EQ(wrap("ab cd", 5), Lines{"ab cd"});
+    EXPECT_EQ(wrap("ab cd ef", 5), (Lines{"ab cd", "ef"}));
+    EXPECT_EQ(wrap("abcdefghijkl m", 5), (Lines{"abcde", "fghij", "kl m"}));
+    EXPECT_EQ(wrap("ab cdefghij", 5), (Lines{"ab", "cdefg", "hij"}));
+    EXPECT_EQ(wrap("\x1b[32mabcde\x1b[0m fg", 5), (Lines{"\x1b[32mabcde\x1b[0m", "fg"}));
+    EXPECT_EQ(wrap("\u4f60\u597d\u4f60", 5), (Lines{"\u4f60\u597d", "\u4f60"}));
+}
+
+RC_GTEST_FIXTURE_PROP(Text, WrappingKeepsEveryCharacterWithinTheWidth,
+                      (const std::string &text, unsigned char width)) {
+    const std::string escaped = escape_text(text, Charset::utf8);
+    const std::size_t columns = std::max<std::size_t>(width % 40, 2);
+    std::string kept;
+    for (const std::string &line : wrap(escaped, columns)) {
+        RC_ASSERT(display_width(line) <= columns);
+        kept += line;
+    }
+    const auto bare = [](std::string one) {
+        std::erase(one, ' ');
+        return one;
+    };
+    RC_ASSERT(bare(kept) == bare(escaped));
+}
+
 TEST_F(Text, WhatCouldDeceiveIsEscaped) {
     const struct {
         std::string given;

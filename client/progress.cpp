@@ -1,0 +1,42 @@
+#include "client/progress.hpp"
+
+#include "client/session.hpp"
+
+#include <string>
+
+namespace portd::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds patience{500};
+constexpr milliseconds pause{100};
+constexpr std::size_t longest_line = 78;
+constexpr const char *erase_line = "\r\x1b[K"; // ECMA-48, EL
+
+} // namespace
+
+Progress::Progress(int fd, bool shown)
+    : fd_(fd), shown_(shown), next_at_(steady_clock::now() + patience) {}
+
+Progress::~Progress() {
+    clear();
+}
+
+void Progress::show(std::string_view text) {
+    const auto now = steady_clock::now();
+    if (!shown_ || now < next_at_)
+        return;
+    next_at_ = now + pause;
+    write_error(fd_, erase_line + cut_end(text, longest_line, Charset::ascii));
+    visible_ = true;
+}
+
+void Progress::clear() {
+    if (visible_)
+        write_error(fd_, erase_line);
+    visible_ = false;
+}
+
+} // namespace portd::client

@@ -1,0 +1,30 @@
+// A line on a terminal that says how far long work has come. It appears once the work has taken a
+// while, is written over by the next, and is gone at the end.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+
+namespace portd::client {
+
+class Progress {
+  public:
+    // Shows nothing unless `shown`: the descriptor must then be a terminal.
+    Progress(int fd, bool shown);
+    ~Progress();
+    Progress(const Progress &) = delete;
+    Progress &operator=(const Progress &) = delete;
+
+    // Often called, seldom written. The text is escaped.
+    void show(std::string_view text);
+    // Before anything else is written to the terminal.
+    void clear();
+
+  private:
+    int fd_;
+    bool shown_;
+    bool visible_ = false;
+    std::chrono::steady_clock::time_point next_at_;
+};
+
+} // namespace portd::client
