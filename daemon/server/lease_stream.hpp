@@ -10,6 +10,7 @@
 #include "access.hpp"
 #include "interval.hpp"
 #include "model/history.hpp"
+#include "stream.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,14 +30,14 @@ struct LeaseQuestion {
     std::optional<Interval> coverage_of; // absent: of the instant of the last reply
 };
 
-class LeaseStream {
+class LeaseStream final : public Stream {
   public:
     LeaseStream(LeaseQuestion question, const Caller &caller);
 
     // The next replies, framed. Can be empty before the end: a page may hold nothing that the
     // caller may see. Ends with the error StoreUnavailable if the history throws.
-    std::string next(model::History &history, std::int64_t now_us);
-    bool finished() const { return finished_; }
+    std::string next(model::History &history, std::int64_t now_us) override;
+    bool finished() const override { return finished_; }
 
     static constexpr std::size_t largest_page = 256;   // leases, or bind failures
     static constexpr std::size_t page_bytes = 1 << 18; // aimed at

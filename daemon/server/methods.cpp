@@ -1,6 +1,7 @@
 #include "methods.hpp"
 
 #include "interval.hpp"
+#include "lease_stream.hpp"
 #include "proto/codec.hpp"
 #include "proto/interfaces.hpp"
 #include "replies.hpp"
@@ -131,7 +132,7 @@ Answer history(const Request &request) {
     question.others = others_in(question.query, request.now_us);
     question.withheld = request.caller.sight == Sight::own;
     question.recorded = is_recorded(question.query, request.backend);
-    return LeaseStream(std::move(question), request.caller);
+    return std::make_unique<LeaseStream>(std::move(question), request.caller);
 }
 
 Answer list(const Request &request) {
@@ -148,7 +149,7 @@ Answer list(const Request &request) {
     question.withheld =
         request.caller.sight == Sight::own && question.others == OthersOpen::withheld;
     question.recorded = is_recorded(question.query, request.backend);
-    return LeaseStream(std::move(question), request.caller);
+    return std::make_unique<LeaseStream>(std::move(question), request.caller);
 }
 
 // Adds the open leases of the port, as far as a reply takes them.

@@ -3,12 +3,13 @@
 #pragma once
 
 #include "access.hpp"
-#include "lease_stream.hpp"
 #include "model/history.hpp"
 #include "proto/varlink.hpp"
+#include "stream.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <variant>
 
 namespace portd::server {
@@ -19,7 +20,7 @@ struct Backend {
     const model::Daemon &daemon;
 };
 
-using Answer = std::variant<proto::Reply, LeaseStream>;
+using Answer = std::variant<proto::Reply, std::unique_ptr<Stream>>;
 
 // Whatever is wrong with the call is an error reply; so is a history that throws.
 Answer answer(const proto::Call &call, const Caller &caller, const Backend &backend,

@@ -84,7 +84,7 @@ Session::Handled Session::handle(std::string_view message) {
         send(framed(*reply), Then::next_call);
     } else {
         disarm();
-        stream_ = std::move(std::get<LeaseStream>(answer));
+        stream_ = std::move(std::get<std::unique_ptr<Stream>>(answer));
         stream();
     }
     return Handled::replying;

@@ -24,7 +24,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -70,7 +69,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::string out_;
     std::size_t taken_ = 0; // of out_, by the client
     Then then_ = Then::next_call;
-    std::optional<LeaseStream> stream_;
+    std::unique_ptr<Stream> stream_;
 };
 
 } // namespace portd::server

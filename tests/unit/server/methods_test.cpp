@@ -4,6 +4,7 @@
 #include "proto/codec.hpp"
 #include "proto/framing.hpp"
 #include "proto/interfaces.hpp"
+#include "server/lease_stream.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -51,11 +52,12 @@ class MethodsTest : public testing::Test {
     // All replies of a stream.
     std::vector<proto::Reply> ask_stream(std::string_view method, json parameters = json::object(),
                                          const Caller &caller = root) {
-        auto stream = std::get<LeaseStream>(ask(method, std::move(parameters), caller));
+        const auto stream =
+            std::get<std::unique_ptr<Stream>>(ask(method, std::move(parameters), caller));
         proto::MessageReader reader;
         std::vector<proto::Reply> replies;
-        while (!stream.finished()) {
-            reader.append(stream.next(history_, now));
+        while (!stream->finished()) {
+            reader.append(stream->next(history_, now));
             while (const auto message = reader.next())
                 replies.push_back(std::get<proto::Reply>(proto::parse_reply(*message)));
         }
@@ -280,10 +282,10 @@ TEST_F(MethodsTest, StreamsTakeAPageAtATime) {
     history_.leases.clear();
     for (int i = 0; i < 2000; ++i)
         history_.leases.push_back(open_lease(std::to_string(i), 50000, 1000, i));
-    auto stream = std::get<LeaseStream>(ask(proto::methods::list));
+    const auto stream = std::get<std::unique_ptr<Stream>>(ask(proto::methods::list));
     std::size_t turns = 0;
-    while (!stream.finished()) {
-        EXPECT_LE(stream.next(history_, now).size(), 2 * LeaseStream::page_bytes);
+    while (!stream->finished()) {
+        EXPECT_LE(stream->next(history_, now).size(), 2 * LeaseStream::page_bytes);
         EXPECT_EQ(history_.pages, ++turns);
     }
     EXPECT_GE(turns, 2000 / LeaseStream::largest_page);
@@ -295,17 +297,18 @@ TEST_F(MethodsTest, PagesShrinkWhenLeasesAreLarge) {
     history_.leases.assign(500, open_lease("large", 50000, 1000, 5));
     for (proto::Lease &lease : history_.leases)
         lease.holders[0].arguments = std::string(64 * 1024, 'x');
-    auto stream = std::get<LeaseStream>(ask(proto::methods::list));
-    stream.next(history_, now);
-    while (!stream.finished())
-        EXPECT_LE(stream.next(history_, now).size(), 2 * LeaseStream::page_bytes);
+    const auto stream = std::get<std::unique_ptr<Stream>>(ask(proto::methods::list));
+    stream->next(history_, now);
+    while (!stream->finished())
+        EXPECT_LE(stream->next(history_, now).size(), 2 * LeaseStream::page_bytes);
 }
 
 TEST_F(MethodsTest, LimitReachesBelowAPage) {
     history_.leases.assign(500, open_lease("x", 50000, 1000, 5));
-    auto stream = std::get<LeaseStream>(ask(proto::methods::list, {{"limit", 3}}));
-    stream.next(history_, now);
-    EXPECT_TRUE(stream.finished());
+    const auto stream =
+        std::get<std::unique_ptr<Stream>>(ask(proto::methods::list, {{"limit", 3}}));
+    stream->next(history_, now);
+    EXPECT_TRUE(stream->finished());
     EXPECT_EQ(history_.largest_limit, 3u);
 }
 

@@ -1,0 +1,22 @@
+// An answer of many replies, made as the client takes them.
+#pragma once
+
+#include "model/history.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace portd::server {
+
+class Stream {
+  public:
+    virtual ~Stream() = default;
+
+    // The next replies, framed. Can be empty before the end: then it is asked again after other
+    // sessions had their turn. Whatever fails is an error reply, and the end.
+    virtual std::string next(model::History &history, std::int64_t now_us) = 0;
+    // Whether the last reply was made.
+    virtual bool finished() const = 0;
+};
+
+} // namespace portd::server
