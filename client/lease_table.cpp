@@ -258,6 +258,7 @@ std::vector<Shown> wide_columns(const LeaseForm &form) {
         process_column(form),
         user_column(),
         process_text_column<&proto::Process::unit>("UNIT"),
+        process_text_column<&proto::Process::slice>("SLICE"),
         process_text_column<&proto::Process::container>("CONTAINER"),
         {{"NAMESPACE"},
          [](const LeaseForm &, const FoldedLease &x) {

@@ -62,6 +62,7 @@ void describe(auto &visit, Is<Process> auto &process) {
     visit("user", process.user);
     visit("controlGroup", process.control_group);
     visit("unit", process.unit);
+    visit("slice", process.slice);
     visit("container", process.container);
     visit.list("ancestors", process.ancestors);
 }

@@ -46,6 +46,7 @@ struct Process {
     std::optional<std::string> user;
     std::optional<std::string> control_group;
     std::optional<std::string> unit;
+    std::optional<std::string> slice;
     std::optional<std::string> container;
     std::vector<Ancestor> ancestors; // parent first
 

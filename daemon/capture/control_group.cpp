@@ -53,12 +53,17 @@ bool is_slice(std::string_view name) {
     return has_name_before(name, ".slice");
 }
 
-// Only these kinds of units have processes (systemd.kill(5)). UNIT_NAME_MAX is 255.
+// UNIT_NAME_MAX is 255.
+bool is_unit_name(std::string_view name) {
+    return name.size() <= 255 && !name.starts_with('.') && !name.starts_with('@') &&
+           std::ranges::all_of(name, is_unit_character);
+}
+
+// Only these kinds of units have processes (systemd.kill(5)).
 bool is_unit_with_processes(std::string_view name) {
     constexpr std::array<std::string_view, 5> suffixes{".service", ".scope", ".socket", ".mount",
                                                        ".swap"};
-    return name.size() <= 255 && !name.starts_with('.') && !name.starts_with('@') &&
-           std::ranges::all_of(name, is_unit_character) &&
+    return is_unit_name(name) &&
            std::ranges::any_of(suffixes, [&](auto s) { return has_name_before(name, s); });
 }
 
@@ -171,6 +176,15 @@ std::optional<std::string> unit_of(std::string_view path) {
     return std::string(unit);
 }
 
+std::optional<std::string> slice_of(std::string_view path) {
+    const auto parts = components(path);
+    const auto unit = std::ranges::find_if_not(parts, is_slice);
+    if (unit == parts.begin())
+        return std::nullopt;
+    const auto slice = unescaped_group(*(unit - 1));
+    return is_unit_name(slice) ? std::optional(std::string(slice)) : std::nullopt;
+}
+
 std::optional<std::string> container_of(std::string_view path) {
     const auto parts = components(path);
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -184,6 +198,14 @@ std::optional<std::string> container_of(std::string_view path) {
             return nspawn;
     }
     return std::nullopt;
+}
+
+void name_group(model::Process &process) {
+    if (!process.control_group)
+        return;
+    process.unit = unit_of(*process.control_group);
+    process.slice = slice_of(*process.control_group);
+    process.container = container_of(*process.control_group);
 }
 
 } // namespace portd::capture

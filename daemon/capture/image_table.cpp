@@ -1,5 +1,6 @@
 #include "capture/image_table.hpp"
 
+#include "capture/control_group.hpp"
 #include "capture/process_bytes.hpp"
 
 #include <algorithm>

@@ -38,11 +38,4 @@ model::Process get_process(ByteReader &reader) {
     return process;
 }
 
-void name_group(model::Process &process) {
-    if (!process.control_group)
-        return;
-    process.unit = unit_of(*process.control_group);
-    process.container = container_of(*process.control_group);
-}
-
 } // namespace portd::capture

@@ -7,10 +7,7 @@
 namespace portd::capture {
 
 void put_process(ByteWriter &writer, const model::Process &process);
-// Throws TruncatedBytes.
+// What follows from the control group is not among the bytes. Throws TruncatedBytes.
 model::Process get_process(ByteReader &reader);
-
-// Fills in what follows from the control group: it is not among the bytes.
-void name_group(model::Process &process);
 
 } // namespace portd::capture

@@ -288,10 +288,7 @@ model::Process ProcessReader::read_once(const OpenProcess &process, const Proces
     constexpr std::size_t cgroup_limit = 16 * PATH_MAX;
     if (const auto cgroup = read_file(process, "cgroup", cgroup_limit))
         image.control_group = parse_control_group(*cgroup);
-    if (image.control_group) {
-        image.unit = unit_of(*image.control_group);
-        image.container = container_of(*image.control_group);
-    }
+    name_group(image);
     image.ancestors = read_ancestors(process, stat);
     return image;
 }

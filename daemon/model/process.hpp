@@ -37,6 +37,7 @@ struct Process {
     std::optional<std::uint32_t> login_uid; // absent where none was set
     std::optional<std::string> control_group;
     std::optional<std::string> unit;
+    std::optional<std::string> slice;
     std::optional<std::string> container;
     std::vector<Ancestor> ancestors; // parent first, at most 4
 

@@ -26,8 +26,8 @@ Interning::Interning(Database &database, std::int64_t boot, std::int64_t base_of
                     "SELECT id FROM process WHERE pid = ?1 AND start_us = ?2 AND boot = ?3"),
       insert_process_(
           database, "INSERT INTO process(boot, pid, start_us, executable, command, arguments, uid, "
-                    "gid, login_uid, control_group, unit, container) "
-                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"),
+                    "gid, login_uid, control_group, unit, slice, container) "
+                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),
       insert_ancestor_(
           database, "INSERT INTO ancestor(process, ordinal, pid, command) VALUES(?1, ?2, ?3, ?4)"),
       rows_(database) {}
@@ -109,6 +109,7 @@ std::int64_t Interning::insert_process(const model::Process &process) {
     const auto arguments = optional_text(process.arguments);
     const auto control_group = optional_text(process.control_group);
     const auto unit = optional_text(process.unit);
+    const auto slice = optional_text(process.slice);
     const auto container = optional_text(process.container);
     Execution(insert_process_)
         .bind(boot_)
@@ -122,6 +123,7 @@ std::int64_t Interning::insert_process(const model::Process &process) {
         .bind(process.login_uid)
         .bind(control_group)
         .bind(unit)
+        .bind(slice)
         .bind(container)
         .run();
     const std::int64_t id = database_.last_insert_id();

@@ -13,11 +13,13 @@ ProcessRows::ProcessRows(Database &database)
       select_process_(
           database,
           "SELECT p.pid, p.start_us - b.base_offset_us, e.value, c.value, a.value, p.uid, p.gid, "
-          "p.login_uid, g.value, u.value, k.value FROM process AS p JOIN boot AS b ON b.id = "
+          "p.login_uid, g.value, u.value, s.value, k.value FROM process AS p JOIN boot AS b ON "
+          "b.id = "
           "p.boot "
           "LEFT JOIN text AS e ON e.id = p.executable LEFT JOIN text AS c ON c.id = p.command "
           "LEFT JOIN text AS a ON a.id = p.arguments LEFT JOIN text AS g ON g.id = p.control_group "
-          "LEFT JOIN text AS u ON u.id = p.unit LEFT JOIN text AS k ON k.id = p.container "
+          "LEFT JOIN text AS u ON u.id = p.unit LEFT JOIN text AS s ON s.id = p.slice LEFT JOIN "
+          "text AS k ON k.id = p.container "
           "WHERE p.id = ?1"),
       select_ancestors_(database,
                         "SELECT a.pid, t.value FROM ancestor AS a LEFT JOIN text AS t ON t.id = "
@@ -43,6 +45,7 @@ model::ProcessRef ProcessRows::process(std::int64_t id) {
     process->login_uid = row.optional_fitting<std::uint32_t>();
     process->control_group = row.optional_text();
     process->unit = row.optional_text();
+    process->slice = row.optional_text();
     process->container = row.optional_text();
     process->ancestors = ancestors(id);
     return processes_.emplace(id, std::move(process)).first->second;

@@ -47,7 +47,8 @@ INSERT INTO next.network_namespace SELECT * FROM main.network_namespace AS n WHE
 INSERT INTO next.text SELECT * FROM main.text WHERE id IN (
     SELECT executable FROM next.process UNION SELECT command FROM next.process
     UNION SELECT arguments FROM next.process UNION SELECT control_group FROM next.process
-    UNION SELECT unit FROM next.process UNION SELECT container FROM next.process
+    UNION SELECT unit FROM next.process UNION SELECT slice FROM next.process
+    UNION SELECT container FROM next.process
     UNION SELECT command FROM next.ancestor UNION SELECT name FROM next.network_namespace);
 )sql";
 

@@ -52,6 +52,7 @@ CREATE TABLE process(
     login_uid INTEGER,
     control_group INTEGER REFERENCES text,
     unit INTEGER REFERENCES text,
+    slice INTEGER REFERENCES text,
     container INTEGER REFERENCES text
 ) STRICT;
 CREATE INDEX process_by_pid ON process(pid, start_us);
@@ -274,7 +275,8 @@ std::string moment(const std::string &name, const std::string &at_us, int shift)
 std::string process_columns(const std::string &who) {
     std::string sql = words<Provenance>("f." + who + "_provenance") + " AS " + who +
                       "_provenance, " + who + ".pid AS " + who + "_pid, ";
-    for (const std::string field : {"command", "executable", "arguments", "unit", "container"})
+    for (const std::string field :
+         {"command", "executable", "arguments", "unit", "slice", "container"})
         sql += "(SELECT value FROM text WHERE id = " + who + "." + field + ") AS " + who + "_" +
                field + ", ";
     return sql;
@@ -323,7 +325,8 @@ std::string history_view() {
 
 std::string failed_bind_view() {
     std::string process;
-    for (const std::string field : {"command", "executable", "arguments", "unit", "container"})
+    for (const std::string field :
+         {"command", "executable", "arguments", "unit", "slice", "container"})
         process += "(SELECT value FROM text WHERE id = p." + field + ") AS " + field + ", ";
     return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time("f.at_us") + " AS at, " +
            words<Protocol>("f.protocol") + " AS protocol, " + address("f.local_address") +
@@ -351,9 +354,10 @@ void check_ownership(Database &database) {
         throw std::runtime_error(file +
                                  ": this is an SQLite database, but not portd's; move it away "
                                  "or choose another state directory");
-    if (version > schema_version)
-        throw std::runtime_error(file + ": written by a newer portd (schema " +
-                                 std::to_string(version) + "; this one knows " +
+    if (version != schema_version)
+        throw std::runtime_error(file + ": written by " +
+                                 (version > schema_version ? "a newer" : "an older") +
+                                 " portd (schema " + std::to_string(version) + "; this one knows " +
                                  std::to_string(schema_version) +
                                  "); install that portd again, or choose another state directory");
 }

@@ -7,9 +7,8 @@
 //  * Enumerations are stored as the numbers of proto/vocabulary.hpp. Their values are append-only:
 //  a new
 //    word gets the next number, and no number changes its meaning.
-//  * Any change of a table or an index raises schema_version, and create_schema() brings the files
-//  of
-//    every earlier version to it, in place. The views are made anew at every start.
+//  * Any change of a table or an index raises schema_version. Files of another version are refused:
+//    none was ever released. The views are made anew at every start.
 #pragma once
 
 #include "proto/vocabulary.hpp"
@@ -21,7 +20,7 @@ namespace portd::store {
 class Database;
 
 constexpr std::int32_t application_id = 0x706f7274; // "port"
-constexpr std::int32_t schema_version = 3;
+constexpr std::int32_t schema_version = 4;
 
 // The last value of each stored enumeration: what a row may say, and how many words the view
 // spells.
@@ -42,11 +41,11 @@ inline constexpr Provenance last_value<Provenance> = Provenance::unknown;
 template <>
 inline constexpr CaptureTier last_value<CaptureTier> = CaptureTier::procfs;
 
-// Throws std::runtime_error if the file belongs to another application, or to a newer portd. Reads
+// Throws std::runtime_error if the file belongs to another application, or to a portd of another
+// schema. Reads
 // only.
 void check_ownership(Database &database);
-// Makes the tables in an empty file, those that are missing in a file of an earlier version, and
-// the views in any. Inside the caller's transaction.
+// Makes the tables in an empty file, and the views in any. Inside the caller's transaction.
 void create_schema(Database &database);
 
 } // namespace portd::store

@@ -67,6 +67,7 @@ proto::Process process(const model::Process &from, Provenance provenance, std::i
         wire.user = user_name(*from.uid);
     wire.control_group = from.control_group;
     wire.unit = from.unit;
+    wire.slice = from.slice;
     wire.container = from.container;
     for (const model::Ancestor &ancestor : from.ancestors)
         wire.ancestors.push_back({ancestor.pid, ancestor.command});

@@ -56,6 +56,10 @@ void control_groups(std::string_view text) {
         check(text.find(*unit) != std::string_view::npos);
         check(unit_of("/a.slice/" + *unit) == unit);
     }
+    if (const auto slice = slice_of(text)) {
+        check(slice->size() <= 255 && slice->ends_with(".slice"));
+        check(slice_of("/" + *slice) == slice);
+    }
     if (const auto container = container_of(text))
         check(!container->empty());
 }

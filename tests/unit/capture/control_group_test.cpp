@@ -95,6 +95,29 @@ const std::vector<Group> containers{
 INSTANTIATE_TEST_SUITE_P(Units, ControlGroup, ::testing::ValuesIn(units));
 INSTANTIATE_TEST_SUITE_P(Containers, ControlGroup, ::testing::ValuesIn(containers));
 
+TEST(SliceOf, IsTheHostsInnermost) {
+    EXPECT_EQ(slice_of("/system.slice/ssh.service"), "system.slice");
+    EXPECT_EQ(slice_of("/system.slice/system-getty.slice/getty@tty1.service"),
+              "system-getty.slice");
+    EXPECT_EQ(slice_of(user + "/app.slice/dbus.service"), "user-1000.slice");
+    EXPECT_EQ(slice_of("/user.slice/user-1000.slice/session-3.scope"), "user-1000.slice");
+    EXPECT_EQ(slice_of("/kubepods.slice/kubepods-pod1.slice/crio-" + id + ".scope"),
+              "kubepods-pod1.slice");
+    EXPECT_EQ(slice_of("/machine.slice/machine-deb.scope/payload/system.slice/x.service"),
+              "machine.slice");
+    EXPECT_EQ(slice_of("/system.slice"), "system.slice");
+    EXPECT_EQ(slice_of("/_a.slice/b.service"), "a.slice");
+}
+
+TEST(SliceOf, IsAbsentWhereThePathNamesNone) {
+    for (const std::string &path :
+         {std::string("/"), std::string(), std::string("/init.scope"), "/docker/" + id,
+          std::string("/lxc.payload.web/system.slice/ssh.service"),
+          std::string("/.slice/x.service"), std::string("/with space.slice/x.service"),
+          "/" + std::string(300, 'a') + ".slice/x.service"})
+        EXPECT_EQ(slice_of(path), none) << path;
+}
+
 TEST(ParseControlGroup, TakesTheUnifiedHierarchyUnlessItIsEmpty) {
     EXPECT_EQ(parse_control_group("0::/system.slice/a.service\n"), "/system.slice/a.service");
     EXPECT_EQ(parse_control_group("0::/a b:c"), "/a b:c");

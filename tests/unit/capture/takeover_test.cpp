@@ -94,6 +94,7 @@ Checkpoint make_checkpoint() {
     process.uid = 33;
     process.control_group = "/system.slice/x.service";
     process.unit = "x.service";
+    process.slice = "system.slice";
     process.ancestors = {{1, "init"}};
     checkpoint.notes.claims = {{event.key, std::make_shared<const model::Process>(process),
                                 model::instant_from_us(56), model::Claim::opened}};

@@ -88,6 +88,7 @@ Process any_process() {
             .user = maybe(any_text),
             .control_group = maybe(any_text),
             .unit = maybe(any_text),
+            .slice = maybe(any_text),
             .container = maybe(any_text),
             .ancestors = several(any_ancestor)};
 }
@@ -134,6 +135,7 @@ Process process() {
             .user = "ann",
             .control_group = "/user.slice",
             .unit = "session-1.scope",
+            .slice = "user-1000.slice",
             .container = "c0ffee",
             .ancestors = {{.pid = 1, .command = "systemd"}}};
 }

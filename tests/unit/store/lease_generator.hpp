@@ -73,6 +73,7 @@ inline rc::Gen<model::ProcessRef> processes() {
         process->login_uid = *maybe(number<std::uint32_t>());
         process->control_group = *maybe(texts());
         process->unit = *maybe(texts());
+        process->slice = *maybe(texts());
         process->container = *maybe(texts());
         const int ancestors = *rc::gen::inRange(0, 5);
         for (int i = 0; i < ancestors; ++i)

@@ -191,22 +191,29 @@ TEST(Opening, AClockThatWasSetBackBoundsNothing) {
                                              std::nullopt, Provenance::inferred}));
 }
 
-TEST(Opening, ANewerSchemaIsRefusedAndNotTouched) {
+class OtherSchema : public testing::TestWithParam<std::pair<int, const char *>> {};
+
+TEST_P(OtherSchema, IsRefusedAndNotTouched) {
+    const auto [distance, told] = GetParam();
     TemporaryDirectory directory;
     fill(directory.path());
     const auto file = directory / "current-000001.db";
     {
         Database database(file, Database::Access::write);
-        database.execute("PRAGMA user_version = " + std::to_string(schema_version + 1));
+        database.execute("PRAGMA user_version = " + std::to_string(schema_version + distance));
     }
     const std::string before = contents(file);
     EXPECT_THAT(
         message_of<std::runtime_error>([&] { Writer writer(directory.path(), first_boot); }),
-        testing::AllOf(HasSubstr(file.string()), HasSubstr("newer portd")));
+        testing::AllOf(HasSubstr(file.string()), HasSubstr(told)));
     EXPECT_EQ(contents(file), before);
     EXPECT_THAT(message_of<std::runtime_error>([&] { Reader reader(directory.path()); }),
-                HasSubstr("newer portd"));
+                HasSubstr(told));
 }
+
+INSTANTIATE_TEST_SUITE_P(Opening, OtherSchema,
+                         testing::Values(std::pair(1, "newer portd"),
+                                         std::pair(-1, "older portd")));
 
 TEST(Opening, ADatabaseOfAnotherApplicationIsRefusedAndNotTouched) {
     TemporaryDirectory directory;
@@ -288,8 +295,7 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     std::int64_t page = 0;
     {
         Database database(file, Database::Access::read);
-        page =
-            database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'process_by_pid'");
+        page = database.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'process_by_pid'");
     }
     overwrite(file, (page - 1) * 4096, std::string(64, '\xff'));
     const std::string damaged = contents(file);

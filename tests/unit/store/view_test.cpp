@@ -35,6 +35,7 @@ TEST(HistoryView, SpellsEverythingOut) {
     lease.bytes_sent = 12;
     auto process = std::make_shared<model::Process>(*make_process(812));
     process->unit = "ssh.service";
+    process->slice = "system.slice";
     add_holder(lease, process);
     model::Lease v6 = make_lease(2, 40000, 5);
     v6.local.address = {Family::ipv6, {0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
@@ -66,6 +67,7 @@ TEST(HistoryView, SpellsEverythingOut) {
                 {"opener_command", "curl"},
                 {"opener_executable", "/usr/bin/curl"},
                 {"opener_unit", "ssh.service"},
+                {"opener_slice", "system.slice"},
                 {"opener_container", ""},
                 {"last_holder_pid", "812"},
                 {"last_holder_provenance", "sampled"},
@@ -108,6 +110,7 @@ TEST(FailedBindView, SpellsEverythingOut) {
     failure.uid = 1000;
     auto process = std::make_shared<model::Process>(*make_process(812));
     process->unit = "web.service";
+    process->slice = "web.slice";
     failure.process = process;
     failure.at = at_us(1'500'000);
     model::BindFailure nobodys = failure;
@@ -132,6 +135,7 @@ TEST(FailedBindView, SpellsEverythingOut) {
                                          {"executable", "/usr/bin/curl"},
                                          {"arguments", ""},
                                          {"unit", "web.service"},
+                                         {"slice", "web.slice"},
                                          {"container", ""},
                                          {"cookie", "77"},
                                          {"boot", first_boot.boot_id}};
