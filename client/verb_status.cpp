@@ -66,9 +66,14 @@ void add_events(const proto::Status &status, Fields &fields) {
         text += (text.empty() ? "" : "; ") + counts + " since the start";
     if (!text.empty())
         fields.add("Events", text);
-    if (status.witness_misses)
-        fields.add("Witness", std::to_string(*status.witness_misses) +
-                                  " sockets that capture had not seen since the start");
+    if (!status.witness_misses)
+        return;
+    std::string witness = std::to_string(*status.witness_misses) +
+                          " sockets that capture had not seen since the start";
+    if (status.witness_overflows.value_or(0) > 0)
+        witness += "; " + std::to_string(*status.witness_overflows) +
+                   " times it did not hear all, so there may be more";
+    fields.add("Witness", witness);
 }
 
 void add_self_check(const proto::Status &status, const Session &session, Fields &fields) {

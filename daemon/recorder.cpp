@@ -238,6 +238,7 @@ void Recorder::publish_events(proto::Status &status) {
     status.events_received = static_cast<std::int64_t>(events->received);
     status.events_lost = static_cast<std::int64_t>(events->lost);
     status.witness_misses = static_cast<std::int64_t>(ledger_.unseen_sockets());
+    status.witness_overflows = static_cast<std::int64_t>(events->witness_overflows);
     if (const auto check = source_.self_check())
         status.self_check = {writer_.wall_us(check->at), check->passed, check->detail};
 }

@@ -210,6 +210,7 @@ void describe(auto &visit, Is<Status> auto &status) {
     visit("eventsReceived", status.events_received, not_negative);
     visit("eventsLost", status.events_lost, not_negative);
     visit("witnessMisses", status.witness_misses, not_negative);
+    visit("witnessOverflows", status.witness_overflows, not_negative);
     visit("selfCheck", status.self_check);
     visit("intervalUsec", status.interval_usec);
     visit("ports", status.ports);

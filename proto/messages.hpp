@@ -235,6 +235,7 @@ struct Status {
     std::optional<std::int64_t> events_lost;
     // Of tiers with a second witness: sockets that it saw end and capture had not seen.
     std::optional<std::int64_t> witness_misses;
+    std::optional<std::int64_t> witness_overflows; // how often it did not hear all
     std::optional<SelfCheck> self_check;
     std::int64_t interval_usec = 0;
     std::string ports; // the setting: dynamic, all, or the list

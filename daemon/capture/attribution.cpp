@@ -22,6 +22,9 @@ std::vector<std::string> Attribution::limitations() const {
     if (!no_events_reason_.empty())
         limitations.push_back("no process events (" + no_events_reason_ +
                               "): new processes are found by listing /proc, which costs more");
+    if (index_->refused_processes() > 0)
+        limitations.emplace_back("some processes do not show their descriptors: whoever holds "
+                                 "their sockets stays unknown");
     if (!search_fault_.empty())
         limitations.push_back("holders of new sockets stay unknown: " + search_fault_);
     return limitations;

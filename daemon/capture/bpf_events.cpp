@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <sys/socket.h>
+#include <tuple>
 
 namespace portd::capture {
 namespace {
@@ -53,8 +54,6 @@ std::optional<SocketEvent::Kind> kind_of(std::uint8_t kind) {
         return Kind::released;
     case PORTD_CLOSED:
         return Kind::closed;
-    case PORTD_ROW:
-        return Kind::row;
     }
     return std::nullopt;
 }
@@ -73,26 +72,38 @@ model::Endpoint endpoint_of(Family family, const std::uint8_t (&address)[16], st
     return endpoint;
 }
 
-std::optional<BpfEvent> decode_socket(const portd_socket_event &raw) {
-    const auto kind = kind_of(raw.header.kind);
+// What an event and a row say alike. False if it is not about a socket that can be.
+template <typename Told, typename Raw>
+bool decode_common(const Raw &raw, Told &told) {
     const bool is_tcp = raw.protocol == ip_protocol_tcp;
-    if (!kind || (!is_tcp && raw.protocol != ip_protocol_udp) ||
+    if ((!is_tcp && raw.protocol != ip_protocol_udp) ||
         (raw.family != AF_INET && raw.family != AF_INET6))
-        return std::nullopt;
+        return false;
     const Family family = raw.family == AF_INET6 ? Family::ipv6 : Family::ipv4;
     const auto has = [&](int flag) { return (raw.header.flags & flag) != 0; };
+    told.at = instant_of(raw.header.at_ns);
+    told.key = {raw.cookie, raw.network_namespace, model::SocketKey::Kind::cookie};
+    told.protocol = is_tcp ? Protocol::tcp : Protocol::udp;
+    told.local = endpoint_of(family, raw.local_address, raw.local_port);
+    told.peer = endpoint_of(family, raw.peer_address, raw.peer_port);
+    told.state = state_of(raw.state);
+    told.uid = raw.uid;
+    told.is_kernels = has(PORTD_KERNEL_SOCKET);
+    told.is_port_locked = has(PORTD_PORT_LOCKED);
+    told.is_orphan = has(PORTD_ORPHAN);
+    return true;
+}
+
+std::optional<BpfEvent> decode_socket(const portd_socket_event &raw) {
+    const auto kind = kind_of(raw.header.kind);
+    const auto has = [&](int flag) { return (raw.header.flags & flag) != 0; };
     SocketEvent event;
+    if (!kind || !decode_common(raw, event))
+        return std::nullopt;
     event.kind = *kind;
-    event.at = instant_of(raw.header.at_ns);
     if (has(PORTD_HAS_IMAGE) && !raw.caller_only_looked)
         event.image = image_of(raw.image);
-    event.key = {raw.cookie, raw.network_namespace, model::SocketKey::Kind::cookie};
-    event.protocol = is_tcp ? Protocol::tcp : Protocol::udp;
-    event.local = endpoint_of(family, raw.local_address, raw.local_port);
-    event.peer = endpoint_of(family, raw.peer_address, raw.peer_port);
-    event.state = state_of(raw.state);
     event.old_state = state_of(raw.old_state);
-    event.uid = raw.uid;
     event.error = raw.error;
     if (!has(PORTD_REQUEST_UNKNOWN))
         event.requested_port = raw.requested_port;
@@ -100,12 +111,9 @@ std::optional<BpfEvent> decode_socket(const portd_socket_event &raw) {
     // The kernel counts the peer's FIN as a byte (tcp_rcv_nxt_update() in net/ipv4/tcp_input.c).
     event.bytes_received =
         raw.bytes_received - (has(PORTD_PEER_CLOSED) && raw.bytes_received > 0 ? 1 : 0);
-    event.is_kernels = has(PORTD_KERNEL_SOCKET);
-    event.is_port_locked = has(PORTD_PORT_LOCKED);
     event.has_peer_closed = has(PORTD_PEER_CLOSED);
     event.is_in_accept = has(PORTD_IN_ACCEPT);
     event.is_in_exec = has(PORTD_IN_EXEC);
-    event.is_orphan = has(PORTD_ORPHAN);
     return event;
 }
 
@@ -167,6 +175,23 @@ std::optional<std::size_t> record_length(std::span<const std::byte> bytes) {
     return header->length;
 }
 
+bool tell_the_same(const SocketRow &a, const SocketRow &b) {
+    const auto facts = [](const SocketRow &row) {
+        return std::tie(row.key, row.protocol, row.local, row.peer, row.state, row.uid, row.is_held,
+                        row.is_kernels, row.is_port_locked, row.is_orphan);
+    };
+    return facts(a) == facts(b);
+}
+
+std::optional<SocketRow> decode_row(std::span<const std::byte> record) {
+    const auto raw = read_fixed<portd_row>(record);
+    SocketRow row;
+    if (!raw || raw->header.kind != PORTD_ROW || !decode_common(*raw, row))
+        return std::nullopt;
+    row.is_held = (raw->header.flags & PORTD_HAS_IMAGE) != 0;
+    return row;
+}
+
 std::optional<BpfEvent> decode_record(std::span<const std::byte> record) {
     const auto length = record_length(record);
     if (!length)
@@ -192,6 +217,8 @@ std::optional<BpfEvent> decode_record(std::span<const std::byte> record) {
                          ImageForked{image_of(raw->child), image_of(raw->parent)})
                    : std::nullopt;
     }
+    if (header->kind == PORTD_ROW)
+        return decode_row(record);
     const auto raw = read_fixed<portd_socket_event>(record);
     return raw ? decode_socket(*raw) : std::nullopt;
 }

@@ -61,10 +61,9 @@ struct SocketEvent {
         named_peer,
         released,
         closed,
-        row,
     };
 
-    Kind kind = Kind::row;
+    Kind kind = Kind::closed;
     model::Instant at{};
     std::optional<ImageId> image;
     model::SocketKey key;
@@ -86,10 +85,31 @@ struct SocketEvent {
     bool is_orphan = false;
 };
 
-using BpfEvent = std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent>;
+// A socket that is there.
+struct SocketRow {
+    model::Instant at{};
+    model::SocketKey key;
+    Protocol protocol = Protocol::tcp;
+    model::Endpoint local;
+    model::Endpoint peer;
+    model::SocketState state = model::SocketState::close;
+    std::uint32_t uid = 0;
+    bool is_held = false; // by the image that was told last before it
+    bool is_kernels = false;
+    bool is_port_locked = false; // the program chose the port
+    bool is_orphan = false;
+};
+
+// Whether they differ in nothing but their time.
+bool tell_the_same(const SocketRow &a, const SocketRow &b);
+
+using BpfEvent = std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent, SocketRow>;
 
 // The length that the record at the start of `bytes` claims; nothing if they are too few for that.
 std::optional<std::size_t> record_length(std::span<const std::byte> bytes);
+
+// Nothing if the record is not a row. The others are told by decode_record().
+std::optional<SocketRow> decode_row(std::span<const std::byte> record);
 
 // Nothing if the record is not one.
 std::optional<BpfEvent> decode_record(std::span<const std::byte> record);

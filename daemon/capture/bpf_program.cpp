@@ -270,7 +270,8 @@ int BpfProgram::destroyed_filter_fd() const {
     return objects_.destroyed_filter.get();
 }
 
-void BpfProgram::read(Table table, Rows rows, std::vector<std::byte> &records) const {
+void BpfProgram::read(Table table, Rows rows,
+                      const std::function<void(std::span<const std::byte>)> &on_records) const {
     const auto &link = table == Table::held  ? objects_.held
                        : table == Table::tcp ? objects_.tcp
                                              : objects_.udp;
@@ -281,14 +282,15 @@ void BpfProgram::read(Table table, Rows rows, std::vector<std::byte> &records) c
     const system::Fd iterator(bpf_iter_create(link.get()));
     if (!iterator)
         throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
-    // No read gives more than this (bpf_seq_read() in kernel/bpf/bpf_iter.c).
-    std::array<std::byte, 32 * 1024> chunk;
+    // What one read gives at most, and then in whole records (bpf_seq_read() in
+    // kernel/bpf/bpf_iter.c).
+    std::vector<std::byte> chunk(8 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
     for (;;) {
         const auto got = ::read(iterator.get(), chunk.data(), chunk.size());
         if (got == 0)
             return;
         if (got > 0)
-            records.insert(records.end(), chunk.begin(), chunk.begin() + got);
+            on_records(std::span(chunk).first(static_cast<std::size_t>(got)));
         else if (errno != EAGAIN && errno != EINTR)
             throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
     }

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -72,8 +74,9 @@ class BpfProgram {
     std::size_t ring_bytes() const { return ring_bytes_; }
     BpfCounters counters() const;
 
-    // Appends the records of the table. Throws std::system_error.
-    void read(Table table, Rows rows, std::vector<std::byte> &records) const;
+    // Hands over the records of the table, many at a time. Throws std::system_error.
+    void read(Table table, Rows rows,
+              const std::function<void(std::span<const std::byte>)> &on_records) const;
 
     // Of a socket that hears of destroyed sockets (sock_diag.hpp): lets through what this program
     // has not told of, among the ports that it tells of.

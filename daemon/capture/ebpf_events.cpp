@@ -136,7 +136,7 @@ void EbpfEvents::tell(const ImageForked &forked, const Sink &) {
 void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
     using Kind = SocketEvent::Kind;
     if (event.kind != Kind::udp_connecting)
-        meet_row(event, sink);
+        meet_port(event.key, event.protocol, event.local, sink);
     switch (event.kind) {
     case Kind::bound: {
         std::optional<PortChoice> choice;
@@ -173,8 +173,6 @@ void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
         return release(event, sink);
     case Kind::closed:
         return close(event, sink);
-    case Kind::row:
-        return;
     }
 }
 
@@ -189,7 +187,32 @@ void EbpfEvents::take_port(const SocketEvent &event, Phase phase, std::optional<
                           .port_choice = choice,
                           .uid = event.uid,
                           .process = process_of(event),
-                          .at = event.at});
+                          .at = event.at,
+                          .may_be_older = may_be_older(event)});
+}
+
+// bind(2) gives a socket its port, and so does a connect(2) if bind(2) did not: whether it did with
+// a port that the program chose, the lock tells. A UDP socket that has a port when it begins to
+// connect had it before.
+bool EbpfEvents::may_be_older(const SocketEvent &event) const {
+    using Kind = SocketEvent::Kind;
+    switch (event.kind) {
+    case Kind::udp_connecting:
+        return true;
+    case Kind::listening:
+    case Kind::sent:
+        return expects_older_;
+    case Kind::connecting:
+        return expects_older_ && event.is_port_locked;
+    case Kind::bound:
+    case Kind::bind_failed:
+    case Kind::connected:
+    case Kind::named_peer:
+    case Kind::released:
+    case Kind::closed:
+        return false;
+    }
+    return false;
 }
 
 void EbpfEvents::connect_udp(const SocketEvent &event, const Sink &sink) {
@@ -199,14 +222,16 @@ void EbpfEvents::connect_udp(const SocketEvent &event, const Sink &sink) {
         connecting_udp_.insert_or_assign(event.key, event);
 }
 
-void EbpfEvents::meet_row(const SocketEvent &row, const Sink &sink) {
-    if (row.protocol != Protocol::udp || connecting_udp_.empty())
+void EbpfEvents::meet_port(const model::SocketKey &key, Protocol protocol,
+                           const model::Endpoint &local, const Sink &sink) {
+    if (protocol != Protocol::udp || connecting_udp_.empty())
         return;
-    auto waiting = connecting_udp_.extract(row.key);
-    if (waiting.empty() || row.local.port == 0)
+    auto waiting = connecting_udp_.extract(key);
+    if (waiting.empty() || local.port == 0)
         return;
     auto &event = waiting.mapped();
-    event.local = row.local;
+    event.local = local;
+    event.kind = SocketEvent::Kind::connecting; // which gave it the port
     event.is_port_locked = false;
     take_port(event, Phase::connected, Role::datagram, PortChoice::automatic, sink);
 }

@@ -19,6 +19,10 @@ class EbpfEvents {
 
     void translate(const BpfEvent &event, const Sink &sink);
 
+    // Whether there may be sockets of which nothing was told: nobody has looked yet, or events were
+    // lost. What one of these does with its port is not how it got it.
+    void expect_older_sockets(bool expected) { expects_older_ = expected; }
+
     std::vector<model::BindFailure> take_bind_failures();
 
     // Whether a look at who holds what would tell something that no event will: who accepted a
@@ -27,8 +31,11 @@ class EbpfEvents {
     // After such a look, which began at `began`.
     void have_looked(model::Instant began);
 
-    // A row of a snapshot: tells of the UDP connect(2) that was waiting for its port.
-    void meet_row(const SocketEvent &row, const Sink &sink);
+    // The port that a socket has: tells of the UDP connect(2) that was waiting for it.
+    void meet_port(const model::SocketKey &key, Protocol protocol, const model::Endpoint &local,
+                   const Sink &sink);
+    // Whether it waits for that of this socket.
+    bool awaits(const model::SocketKey &key) const { return connecting_udp_.contains(key); }
 
     // Whether connections left TIME_WAIT entries since the last look.
     bool has_left_time_wait() const { return left_time_wait_; }
@@ -46,8 +53,10 @@ class EbpfEvents {
     void tell(const ImageEnded &ended, const Sink &sink);
     void tell(const ImageForked &forked, const Sink &sink);
     void tell(const SocketEvent &event, const Sink &sink);
+    void tell(const SocketRow &, const Sink &) {}
     void take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
                    std::optional<PortChoice> choice, const Sink &sink);
+    bool may_be_older(const SocketEvent &event) const;
     void connect_udp(const SocketEvent &event, const Sink &sink);
     void release(const SocketEvent &event, const Sink &sink);
     void close(const SocketEvent &event, const Sink &sink);
@@ -60,6 +69,7 @@ class EbpfEvents {
     std::vector<model::BindFailure> bind_failures_;
     bool an_image_was_replaced_ = false;
     bool left_time_wait_ = false;
+    bool expects_older_ = true;
 };
 
 // How a TCP connection ended; nothing for a listener.

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "capture/ebpf_events.hpp"
+#include "capture/held_sockets.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <set>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace portd::capture {
@@ -17,59 +17,54 @@ class EbpfSnapshot {
     EbpfSnapshot(ImageTable &images, EbpfEvents &events, std::uint32_t own_namespace)
         : images_(images), events_(events), own_namespace_(own_namespace) {}
 
-    // Records of the own namespace's tables, and of the sockets that processes hold anywhere, as
-    // read from `began` on. The first word of them goes to the sink; rows follow in finish(), so
-    // that events can be told in between: what they say is newer than the start of the snapshot.
-    // Throws std::system_error before a word is told if the records cannot be understood.
-    void begin(std::span<const std::byte> tables, std::span<const std::byte> held,
-               model::Instant began, const Sink &sink);
+    // Another look begins. It is met piece by piece, whole records each: the own namespace's
+    // tables, and the sockets that processes hold anywhere. Throws std::system_error if the records
+    // cannot be understood; nothing has been told then.
+    void begin();
+    void meet_tables(std::span<const std::byte> records);
+    void meet_held(std::span<const std::byte> records);
+    // All was met, as it was read from `began` on. The first word of it goes to the sink; rows
+    // follow in finish(), so that events can be told in between: what they say is newer than the
+    // start of the snapshot.
+    void start(model::Instant began, const Sink &sink);
     // `is_whole`: events may have been lost, so what it does not show is gone. Otherwise their ends
-    // are left to events, but for TIME_WAIT entries, of whose end there is none.
+    // are left to events, but for TIME_WAIT entries, of whose end there is none; and of sockets
+    // that processes have, only what is new is told.
     void finish(model::Instant now, bool is_whole, const Sink &sink);
 
-    // The TCP table of the own namespace alone, for what lingers in it.
-    void tell_lingering(std::span<const std::byte> tcp, model::Instant began, model::Instant now,
-                        const Sink &sink);
+    // In place of start() and finish(), where only the TCP table was met: for what lingers in it.
+    void tell_lingering(model::Instant began, model::Instant now, const Sink &sink);
 
     // The earlier instance may have seen such as are gone by now.
-    void expect_lingering() { lingering_ = 1; }
+    void expect_lingering() { has_lingering_ = true; }
 
     // Whether the last look or the one before it found what no event tells the end of: TIME_WAIT
     // entries and orphans, sockets of the kernel's own. It takes two looks to be sure of their end.
-    bool has_lingering() const { return lingering_ + lingering_before_ > 0; }
-    bool has_kernel_sockets() const { return kernel_sockets_ + kernel_sockets_before_ > 0; }
+    bool has_lingering() const { return has_lingering_ || had_lingering_; }
+    bool has_kernel_sockets() const { return has_kernel_sockets_ || had_kernel_sockets_; }
 
   private:
-    // That the image has the socket.
-    struct Holder {
-        model::SocketKey key;
-        ImageId image;
-        model::ProcessRef process;
-    };
-    static bool is_before(const Holder &a, const Holder &b);
-    static bool is_same(const Holder &a, const Holder &b);
-
-    template <typename OnRow>
-    void decode(std::span<const std::byte> records, OnRow on_row);
-    void keep_tables(std::span<const std::byte> tables);
-    void tell_rows(const Sink &sink);
-    void tell_row(const SocketEvent &row, const Sink &sink);
+    template <typename OnImage, typename OnRow>
+    void decode(std::span<const std::byte> records, OnImage on_image, OnRow on_row);
+    bool is_news(const HeldSockets::Held &held) const;
+    void tell_rows(bool is_whole, const Sink &sink);
+    void tell_row(const SocketRow &row, const Sink &sink);
     void tell_holders(model::Instant now, const Sink &sink);
+    void look_for_lingering();
 
     ImageTable &images_;
     EbpfEvents &events_;
     const std::uint32_t own_namespace_;
-    std::set<std::uint32_t>
-        foreign_namespaces_; // ever seen to have sockets, while they have leases
-    std::unordered_map<model::SocketKey, SocketEvent> rows_;
-    std::vector<Holder> holders_; // sorted, each once
-    std::vector<Holder> holders_before_;
+    std::vector<SocketRow> table_rows_;
+    HeldSockets held_;
+    std::set<std::uint32_t> foreign_namespaces_; // that have sockets in this look
+    std::set<std::uint32_t> foreign_before_;     // or had in the one before
     model::Instant began_{};
     model::Instant began_before_{};
-    std::size_t lingering_ = 0;
-    std::size_t lingering_before_ = 0;
-    std::size_t kernel_sockets_ = 0;
-    std::size_t kernel_sockets_before_ = 0;
+    bool has_lingering_ = false;
+    bool had_lingering_ = false;
+    bool has_kernel_sockets_ = false;
+    bool had_kernel_sockets_ = false;
 };
 
 } // namespace portd::capture

@@ -111,7 +111,7 @@ void EbpfSource::resume() {
     }
     for (const auto &[_, note] : notes)
         resumed_notes_->changed.push_back(note);
-    has_lost_ = false;
+    has_lost_ = lacks_rows_ = false;
     is_resumed_ = true;
     snapshot_at_ = drained_at_;
     snapshot_.expect_lingering();
@@ -189,6 +189,9 @@ void EbpfSource::read_events(Promptness, const Sink &sink) {
 
 void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
     const auto now = clock_.now();
+    const auto before = capture_.program->counters();
+    events_.expect_older_sockets(lacks_rows_ || before.ring_full != counted_.ring_full ||
+                                 before.no_memory != counted_.no_memory);
     const Sink noticing = [&](const model::Observation &observation) {
         names_.notice(observation);
         sink(observation);
@@ -219,7 +222,7 @@ void EbpfSource::account_losses(model::Instant drained_at) {
 void EbpfSource::note_loss(const char *cause, std::uint64_t events, model::Instant drained_at) {
     if (events == 0)
         return;
-    has_lost_ = true;
+    has_lost_ = lacks_rows_ = true;
     const auto known = std::ranges::find(losses_, cause, &Loss::cause);
     if (known == losses_.end()) {
         losses_.push_back({cause, drained_at_, drained_at, static_cast<std::int64_t>(events)});
@@ -234,8 +237,8 @@ void EbpfSource::note_loss(const char *cause, std::uint64_t events, model::Insta
 void EbpfSource::hear_witness(const Sink &sink) {
     std::vector<DiagSocket> destroyed;
     const auto keep = [&](const DiagSocket &socket) { destroyed.push_back(socket); };
-    while (witness_.read_all(keep) == DestroyEvents::End::overflow)
-        ;
+    while (witness_.read_all(keep) == DestroyEvents::End::missed)
+        ++witness_overflows_;
     const auto now = clock_.now();
     drain(sink);
     const auto at = model::When::sampled(witness_read_at_, now);
@@ -269,10 +272,11 @@ bool EbpfSource::wants_lingering(model::Instant now) const {
 
 void EbpfSource::look_at_lingering(const Sink &sink) {
     const auto began = clock_.now();
-    tables_.clear();
-    capture_.program->read(BpfProgram::Table::tcp, BpfProgram::Rows::fileless, tables_);
+    snapshot_.begin();
+    capture_.program->read(BpfProgram::Table::tcp, BpfProgram::Rows::fileless,
+                           [&](auto records) { snapshot_.meet_tables(records); });
     drain(sink);
-    snapshot_.tell_lingering(tables_, began, clock_.now(), sink);
+    snapshot_.tell_lingering(began, clock_.now(), sink);
     events_.have_looked_at_lingering();
     next_lingering_at_ = clock_.now() + lingering_share * (clock_.now() - began);
 }
@@ -281,20 +285,22 @@ void EbpfSource::snapshot(const Sink &sink) {
     const auto began = clock_.now();
     const bool is_whole = std::exchange(has_lost_, false);
     is_resumed_ = false;
-    tables_.clear();
-    held_.clear();
+    const auto meet_tables = [&](auto records) { snapshot_.meet_tables(records); };
+    snapshot_.begin();
     // An iterator may pass over a row while its table changes: twice in a row is most unlikely.
     // What has a file without being held (its descriptor is in a message, say) ends with an event,
     // unless that was lost.
     const auto rows = is_whole ? BpfProgram::Rows::all : BpfProgram::Rows::fileless;
     for (int reading = 0; reading < (is_whole ? 2 : 1); ++reading) {
-        capture_.program->read(BpfProgram::Table::tcp, rows, tables_);
-        capture_.program->read(BpfProgram::Table::udp, rows, tables_);
+        capture_.program->read(BpfProgram::Table::tcp, rows, meet_tables);
+        capture_.program->read(BpfProgram::Table::udp, rows, meet_tables);
     }
-    capture_.program->read(BpfProgram::Table::held, BpfProgram::Rows::all, held_);
-    snapshot_.begin(tables_, held_, began, sink);
+    capture_.program->read(BpfProgram::Table::held, BpfProgram::Rows::all,
+                           [&](auto records) { snapshot_.meet_held(records); });
+    snapshot_.start(began, sink);
     drain(sink);
     snapshot_.finish(clock_.now(), is_whole, sink);
+    lacks_rows_ = has_lost_;
     events_.have_looked(began);
     names_.look(snapshot_at_.value_or(began));
     snapshot_at_ = began;
@@ -342,7 +348,8 @@ std::vector<model::BindFailure> EbpfSource::take_bind_failures() {
 
 std::optional<EventAccount> EbpfSource::events() const {
     const auto counters = capture_.program->counters();
-    return EventAccount{counters.issued, ring_.received(), counters.ring_full + counters.no_memory};
+    return EventAccount{counters.issued, ring_.received(), counters.ring_full + counters.no_memory,
+                        witness_overflows_};
 }
 
 } // namespace portd::capture

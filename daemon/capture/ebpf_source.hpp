@@ -88,8 +88,6 @@ class EbpfSource : public Source {
     EbpfEvents events_;
     EbpfSnapshot snapshot_;
     NamespaceNames names_;
-    std::vector<std::byte> tables_;
-    std::vector<std::byte> held_;
 
     BpfCounters counted_;         // when last looked at
     std::uint64_t malformed_ = 0; // since then
@@ -98,7 +96,9 @@ class EbpfSource : public Source {
     std::optional<model::Instant> snapshot_at_;
     model::Instant next_snapshot_at_{};
     model::Instant next_lingering_at_{};
-    bool has_lost_ = true;    // before the first snapshot everything is missing
+    bool has_lost_ = true;   // before the first snapshot everything is missing
+    bool lacks_rows_ = true; // until a snapshot has made up for that
+    std::uint64_t witness_overflows_ = 0;
     bool is_resumed_ = false; // since the last snapshot: holders may have changed without a word
     std::uint64_t frame_ = 0; // the last of the journal
     std::string journal_fault_;

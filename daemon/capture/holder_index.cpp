@@ -102,17 +102,6 @@ void HolderIndex::process_events_lost() {
     events_lost_ = true;
 }
 
-void HolderIndex::set_news(News news) {
-    // What happened between the two is not known.
-    events_lost_ = events_lost_ || news != news_;
-    news_ = news;
-}
-
-std::size_t HolderIndex::unknown_sockets() const {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        sockets_, [](const auto &socket) { return socket.second.holders.empty(); }));
-}
-
 std::vector<HolderIndex::Change> HolderIndex::resolve(std::span<const Inode> inodes_present,
                                                       model::Instant now) {
     ++tick_;

@@ -89,9 +89,6 @@ class HolderIndex {
     // Some of that was lost. The next tick looks again at all known holders and for new processes.
     void process_events_lost();
 
-    // The source of news was lost or found.
-    void set_news(News news);
-
     // A tick. `inodes_present` are those of all recorded sockets, in any order; zeros and
     // repetitions are passed over. `now` is after the tables were read; the look that follows
     // counts as one instant, `now`.
@@ -108,8 +105,6 @@ class HolderIndex {
 
     // Processes whose descriptors may not be read: unknown holders may be among them.
     std::size_t refused_processes() const { return refused_.size(); }
-    // Present sockets without a known holder.
-    std::size_t unknown_sockets() const;
     const Counters &counters() const { return counters_; }
 
   private:

@@ -175,14 +175,15 @@ DestroyEvents::read_all(const std::function<void(const DiagSocket &)> &on_destro
             if (errno == EAGAIN || errno == EWOULDBLOCK)
                 return End::empty;
             if (errno == ENOBUFS)
-                return End::overflow;
+                return End::missed;
             fail("cannot read sock_diag destroy events");
         }
         decode_diag(std::span(buffer_).first(length), batch_);
-        malformed_ += batch_.malformed;
         for (const auto &socket : batch_.sockets)
             if (socket.has_protocol)
                 on_destroyed(socket);
+        if (batch_.malformed > 0)
+            return End::missed;
     }
 }
 

@@ -37,8 +37,9 @@ class DiagDump {
 class DestroyEvents {
   public:
     enum class End {
-        empty,    // all that had arrived was read
-        overflow, // the kernel dropped events because the receive buffer was full; read on
+        empty,  // all that had arrived was read
+        missed, // the kernel dropped events because the receive buffer was full, or gave one that
+                // cannot be understood; read on
     };
 
     DestroyEvents();
@@ -48,13 +49,11 @@ class DestroyEvents {
     void filter(int program_fd);
     // Never waits.
     End read_all(const std::function<void(const DiagSocket &)> &on_destroyed);
-    std::size_t malformed() const { return malformed_; }
 
   private:
     system::Fd socket_;
     std::vector<std::byte> buffer_;
     DiagBatch batch_;
-    std::size_t malformed_ = 0;
 };
 
 } // namespace portd::capture

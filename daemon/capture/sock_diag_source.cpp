@@ -40,7 +40,7 @@ void SockDiagSource::read_events(Promptness promptness, const Sink &sink) {
 void SockDiagSource::read_destroyed(Promptness promptness, const Sink &sink) {
     while (destroyed_.read_all([&](const DiagSocket &socket) {
         report(socket, promptness, sink);
-    }) == DestroyEvents::End::overflow) {
+    }) == DestroyEvents::End::missed) {
         losses_.push_back({"overflow", last_empty_at_, clock_.now(), std::nullopt});
         promptness = Promptness::after_work;
     }

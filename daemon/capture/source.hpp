@@ -45,6 +45,7 @@ struct EventAccount {
     std::uint64_t issued = 0;
     std::uint64_t received = 0;
     std::uint64_t lost = 0;
+    std::uint64_t witness_overflows = 0; // the witness beside them missed some ends
 };
 
 // The last time the source made sure that it sees what happens, by looking for something that it

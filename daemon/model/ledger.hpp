@@ -31,7 +31,8 @@
 //
 //  * The first PortTaken of a socket on a port is its opening, and its caller the opener. Of an
 //    accepted connection nobody calls: who accepts it is the opener. That a TCP client is connected
-//    is not its opening, but tells that there was one before.
+//    is not its opening, but tells that there was one before; so does what a socket does that may
+//    have been there before portd watched.
 //  * Events of one socket may come in any order. Each is about the lease that had that port at that
 //    instant; if there was none, one is made. So a socket has a chain of leases, the newest under
 //    its own key and the others, which have ended, under keys of the ledger's own for as long as

@@ -11,8 +11,9 @@ namespace {
 
 // A TCP client that is connected has begun to connect before.
 bool may_open(const PortTaken &taken) {
-    return taken.protocol == Protocol::udp || taken.phase != Phase::connected ||
-           taken.role != Role::client;
+    const bool follows = taken.protocol == Protocol::tcp && taken.phase == Phase::connected &&
+                         taken.role == Role::client;
+    return !follows && !taken.may_be_older;
 }
 
 // Counters only grow, in whatever order they are told.

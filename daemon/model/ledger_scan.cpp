@@ -231,6 +231,8 @@ void Ledger::State::apply(const ScanFinished &finished) {
         return; // said twice
     table.scanning = false;
     retire_ended_everywhere();
+    if (finished.others_were_there)
+        table.all_there_at = *table.scan_began;
     if (finished.scope == Scope::nothing)
         return;
     settle_shown(table, finished.at, finished.scope);
@@ -264,7 +266,10 @@ void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope
             (!ends_without_word(record) || record.scan + 1 == table.scan))
             continue;
         record.missed_by = scope;
-        end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);
+        const Instant last_there = ends_without_word(record)
+                                       ? record.last_shown
+                                       : std::max(record.last_shown, table.all_there_at);
+        end(table, key, record, When::sampled(last_there, scan_finished), Standing::absent);
     }
 }
 

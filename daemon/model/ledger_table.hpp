@@ -89,6 +89,7 @@ struct TableState {
     std::optional<Instant> scan_began;        // of the scan under way or the last one
     std::optional<Instant> scan_began_before; // of the one before that
     std::optional<Instant> watched_since;     // the first scan began
+    Instant all_there_at{};                   // ScanFinished::others_were_there, last of
     std::optional<ScanSpan> complete;         // the last complete scan
     std::optional<ScanSpan> complete_then;    // the complete scan before that
 

@@ -45,6 +45,9 @@ struct ScanFinished {
     Table table;
     Instant at{};
     Scope scope = Scope::nothing;
+    // Of what has an end that events tell, and it did not show: whether it was there when the scan
+    // began.
+    bool others_were_there = false;
 };
 
 // What the kernel's tcp_info said when the socket was destroyed (include/uapi/linux/tcp.h).
@@ -80,6 +83,8 @@ struct PortTaken {
     std::optional<std::uint32_t> uid;      // owner of the socket
     ProcessRef process;                    // the caller; null: unknown, or nobody called
     Instant at{};
+    // Whether it may have had the port for longer, without a word: then this is not its opening.
+    bool may_be_older = false;
 };
 
 // The last descriptor of the socket was closed: no process has it any more.

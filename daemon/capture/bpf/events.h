@@ -23,6 +23,9 @@ enum portd_kind {
     /* A process whose image was told has forked another. portd_fork_event */
     PORTD_FORK = 14,
 
+    /* From an iterator: a socket that is there. portd_row */
+    PORTD_ROW = 13,
+
     /* The rest are portd_socket_event. */
     PORTD_BOUND = 3,         /* bind(2) succeeded; `requested_port` */
     PORTD_BIND_FAILED = 4,   /* a bind(2) to a port did not succeed; `at_ns` and the local endpoint are
@@ -35,11 +38,10 @@ enum portd_kind {
     PORTD_NAMED_PEER = 10,   /* TCP: the process asked for the peer's name, as accept(2) does */
     PORTD_RELEASED = 11,     /* the last descriptor was closed */
     PORTD_CLOSED = 12,       /* TCP: state CLOSE */
-    PORTD_ROW = 13,          /* from an iterator: the socket is there; with an image if held */
 };
 
 enum portd_socket_flag {
-    PORTD_HAS_IMAGE = 1,      /* `image` did it, or holds it */
+    PORTD_HAS_IMAGE = 1,      /* `image` did it; of a row: the image told last before it holds it */
     PORTD_KERNEL_SOCKET = 2,  /* sk_kern_sock: made by the kernel for itself */
     PORTD_PORT_LOCKED = 4,    /* SOCK_BINDPORT_LOCK: the program chose the port and keeps it */
     PORTD_PEER_CLOSED = 8,    /* SOCK_DONE: the peer's FIN was received */
@@ -101,6 +103,22 @@ struct portd_socket_event {
     __u64 bytes_received;
 };
 
+/* Of many sockets at once: no more than a look needs. */
+struct portd_row {
+    struct portd_header header;
+    __u64 cookie;
+    __u8 local_address[16];
+    __u8 peer_address[16];
+    __u32 network_namespace;
+    __u32 uid;
+    __u16 local_port;
+    __u16 peer_port;
+    __u8 family;
+    __u8 protocol;
+    __u8 state;
+    __u8 reserved;
+};
+
 struct portd_ancestor {
     __u32 pid;
     char command[PORTD_COMMAND_BYTES];
@@ -155,6 +173,11 @@ PORTD_ASSERT(__builtin_offsetof(struct portd_socket_event, local_address) == 48)
 PORTD_ASSERT(__builtin_offsetof(struct portd_socket_event, local_port) == 80);
 PORTD_ASSERT(__builtin_offsetof(struct portd_socket_event, error) == 88);
 PORTD_ASSERT(__builtin_offsetof(struct portd_socket_event, bytes_sent) == 96);
+PORTD_ASSERT(sizeof(struct portd_row) == 72);
+PORTD_ASSERT(__builtin_offsetof(struct portd_row, cookie) == 16);
+PORTD_ASSERT(__builtin_offsetof(struct portd_row, network_namespace) == 56);
+PORTD_ASSERT(__builtin_offsetof(struct portd_row, local_port) == 64);
+PORTD_ASSERT(__builtin_offsetof(struct portd_row, family) == 68);
 PORTD_ASSERT(sizeof(struct portd_ancestor) == 20);
 PORTD_ASSERT(__builtin_offsetof(struct portd_process_event, command) == 56);
 PORTD_ASSERT(sizeof(struct portd_process_event) == 152);

@@ -29,7 +29,7 @@ static __always_inline bool has_file(struct sock *sk) {
     return socket && socket->file && socket->sk == sk;
 }
 
-static __always_inline void begin_row(struct portd_socket_event *row, __u64 cookie) {
+static __always_inline void begin_row(struct portd_row *row, __u64 cookie) {
     __builtin_memset(row, 0, sizeof(*row));
     begin_event(&row->header, PORTD_ROW, sizeof(*row));
     row->cookie = cookie;
@@ -61,7 +61,8 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     struct seq_file *out = ctx->meta->seq;
     struct task_struct *task = ctx->task;
     struct file *file = ctx->file;
-    struct portd_socket_event row;
+    struct portd_image image;
+    struct portd_row row;
     struct socket *socket;
     struct sock *sk;
     __u8 protocol;
@@ -82,22 +83,22 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     if (!protocol || !is_recorded(sk, port, TYPED))
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
-    read_socket(&row, sk, protocol, port, TYPED);
+    read_row(&row, sk, protocol, port);
     row.header.flags |= PORTD_HAS_IMAGE;
-    read_image(task, &row.image);
-    if (row.image.pid != last_holder.pid || row.image.started_at_ns != last_holder.started_at_ns ||
-        row.image.exec_id != last_holder.exec_id) {
-        tell_holder(out, task, &row.image);
-        last_holder = row.image;
-    }
-    bpf_seq_write(out, &row, sizeof(row));
+    read_image(task, &image);
+    if (image.pid != last_holder.pid || image.started_at_ns != last_holder.started_at_ns ||
+        image.exec_id != last_holder.exec_id)
+        tell_holder(out, task, &image);
+    /* What does not fit to its end is taken back, and comes first in the next read. */
+    if (bpf_seq_write(out, &row, sizeof(row)) == 0)
+        last_holder = image;
     return 0;
 }
 
 SEC("iter/tcp")
 int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
     struct sock_common *common = ctx->sk_common;
-    struct portd_socket_event row;
+    struct portd_row row;
     struct tcp_sock *tcp;
     struct sock *sk;
     __u16 port;
@@ -115,13 +116,14 @@ int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
         return 0; /* a request: of the socket that it may become, events tell under another cookie */
     begin_row(&row, bpf_get_socket_cookie(common));
     if (tcp) {
-        read_socket(&row, sk, IPPROTO_TCP, port, TYPED);
+        read_row(&row, sk, IPPROTO_TCP, port);
         if (!sk->sk_socket)
             row.header.flags |= PORTD_ORPHAN;
     } else { /* TIME_WAIT */
         struct inet_timewait_sock *entry = (void *)common;
-        read_common(&row, (struct sock *)common, TYPED);
+        PORTD_READ_COMMON(TYPED, &row, (struct sock *)common);
         row.local_port = port;
+        row.protocol = IPPROTO_TCP;
         row.header.flags |= PORTD_ORPHAN;
         row.state = BPF_CORE_READ(entry, tw_substate);
     }
@@ -133,7 +135,7 @@ int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
 SEC("iter/udp")
 int portd_udp_sockets(struct bpf_iter__udp *ctx) {
     struct sock *sk = (struct sock *)ctx->udp_sk;
-    struct portd_socket_event row;
+    struct portd_row row;
     __u16 port;
 
     if (!sk)
@@ -144,7 +146,7 @@ int portd_udp_sockets(struct bpf_iter__udp *ctx) {
     if (tables_leave_out_files && has_file(sk) && sk->__sk_common.skc_dport == 0)
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
-    read_socket(&row, sk, IPPROTO_UDP, port, TYPED);
+    read_row(&row, sk, IPPROTO_UDP, port);
     bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
     return 0;
 }

@@ -98,67 +98,81 @@ static __always_inline void read_address(__u8 (*address)[16], const struct in6_a
     }
 }
 
-/* What every entry of the kernel's tables has, TIME_WAIT ones and requests included. */
-static __always_inline void read_common(struct portd_socket_event *event, struct sock *sk,
-                                        enum access how) {
-    struct net *net = PORTD_MEMBER(how, sk, __sk_common.skc_net.net);
+/* What every entry of the kernel's tables has, TIME_WAIT ones and requests included; into an event or a
+   row. */
+#define PORTD_READ_COMMON(how, record, sk)                                                         \
+    ({                                                                                             \
+        struct net *net_ = PORTD_MEMBER(how, sk, __sk_common.skc_net.net);                         \
+                                                                                                   \
+        (record)->network_namespace = PORTD_MEMBER(how, net_, ns.inum);                            \
+        (record)->family = PORTD_MEMBER(how, sk, __sk_common.skc_family);                          \
+        (record)->state = PORTD_MEMBER(how, sk, __sk_common.skc_state);                            \
+        (record)->peer_port = bpf_ntohs(PORTD_MEMBER(how, sk, __sk_common.skc_dport));             \
+        if ((record)->family == AF_INET6) {                                                        \
+            read_address(&(record)->local_address, &(sk)->__sk_common.skc_v6_rcv_saddr, how);      \
+            read_address(&(record)->peer_address, &(sk)->__sk_common.skc_v6_daddr, how);           \
+        } else {                                                                                   \
+            __builtin_memset((record)->local_address, 0, 16);                                      \
+            __builtin_memset((record)->peer_address, 0, 16);                                       \
+            *(__u32 *)(record)->local_address = PORTD_MEMBER(how, sk, __sk_common.skc_rcv_saddr);  \
+            *(__u32 *)(record)->peer_address = PORTD_MEMBER(how, sk, __sk_common.skc_daddr);       \
+        }                                                                                          \
+    })
 
-    event->network_namespace = PORTD_MEMBER(how, net, ns.inum);
-    event->family = PORTD_MEMBER(how, sk, __sk_common.skc_family);
-    event->state = PORTD_MEMBER(how, sk, __sk_common.skc_state);
-    event->peer_port = bpf_ntohs(PORTD_MEMBER(how, sk, __sk_common.skc_dport));
-    if (event->family == AF_INET6) {
-        read_address(&event->local_address, &sk->__sk_common.skc_v6_rcv_saddr, how);
-        read_address(&event->peer_address, &sk->__sk_common.skc_v6_daddr, how);
-    } else {
-        __builtin_memset(event->local_address, 0, 16);
-        __builtin_memset(event->peer_address, 0, 16);
-        *(__u32 *)event->local_address = PORTD_MEMBER(how, sk, __sk_common.skc_rcv_saddr);
-        *(__u32 *)event->peer_address = PORTD_MEMBER(how, sk, __sk_common.skc_daddr);
-    }
-    event->uid = 0;
-    event->protocol = IPPROTO_TCP;
-    event->old_state = 0;
-    event->error = 0;
-    event->requested_port = 0;
-    event->caller_only_looked = 0;
-    event->bytes_sent = 0;
-    event->bytes_received = 0;
-}
-
-static __always_inline void read_tcp(struct portd_socket_event *event, struct tcp_sock *tcp,
-                                     bool is_kernels, enum access how) {
-    if (is_kernels && !is_subflow(tcp, how))
-        event->header.flags |= PORTD_KERNEL_SOCKET;
+static __always_inline void read_traffic(struct portd_socket_event *event, struct tcp_sock *tcp,
+                                         enum access how) {
     if (event->peer_port == 0)
         return;
     event->bytes_sent = PORTD_MEMBER(how, tcp, bytes_sent) - PORTD_MEMBER(how, tcp, bytes_retrans);
     event->bytes_received = PORTD_MEMBER(how, tcp, bytes_received);
 }
 
+/* enum portd_socket_flag */
+static __always_inline __u8 flags_of(struct sock *sk, __u8 protocol, enum access how) {
+    unsigned long sock_flags = PORTD_MEMBER(how, sk, __sk_common.skc_flags);
+    __u8 flags = 0;
+
+    if (PORTD_BITFIELD(how, sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
+        flags |= PORTD_PORT_LOCKED;
+    if (sock_flags & SOCK_DONE)
+        flags |= PORTD_PEER_CLOSED;
+    if (sock_flags & SOCK_DEAD)
+        flags |= PORTD_ORPHAN;
+    if (PORTD_BITFIELD(how, sk, sk_kern_sock)) {
+        struct tcp_sock *tcp = protocol == IPPROTO_TCP ? tcp_of(sk, how) : NULL;
+        if (protocol != IPPROTO_TCP || (tcp && !is_subflow(tcp, how)))
+            flags |= PORTD_KERNEL_SOCKET;
+    }
+    return flags;
+}
+
 static __always_inline void read_socket(struct portd_socket_event *event, struct sock *sk,
                                         __u8 protocol, __u16 local_port, enum access how) {
-    unsigned long flags = PORTD_MEMBER(how, sk, __sk_common.skc_flags);
-    bool is_kernels = PORTD_BITFIELD(how, sk, sk_kern_sock);
-
-    read_common(event, sk, how);
+    PORTD_READ_COMMON(how, event, sk);
+    event->header.flags = flags_of(sk, protocol, how);
     event->local_port = local_port;
     event->protocol = protocol;
     event->uid = PORTD_MEMBER(how, sk, sk_uid.val);
+    event->old_state = 0;
     event->error = PORTD_MEMBER(how, sk, sk_err);
-    if (PORTD_BITFIELD(how, sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
-        event->header.flags |= PORTD_PORT_LOCKED;
-    if (flags & SOCK_DONE)
-        event->header.flags |= PORTD_PEER_CLOSED;
-    if (flags & SOCK_DEAD)
-        event->header.flags |= PORTD_ORPHAN;
+    event->requested_port = 0;
+    event->caller_only_looked = 0;
+    event->bytes_sent = 0;
+    event->bytes_received = 0;
     if (protocol == IPPROTO_TCP) {
         struct tcp_sock *tcp = tcp_of(sk, how);
         if (tcp)
-            read_tcp(event, tcp, is_kernels, how);
-    } else if (is_kernels) {
-        event->header.flags |= PORTD_KERNEL_SOCKET;
+            read_traffic(event, tcp, how);
     }
+}
+
+static __always_inline void read_row(struct portd_row *row, struct sock *sk, __u8 protocol,
+                                     __u16 local_port) {
+    PORTD_READ_COMMON(TYPED, row, sk);
+    row->header.flags = flags_of(sk, protocol, TYPED);
+    row->local_port = local_port;
+    row->protocol = protocol;
+    row->uid = sk->sk_uid.val;
 }
 
 #endif

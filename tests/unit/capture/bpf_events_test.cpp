@@ -75,6 +75,40 @@ TEST(BpfEvents, Ipv6TakesTheWholeAddress) {
     EXPECT_EQ(event.local.address.to_string(), "::ffff:192.0.2.1");
 }
 
+TEST(BpfEvents, ARowIsDecodedWholly) {
+    auto raw = row_record();
+    raw.header.flags = PORTD_HAS_IMAGE | PORTD_ORPHAN | PORTD_PORT_LOCKED;
+    raw.state = 8;
+    const auto row = decode_row(bytes_of(raw));
+    ASSERT_TRUE(row);
+    EXPECT_EQ(model::to_us(row->at), 5'000'000);
+    EXPECT_EQ(row->key, (model::SocketKey{77, 4026531840, model::SocketKey::Kind::cookie}));
+    EXPECT_EQ(row->protocol, Protocol::tcp);
+    EXPECT_EQ(row->local.address.to_string(), "127.0.0.1");
+    EXPECT_EQ(row->local.port, 40000);
+    EXPECT_EQ(row->peer.address.to_string(), "127.0.0.2");
+    EXPECT_EQ(row->peer.port, 443);
+    EXPECT_EQ(row->state, model::SocketState::close_wait);
+    EXPECT_EQ(row->uid, 1000U);
+    EXPECT_TRUE(row->is_held && row->is_orphan && row->is_port_locked);
+    EXPECT_FALSE(row->is_kernels);
+    auto later = *row;
+    later.at += std::chrono::seconds(1);
+    EXPECT_TRUE(tell_the_same(*row, later));
+    later.state = model::SocketState::last_ack;
+    EXPECT_FALSE(tell_the_same(*row, later));
+}
+
+TEST(BpfEvents, WhatIsNoRowIsNotDecodedAsOne) {
+    EXPECT_FALSE(decode_row(bytes_of(socket_record(PORTD_BOUND))));
+    auto raw = row_record();
+    raw.family = AF_UNIX;
+    EXPECT_FALSE(decode_row(bytes_of(raw)));
+    auto cut = bytes_of(row_record());
+    cut.pop_back();
+    EXPECT_FALSE(decode_row(cut));
+}
+
 TEST(BpfEvents, AProcessIsNamedFromLeafToRoot) {
     const auto record = process_record("nginx\0sbin\0usr\0"sv, "nginx.service\0system.slice\0"sv,
                                        "nginx\0-g\0daemon off;\0"sv);

@@ -115,19 +115,22 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
     using Table = BpfProgram::Table;
     using Rows = BpfProgram::Rows;
     const auto shows = [&](Table table, Rows rows, const system::Fd &socket, bool held) {
-        std::vector<std::byte> bytes;
-        program_->read(table, rows, bytes);
-        std::span<const std::byte> rest = bytes;
         bool found = false;
-        while (const auto length = record_length(rest)) {
-            const auto event = decode_record(rest.first(*length));
-            EXPECT_TRUE(event);
-            const auto *row = event ? std::get_if<SocketEvent>(&*event) : nullptr;
-            if (row && row->key.value == cookie_of(socket))
-                found = found || !held ||
-                        (row->image && row->image->pid == static_cast<std::uint32_t>(getpid()));
-            rest = rest.subspan(*length);
-        }
+        std::uint32_t holder = 0;
+        program_->read(table, rows, [&](std::span<const std::byte> rest) {
+            while (const auto length = record_length(rest)) {
+                const auto event = decode_record(rest.first(*length));
+                ASSERT_TRUE(event);
+                if (const auto *told = std::get_if<ImageTold>(&*event))
+                    holder = told->image.pid;
+                else if (const auto &row = std::get<SocketRow>(*event);
+                         row.key.value == cookie_of(socket))
+                    found = found || !held ||
+                            (row.is_held && holder == static_cast<std::uint32_t>(getpid()));
+                rest = rest.subspan(*length);
+            }
+            EXPECT_TRUE(rest.empty());
+        });
         return found;
     };
     EXPECT_TRUE(shows(Table::udp, Rows::all, udp, false));

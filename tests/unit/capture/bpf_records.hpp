@@ -39,6 +39,24 @@ inline portd_socket_event socket_record(portd_kind kind) {
     return event;
 }
 
+// A row of the same socket.
+inline portd_row row_record() {
+    const auto event = socket_record(PORTD_CONNECTED);
+    portd_row row{};
+    row.header = {5'000'000'123, sizeof row, PORTD_ROW, 0, 0};
+    row.cookie = event.cookie;
+    row.network_namespace = event.network_namespace;
+    row.uid = event.uid;
+    row.family = event.family;
+    row.protocol = event.protocol;
+    row.state = event.state;
+    row.local_port = event.local_port;
+    row.peer_port = event.peer_port;
+    std::memcpy(row.local_address, event.local_address, sizeof row.local_address);
+    std::memcpy(row.peer_address, event.peer_address, sizeof row.peer_address);
+    return row;
+}
+
 // `strings_bytes` of room, with the names at its start and the arguments in its second half.
 inline Bytes process_record(std::string_view path, std::string_view control_group,
                             std::string_view arguments, std::size_t strings_bytes = 1024,

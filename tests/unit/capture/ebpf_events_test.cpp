@@ -132,6 +132,7 @@ TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) 
     ASSERT_THAT(observed_, SizeIs(2));
     const auto &taken = std::get<model::PortTaken>(observed_[0]);
     EXPECT_EQ(taken.at, connecting.at);
+    EXPECT_FALSE(taken.may_be_older);
     EXPECT_EQ(taken.local.port, 40000);
     EXPECT_EQ(taken.peer.port, 53);
     EXPECT_EQ(taken.role, Role::datagram);
@@ -145,10 +146,31 @@ TEST_F(Translation, ASnapshotTellsThePortOfAConnectedUdpSocket) {
     auto connecting = event(Kind::udp_connecting, Protocol::udp);
     connecting.local.port = 0;
     tell(connecting);
-    events_.meet_row(
-        event(Kind::row, Protocol::udp),
+    const auto bound = event(Kind::bound, Protocol::udp);
+    events_.meet_port(
+        bound.key, bound.protocol, bound.local,
         [this](const model::Observation &observation) { observed_.push_back(observation); });
     EXPECT_EQ(only<model::PortTaken>().at, connecting.at);
+}
+
+TEST_F(Translation, ASocketThatMayBeOlderIsNotOpenedByWhatItDoes) {
+    auto locked = event(Kind::connecting);
+    locked.is_port_locked = true;
+    const std::vector<SocketEvent> later_acts{event(Kind::listening),
+                                              event(Kind::sent, Protocol::udp), locked};
+    for (const bool expected : {true, false}) {
+        events_.expect_older_sockets(expected);
+        for (const auto &act : later_acts) {
+            tell(act);
+            EXPECT_EQ(only<model::PortTaken>().may_be_older, expected);
+        }
+        for (const auto kind : {Kind::bound, Kind::connecting}) {
+            tell(event(kind));
+            EXPECT_FALSE(only<model::PortTaken>().may_be_older);
+        }
+    }
+    tell(event(Kind::udp_connecting, Protocol::udp));
+    EXPECT_TRUE(only<model::PortTaken>().may_be_older) << "it had the port when it connected";
 }
 
 TEST_F(Translation, ARefusedUdpConnectLeavesNothing) {

@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 constexpr std::uint32_t own = 4026531840; // as in socket_record()
 constexpr std::uint32_t foreign = 4026532000;
@@ -19,33 +20,57 @@ model::Instant at(model::Duration since_boot) {
     return model::Instant{since_boot};
 }
 
-portd_socket_event row(std::uint64_t cookie, std::uint8_t flags = PORTD_HAS_IMAGE) {
-    auto record = socket_record(PORTD_ROW);
+portd_row row(std::uint64_t cookie, std::uint8_t flags = 0) {
+    auto record = row_record();
     record.cookie = cookie;
     record.header.flags = flags;
     return record;
 }
 
+// What a process has.
+struct Has {
+    std::uint32_t pid;
+    std::vector<portd_row> rows;
+};
+
 class Snapshot : public testing::Test {
   protected:
-    void take(const std::vector<portd_socket_event> &tables,
-              const std::vector<portd_socket_event> &held, model::Duration began = 10s,
-              bool is_whole = true) {
+    void take(const std::vector<portd_row> &tables, const std::vector<Has> &held,
+              model::Duration began = 10s, bool is_whole = true) {
         observed_.clear();
-        const Sink sink = [this](const model::Observation &observation) {
-            observed_.push_back(observation);
-        };
-        snapshot_.begin(joined(tables), joined(held), at(began), sink);
-        snapshot_.finish(at(began + 5ms), is_whole, sink);
+        snapshot_.begin();
+        snapshot_.meet_tables(joined(tables));
+        for (const auto &[pid, rows] : held) {
+            snapshot_.meet_held(process(pid));
+            auto its = rows;
+            for (auto &row : its)
+                row.header.flags |= PORTD_HAS_IMAGE;
+            snapshot_.meet_held(joined(its));
+        }
+        snapshot_.start(at(began), sink_);
+        snapshot_.finish(at(began + 5ms), is_whole, sink_);
     }
 
-    static Bytes joined(const std::vector<portd_socket_event> &records) {
+    static Bytes process(std::uint32_t pid) {
+        auto bytes = process_record({}, {}, {});
+        std::memcpy(bytes.data() + offsetof(portd_process_event, image.pid), &pid, sizeof pid);
+        return bytes;
+    }
+
+    static Bytes joined(const std::vector<portd_row> &records) {
         Bytes bytes;
         for (const auto &record : records) {
             const auto one = bytes_of(record);
             bytes.insert(bytes.end(), one.begin(), one.end());
         }
         return bytes;
+    }
+
+    std::vector<std::uint64_t> seen() const {
+        std::vector<std::uint64_t> cookies;
+        for (const auto &row : all<model::SocketSeen>())
+            cookies.push_back(row.key.value);
+        return cookies;
     }
 
     template <typename Observation>
@@ -69,11 +94,14 @@ class Snapshot : public testing::Test {
     EbpfEvents events_{images_};
     EbpfSnapshot snapshot_{images_, events_, own};
     std::vector<model::Observation> observed_;
+    const Sink sink_ = [this](const model::Observation &observation) {
+        observed_.push_back(observation);
+    };
 };
 
-TEST_F(Snapshot, ASocketInBothListsIsOneRowWithItsHolder) {
-    take({row(1, 0)}, {row(1)});
-    EXPECT_THAT(all<model::SocketSeen>(), SizeIs(1));
+TEST_F(Snapshot, TellsWhoHoldsASocket) {
+    take({row(2)}, {{812, {row(1)}}});
+    EXPECT_THAT(seen(), UnorderedElementsAre(1U, 2U));
     ASSERT_THAT(all<model::HolderSeen>(), SizeIs(1));
     EXPECT_EQ(all<model::HolderSeen>()[0].process->key.pid, 812);
     EXPECT_THAT(scopes_of(own), SizeIs(4));
@@ -83,17 +111,17 @@ TEST_F(Snapshot, ASocketInBothListsIsOneRowWithItsHolder) {
 TEST_F(Snapshot, SaysLessWhereNothingWasLost) {
     auto elsewhere = row(2);
     elsewhere.network_namespace = foreign;
-    take({}, {elsewhere}, 10s, false);
+    take({}, {{812, {elsewhere}}}, 10s, false);
     EXPECT_THAT(scopes_of(own), testing::Each(model::Scope::time_wait));
     EXPECT_THAT(scopes_of(foreign), testing::Each(model::Scope::nothing));
-    take({}, {elsewhere}, 20s, true);
+    take({}, {{812, {elsewhere}}}, 20s, true);
     EXPECT_THAT(scopes_of(foreign), testing::Each(model::Scope::held));
 }
 
 TEST_F(Snapshot, ANamespaceWhoseSocketsAreGoneIsLookedAtOnceMore) {
     auto elsewhere = row(2);
     elsewhere.network_namespace = foreign;
-    take({}, {elsewhere});
+    take({}, {{812, {elsewhere}}});
     take({}, {}, 20s);
     EXPECT_THAT(scopes_of(foreign), SizeIs(4));
     take({}, {}, 30s);
@@ -101,11 +129,9 @@ TEST_F(Snapshot, ANamespaceWhoseSocketsAreGoneIsLookedAtOnceMore) {
 }
 
 TEST_F(Snapshot, HoldersComeAndGoBetweenTwo) {
-    auto heir = row(1);
-    heir.image.pid = 900;
-    take({}, {row(1), heir});
+    take({}, {{812, {row(1)}}, {900, {row(1)}}});
     EXPECT_THAT(all<model::HolderSeen>(), SizeIs(2));
-    take({}, {heir}, 20s);
+    take({}, {{900, {row(1)}}}, 20s);
     EXPECT_THAT(all<model::HolderSeen>(), IsEmpty()) << "known";
     ASSERT_THAT(all<model::HolderGone>(), SizeIs(1));
     EXPECT_EQ(all<model::HolderGone>()[0].process.pid, 812);
@@ -115,19 +141,19 @@ TEST_F(Snapshot, HoldersComeAndGoBetweenTwo) {
 }
 
 TEST_F(Snapshot, ListenersAreToldBeforeConnections) {
-    auto listener = row(1, 0);
+    auto listener = row(1);
     listener.peer_port = 0;
     listener.state = 10;
-    take({row(2, 0), row(3, 0), listener, row(4, 0)}, {});
+    take({row(2), row(3), listener, row(4)}, {});
     ASSERT_THAT(all<model::SocketSeen>(), SizeIs(4));
     EXPECT_EQ(all<model::SocketSeen>()[0].key.value, 1U);
 }
 
 TEST_F(Snapshot, TheLockTellsWhoChoseThePort) {
     auto listener = row(1, PORTD_PORT_LOCKED);
-    auto automatic = row(2, 0);
+    auto automatic = row(2);
     listener.peer_port = automatic.peer_port = 0;
-    take({listener, automatic, row(3, 0)}, {});
+    take({listener, automatic, row(3)}, {});
     for (const auto &seen : all<model::SocketSeen>()) {
         const auto expected = seen.key.value == 1   ? std::optional(PortChoice::explicit_)
                               : seen.key.value == 2 ? std::optional(PortChoice::automatic)
@@ -149,14 +175,49 @@ TEST_F(Snapshot, TheKernelsSocketsAreTheKernels) {
     EXPECT_FALSE(snapshot_.has_kernel_sockets());
 }
 
-TEST_F(Snapshot, WhatCannotBeUnderstoodIsAFaultAndTellsNothing) {
+TEST_F(Snapshot, WhatIsAsItWasIsToldTwice) {
+    const auto look = [&](std::vector<portd_row> rows, bool is_whole = false) {
+        take({}, {{700, {row(8)}}, {812, std::move(rows)}, {900, {row(9)}}}, 10s, is_whole);
+        return seen();
+    };
+    EXPECT_THAT(look({row(1), row(2)}), UnorderedElementsAre(1U, 2U, 8U, 9U));
+    EXPECT_THAT(look({row(1), row(2)}), UnorderedElementsAre(1U, 2U, 8U, 9U));
+    EXPECT_THAT(look({row(1), row(2)}), IsEmpty());
+    auto closing = row(2);
+    closing.state = 8;
+    EXPECT_THAT(look({row(1), closing}), UnorderedElementsAre(2U)) << "a new state";
+    EXPECT_THAT(look({row(3), row(1), closing}), UnorderedElementsAre(2U, 3U)) << "a new socket";
+    EXPECT_THAT(all<model::HolderSeen>(), SizeIs(1));
+    EXPECT_THAT(look({closing}), IsEmpty()) << "others were closed";
+    EXPECT_THAT(all<model::HolderGone>(), IsEmpty());
+    EXPECT_THAT(look({closing}, true), UnorderedElementsAre(2U, 8U, 9U)) << "after a loss";
+}
+
+TEST_F(Snapshot, WhatWasReadInVainChangesNothing) {
+    take({}, {{812, {row(1)}}});
+    snapshot_.begin();
+    snapshot_.meet_held(process(900));
+    take({}, {{812, {row(1)}}}, 20s);
+    EXPECT_THAT(all<model::HolderSeen>(), IsEmpty());
+    EXPECT_THAT(all<model::HolderGone>(), IsEmpty());
+}
+
+TEST_F(Snapshot, AProcessWithTwoDescriptorTablesHasWhatIsInEither) {
+    take({}, {{812, {row(1)}}, {900, {row(3)}}, {812, {row(2)}}});
+    EXPECT_THAT(all<model::HolderSeen>(), SizeIs(3));
+    take({}, {{812, {row(1)}}, {900, {row(3), row(2)}}}, 20s);
+    EXPECT_THAT(all<model::HolderSeen>(), SizeIs(1));
+    ASSERT_THAT(all<model::HolderGone>(), SizeIs(1));
+    EXPECT_EQ(all<model::HolderGone>()[0].key.value, 2U);
+}
+
+TEST_F(Snapshot, WhatCannotBeUnderstoodIsAFault) {
     auto broken = joined({row(1)});
     broken.resize(broken.size() - 1);
-    const Sink sink = [this](const model::Observation &observation) {
-        observed_.push_back(observation);
-    };
-    EXPECT_THROW(snapshot_.begin(broken, {}, at(10s), sink), std::system_error);
-    EXPECT_THAT(observed_, IsEmpty());
+    snapshot_.begin();
+    EXPECT_THROW(snapshot_.meet_tables(broken), std::system_error);
+    EXPECT_THROW(snapshot_.meet_held(joined({row(1)})), std::system_error) << "held by nobody";
+    EXPECT_THROW(snapshot_.meet_tables(bytes_of(socket_record(PORTD_BOUND))), std::system_error);
 }
 
 } // namespace

@@ -717,6 +717,7 @@ TEST_F(CommandLine, StatusOfATierWithHooks) {
     records.status.events_received = 48;
     records.status.events_lost = 2;
     records.status.witness_misses = 0;
+    records.status.witness_overflows = 0;
     records.status.self_check = proto::SelfCheck{t0, true, "seen after 2 ms \x1b[2J"};
     {
         const FakeDaemon daemon(answers_from(records));
@@ -731,8 +732,11 @@ TEST_F(CommandLine, StatusOfATierWithHooks) {
     }
     records.status.self_check->passed = false;
     records.status.events_issued.reset();
+    records.status.witness_overflows = 3;
     const FakeDaemon daemon(answers_from(records));
     const std::string out = run({"status", "--socket", daemon.path()}).out;
+    EXPECT_THAT(out, HasSubstr("Witness: 0 sockets that capture had not seen since the start; 3 "
+                               "times it did not hear all, so there may be more\n"));
     EXPECT_THAT(out, HasSubstr("Self-check: failed "));
     EXPECT_THAT(out, HasSubstr("a second; 48 received, 2 lost"));
 }

@@ -250,6 +250,17 @@ TEST(ScopeHeld, EndsWhatNobodyHas) {
     EXPECT_EQ(script.lease().freed, When::observed(ms(1800))) << "late";
 }
 
+// After a loss the end lies between what the last look before it could rely on and the one after.
+TEST(ScopeHeld, EndsWhatWasThereWhenItWasLastCounted) {
+    Script script;
+    script.apply(sent(1, local, ms(1000)));
+    script.apply(ScanStarted{udp4, ms(5000)});
+    script.apply(ScanFinished{udp4, ms(5010), Scope::nothing, true});
+    EXPECT_EQ(script.ledger.open_leases(), 1U);
+    scan(script, udp4, ms(7000), Scope::held);
+    EXPECT_EQ(script.lease().freed, When::sampled(ms(5000), ms(7010)));
+}
+
 TEST(ScopeHeld, LeavesAloneWhatNeedsNoHolder) {
     Script script;
     const auto orphan = connecting(1, ms(1000));

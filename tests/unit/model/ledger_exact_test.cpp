@@ -52,6 +52,16 @@ TEST(PortTaken, NeverGoesBack) {
     EXPECT_OPENER(lease, worker);
 }
 
+TEST(PortTaken, OfASocketThatMayBeOlderIsNoOpening) {
+    auto taken = listening(1, ms(1000));
+    taken.may_be_older = true;
+    const auto lease = lease_after({taken});
+    EXPECT_EQ(lease.opened, When::sampled(std::nullopt, ms(1000)));
+    EXPECT_TRUE(is(lease, lease.opener, program, Provenance::inferred));
+    EXPECT_EQ(lease_after({taken, bound(1, ms(900), worker)}).opened, When::observed(ms(900)));
+    EXPECT_EQ(lease_after({bound(1, ms(900), worker), taken}).opened, When::observed(ms(900)));
+}
+
 TEST(PortTaken, BySimultaneousOpenIsStillOfAClient) {
     EXPECT_EQ(lease_after({connecting(1, ms(1000)), connected(1, ms(1001), Role::accepted)}).role,
               Role::client);

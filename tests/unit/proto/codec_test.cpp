@@ -115,11 +115,11 @@ TEST(Codec, NamesTheFieldWithinAReply) {
 TEST(Codec, CountsOfEventsAreAbsentWhereThereAreNoHooks) {
     Status status = samples::status();
     status.events_per_second = status.events_issued = status.events_received = status.events_lost =
-        status.witness_misses = std::nullopt;
+        status.witness_misses = status.witness_overflows = std::nullopt;
     status.self_check.reset();
     const json wire = encode(status);
     for (const char *field : {"eventsPerSecond", "eventsIssued", "eventsReceived", "eventsLost",
-                              "witnessMisses", "selfCheck"})
+                              "witnessMisses", "witnessOverflows", "selfCheck"})
         EXPECT_FALSE(wire.contains(field)) << field;
     EXPECT_EQ(std::get<Status>(decode<Status>(wire)), status);
     json negative = encode(samples::status());
