@@ -1,6 +1,6 @@
 #include "store/lease_filter.hpp"
 
-#include "store/lease_times.hpp"
+#include "store/lease_state.hpp"
 #include "store/row.hpp"
 
 #include <cstdint>
@@ -128,22 +128,19 @@ struct TimeSql {
     std::string earliest; // after the opening, as is the other; NULL: not known
     std::string latest;
 
-    TimeSql(const std::string &name, int shift) {
-        const std::string kind = "(ifnull(l.kinds, " + std::to_string(observed_kinds) + ") >> " +
-                                 std::to_string(shift) + " & 31)";
-        const std::string at_us = "l." + name + "_us";
+    TimeSql(Time time, const std::string &at_us, const std::string &spread_us) {
+        const std::string kind = kind_sql(time);
         is_there = kind + " > 0";
         earliest = "CASE WHEN " + kind + " BETWEEN 1 AND 8 OR " + kind +
-                   " BETWEEN 13 AND 16 THEN " + at_us + " - ifnull(l." + name +
-                   "_spread_us, 0) END";
+                   " BETWEEN 13 AND 16 THEN " + at_us + " - ifnull(" + spread_us + ", 0) END";
         latest = "CASE WHEN " + kind + " BETWEEN 1 AND 12 THEN " + at_us + " END";
     }
 };
 
 std::string length_conditions(BoundSql &sql, const model::LeaseQuery &query,
                               const OpeningSql &opening) {
-    const TimeSql closed("closed", 5);
-    const TimeSql freed("freed", 10);
+    const TimeSql closed(Time::closed, "l.closed_us", "l.closed_spread_us");
+    const TimeSql freed(Time::freed, "(ifnull(l.closed_us, 0) + l.freed_us)", "l.freed_spread_us");
     const auto until = [&](const std::string &of_closed, const std::string &of_freed) {
         return "CASE WHEN " + closed.is_there + " THEN " + of_closed + " WHEN " + freed.is_there +
                " THEN " + of_freed + " ELSE " + sql.put(query.now_us) + " - " + opening.by + " END";
@@ -167,7 +164,7 @@ std::string lease_conditions(BoundSql &sql, const model::LeaseQuery &query,
     if (query.role)
         text += " AND f.role = " + sql.put(number(*query.role));
     if (query.outcome)
-        text += " AND l.outcome = " + sql.put(number(*query.outcome));
+        text += " AND " + outcome_sql() + " = " + sql.put(number(*query.outcome));
     if (query.local)
         text += " AND " + address_is_in_range(sql, "f.local_address", *query.local);
     if (query.peer)

@@ -2,6 +2,7 @@
 
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
+#include "store/lease_state.hpp"
 #include "store/lease_writer.hpp"
 #include "store/rotation.hpp"
 #include "store/schema.hpp"
@@ -28,7 +29,8 @@ void enter_boot(OpenedStore &store, const BootInfo &boot) {
 std::vector<std::int64_t> serials_left_open(OpenedStore &store) {
     std::vector<std::int64_t> serials;
     Statement select(*store.database, "SELECT l.id FROM lease AS l JOIN flow AS f ON f.id = l.flow "
-                                      "WHERE l.span = 2 AND f.boot <> ?1");
+                                      "WHERE f.boot <> ?1 AND " +
+                                          is_long(Span::open));
     Execution row(select);
     row.bind(store.boot);
     while (row.next())
@@ -55,7 +57,7 @@ void end_lease(model::Lease &lease, std::optional<std::int64_t> watched_until_us
 
 void end_leases_of_other_boots(OpenedStore &store) {
     Interning interning(*store.database, store.boot, store.info.wall_offset_us);
-    LeaseWriter writer(*store.database, interning, *store.part, {store.boot, 0}, {});
+    LeaseWriter writer(*store.database, interning, *store.part, {store.boot, 0}, {}, 0);
     LeaseRows rows(*store.database, *store.part);
     Statement watched(*store.database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
     for (const std::int64_t serial : serials_left_open(store)) {

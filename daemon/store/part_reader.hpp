@@ -38,9 +38,8 @@ class PartReader {
     // The statement of that text, prepared once. It lives until the next begin().
     Statement &statement(const std::string &sql);
 
-    // The serial of the lease of the query's port that was freed last. Of brief leases, so many are
-    // looked at as a page looks at.
-    std::optional<std::int64_t> last_freed(const model::LeaseQuery &query);
+    // The serial of the lease of the query's port that was freed last.
+    std::optional<std::int64_t> last_freed(const model::LeaseQuery &query, Holdings holdings);
 
     // Intervals of coverage, and gaps, that touch [since, until].
     std::vector<proto::CoverageInterval> coverage(std::optional<std::int64_t> since_us,

@@ -283,7 +283,7 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     {
         const Snapshot snapshot(*state_);
         for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && !found; ++part)
-            if (const auto serial = part->second.last_freed(query))
+            if (const auto serial = part->second.last_freed(query, state_->holdings(part->second)))
                 found = part->second.rows().lease(*serial);
     }
     if (!found)

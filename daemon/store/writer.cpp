@@ -4,6 +4,7 @@
 #include "store/fault.hpp"
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
+#include "store/lease_state.hpp"
 #include "store/lease_writer.hpp"
 #include "store/open_store.hpp"
 #include "store/part_files.hpp"
@@ -30,7 +31,7 @@ constexpr int commits_until_retry = 100;
 // The open file with its statements.
 class Writer::Session {
   public:
-    explicit Session(OpenedStore opened);
+    Session(OpenedStore opened, std::int64_t waiting_leases);
 
     const OpenedStore &opened() const { return opened_; }
     std::int64_t bytes() { return opened_.database->integer("PRAGMA page_count") * page_bytes_; }
@@ -73,14 +74,14 @@ class Writer::Session {
     std::int64_t now_us_; // the latest moment that was stored
 };
 
-Writer::Session::Session(OpenedStore opened)
+Writer::Session::Session(OpenedStore opened, std::int64_t waiting_leases)
     : opened_(std::move(opened)),
       interning_(*opened_.database, opened_.boot, opened_.info.wall_offset_us),
       lease_writer_(*opened_.database, interning_, *opened_.part,
                     {opened_.boot, opened_.info.wall_offset_us},
-                    {opened_.leases, opened_.last_serial}),
+                    {opened_.leases, opened_.last_serial}, waiting_leases),
       rows_(*opened_.database, *opened_.part),
-      select_open_(*opened_.database, "SELECT id FROM lease WHERE span = 2"),
+      select_open_(*opened_.database, "SELECT id FROM lease AS l WHERE " + is_long(Span::open)),
       put_coverage_(*opened_.database,
                     "INSERT INTO coverage(boot, source, since_us, until_us) VALUES(?1, ?2, ?3, ?4) "
                     "ON CONFLICT(boot, source, since_us) DO UPDATE SET "
@@ -284,12 +285,13 @@ Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, co
     : directory(path, boot.boot_id), limits(kept) {
     const PartFile current = find_current_part(directory);
     try {
-        session = std::make_unique<Session>(open_store(directory, current, boot));
+        session =
+            std::make_unique<Session>(open_store(directory, current, boot), limits.waiting_leases);
     } catch (const DamagedStore &damage) {
         set_aside = store::set_aside(path_of(directory.path(), current), damage.what());
         directory.forget_previous_run(); // it was about the file that is gone
-        session =
-            std::make_unique<Session>(open_store(directory, find_current_part(directory), boot));
+        session = std::make_unique<Session>(
+            open_store(directory, find_current_part(directory), boot), limits.waiting_leases);
     }
     retention.emplace(directory.path(), session->opened().file.number);
     part_began_us = session->opened().part->since_us.value_or(session->now_us());
@@ -302,7 +304,8 @@ void Writer::State::begin_part() {
     const std::int64_t number = given_up.file.number;
     const PartFile next = session->make_next();
     try {
-        session = std::make_unique<Session>(open_store(directory, next, boot));
+        session =
+            std::make_unique<Session>(open_store(directory, next, boot), limits.waiting_leases);
     } catch (...) {
         remove_database(path_of(directory.path(), next)); // the current part is still the newest
         throw;

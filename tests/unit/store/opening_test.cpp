@@ -317,11 +317,12 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
 
 TEST(Opening, ARowThatNoPortdWroteIsDamage) {
     for (const std::string change :
-         {"lease SET phase = 77", "lease SET port = 65536", "lease SET flow = 999",
-          "lease SET kinds = 31", "lease SET kinds = 0", "lease SET opened_spread_us = 7",
-          "lease SET freed_us = 1", "flow SET protocol = -1", "flow SET local_address = 99",
-          "flow SET opener = 5", "flow SET uid = -1", "flow SET boot = 99",
-          "flow SET process = 999", "flow SET key_kind = 3", "address SET value = x'00'"}) {
+         {"lease SET state = -1", "lease SET state = 1 << 25", "lease SET state = state & ~7 | 6",
+          "lease SET port = 65536", "lease SET flow = 999", "lease SET state = state | (31 << 20)",
+          "lease SET opened_spread_us = 7", "lease SET freed_us = 1", "flow SET protocol = -1",
+          "flow SET local_address = 99", "flow SET opener = 5", "flow SET uid = -1",
+          "flow SET boot = 99", "flow SET process = 999", "flow SET key_kind = 3",
+          "address SET value = x'00'"}) {
         TemporaryDirectory directory;
         fill(directory.path());
         {
@@ -339,7 +340,8 @@ TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAsideAtTheNextStart) {
     fill(directory.path());
     {
         Database database(directory / "current-000001.db", Database::Access::write);
-        database.execute("UPDATE lease SET phase = 77 WHERE id = 100");
+        database.execute(
+            "UPDATE lease SET state = (state & ~(7 << 12)) | (1 << 12) WHERE id = 100");
     }
     {
         const Writer writer(directory.path(), first_boot);
