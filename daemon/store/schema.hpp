@@ -1,9 +1,7 @@
 // Private to the store: the tables. Rules for whoever changes them:
 //
-//  * Times are int64 microseconds: CLOCK_BOOTTIME plus boot.base_offset_us. So they are wall-clock
-//  times
-//    as of the first start of portd in that boot, and within a boot strictly ordered with exact
-//    durations, whatever was done to the clock meanwhile.
+//  * Times are int64 microseconds of row time (store/boot.hpp): CLOCK_BOOTTIME plus
+//    boot.base_offset_us. The table wall_clock turns them into wall time.
 //  * Enumerations are stored as the numbers of proto/vocabulary.hpp. Their values are append-only:
 //  a new
 //    word gets the next number, and no number changes its meaning.
@@ -21,7 +19,7 @@ namespace portd::store {
 class Database;
 
 constexpr std::int32_t application_id = 0x706f7274; // "port"
-constexpr std::int32_t schema_version = 3;
+constexpr std::int32_t schema_version = 4;
 
 // The last value of each stored enumeration: what a row may say, and how many words the view
 // spells.

@@ -68,7 +68,12 @@ Moment any_moment() {
     return {.usec = maybe(any_integer),
             .earliest_usec = maybe(any_integer),
             .latest_usec = maybe(any_integer),
-            .provenance = any_provenance()};
+            .provenance = any_provenance(),
+            .boot_usec = maybe(any_integer)};
+}
+
+ClockStep any_clock_step() {
+    return {.from_usec = any_integer(), .to_usec = any_integer()};
 }
 
 Ancestor any_ancestor() {
@@ -118,7 +123,11 @@ Gap gap() {
 } // namespace
 
 Moment moment() {
-    return {.usec = 5, .earliest_usec = 4, .latest_usec = 6, .provenance = Provenance::sampled};
+    return {.usec = 5,
+            .earliest_usec = 4,
+            .latest_usec = 6,
+            .provenance = Provenance::sampled,
+            .boot_usec = 2};
 }
 
 Process process() {
@@ -170,6 +179,7 @@ Lease lease() {
 BindFailure bind_failure() {
     return {.boot_id = "b",
             .at_usec = 5,
+            .boot_usec = 4,
             .protocol = Protocol::udp,
             .family = Family::ipv6,
             .local_address = "::",
@@ -188,7 +198,8 @@ BindFailure bind_failure() {
 Coverage coverage() {
     return {.intervals = {{.since_usec = 1, .until_usec = 2, .source = CaptureTier::ebpf}},
             .gaps = {gap()},
-            .complete = true};
+            .complete = true,
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}}};
 }
 
 HistoryRequest history_request() {
@@ -254,6 +265,7 @@ Status status() {
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
             .gaps = {gap()},
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}},
             .cpu_usec = 9,
             .resident_bytes = 10};
 }
@@ -298,6 +310,7 @@ Lease any_lease() {
 BindFailure any_bind_failure() {
     return {.boot_id = any_text(),
             .at_usec = any_integer(),
+            .boot_usec = maybe(any_integer),
             .protocol = any_protocol(),
             .family = any_of({Family::ipv4, Family::ipv6}),
             .local_address = any_text(),
@@ -314,7 +327,10 @@ BindFailure any_bind_failure() {
 }
 
 Coverage any_coverage() {
-    return {.intervals = several(any_interval), .gaps = several(any_gap), .complete = flip()};
+    return {.intervals = several(any_interval),
+            .gaps = several(any_gap),
+            .complete = flip(),
+            .clock_steps = several(any_clock_step)};
 }
 
 HistoryRequest any_history_request() {
@@ -390,6 +406,7 @@ Status any_status() {
             .stored_bytes = any_integer(),
             .losses = several(any_loss),
             .gaps = several(any_gap),
+            .clock_steps = several(any_clock_step),
             .cpu_usec = any_integer(),
             .resident_bytes = any_integer()};
 }
