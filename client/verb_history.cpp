@@ -81,6 +81,7 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     form.detail = question.detail;
     form.charset = session.charset();
     form.now_usec = session.now_usec();
+    form.clock_offset_usec = session.clock_offset_usec();
     form.at_usec = question.request.at_usec;
     form.own_namespace = ask_own_namespace(connection);
     const auto printer = make_lease_printer(form, question.folding, session);
@@ -106,6 +107,11 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     return answer;
 }
 
+void say_clock_steps(const proto::Coverage &coverage, Session &session) {
+    for (const std::string &remark : clock_remarks(coverage))
+        session.remark(remark);
+}
+
 // Says why there is no lease. What is not an answer goes the way of remarks.
 void print_empty(const Question &question, const proto::LeaseReply &last, Connection &connection,
                  Session &session) {
@@ -123,13 +129,16 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
     const auto since =
         watching == Watching::never ? records_since(connection) : std::optional<std::int64_t>();
     const std::string sentence = describe_empty(question.request, last, since, session.charset());
-    if (watching == Watching::never)
-        return session.remark(sentence);
+    if (watching == Watching::never) {
+        session.remark(sentence);
+        return say_clock_steps(*last.coverage, session);
+    }
     session.sentence(sentence);
     if (const auto remark = snapshot_remark(*last.coverage))
         session.remark(*remark);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
+    say_clock_steps(*last.coverage, session);
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
@@ -153,6 +162,8 @@ ExitStatus run(const Typed &typed, Session &session) {
     else
         for (const std::string &remark : gap_remarks(*answer.last.coverage, session.charset()))
             session.remark(remark);
+    if (answer.leases != Entries::none)
+        say_clock_steps(*answer.last.coverage, session);
     if (answer.last.withheld)
         session.remark(withheld_remark);
     if (question.cursors == Cursors::shown && answer.last.cursor)

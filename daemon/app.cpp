@@ -58,7 +58,8 @@ class CaptureLoop {
           sample_timer_(context_),
           commit_timer_(context_),
           reading_timer_(context_),
-          signals_(context_, SIGTERM, SIGINT) {
+          signals_(context_, SIGTERM, SIGINT),
+          clock_watch_(context_, system::watch_clock().release()) {
         for (const int fd : source.descriptors())
             watched_.emplace_back(context_, fd);
     }
@@ -77,6 +78,7 @@ class CaptureLoop {
         });
         for (auto &descriptor : watched_)
             watch(descriptor);
+        watch_clock();
         schedule_sample();
         if (reading_period_ > reading_period_.zero())
             schedule_reading();
@@ -100,6 +102,18 @@ class CaptureLoop {
                                   read_events();
                                   watch(descriptor);
                               });
+    }
+
+    // Each commit says what the clock shows: so what happens from now on has the new time.
+    void watch_clock() {
+        clock_watch_.async_wait(Descriptor::wait_read,
+                                [this](const boost::system::error_code &error) {
+                                    if (error)
+                                        return;
+                                    system::forget_setting(clock_watch_.native_handle());
+                                    commit();
+                                    watch_clock();
+                                });
     }
 
     void read_events() {
@@ -169,6 +183,7 @@ class CaptureLoop {
     asio::steady_timer commit_timer_;
     asio::steady_timer reading_timer_;
     asio::signal_set signals_;
+    Descriptor clock_watch_;
     std::list<Descriptor> watched_;
     steady_clock::time_point sampled_at_ = steady_clock::now();
     steady_clock::duration sample_took_{};
@@ -280,8 +295,11 @@ void serve(const Settings &settings) {
     recorder.sample();
     recorder.commit();
 
-    const store::Present present{.run_since_us = writer.wall_us(started),
-                                 .longest_lag_us = 2 * settings.interval.count() + slow_sample_us};
+    const std::int64_t base_us = writer.boot().base_offset_us;
+    const store::Present present{
+        .run_since_us = writer.row_us(started),
+        .longest_lag_us = 2 * settings.interval.count() + slow_sample_us,
+        .now_us = [&clock, base_us] { return to_us(clock.now()) + base_us; }};
     store::Reader reader(settings.state_dir, present);
     server::Listener listener = server::listen(settings.socket);
     server::Server server(listener, reader, live);

@@ -39,7 +39,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
       counted_(source_.events().value_or(capture::EventAccount{})),
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
-    ledger_.file_by_time(writer_.boot().wall_offset_us);
+    ledger_.file_by_time(writer_.boot().base_offset_us);
     take_over();
 }
 
@@ -113,8 +113,8 @@ void Recorder::account(const capture::Sample &sample) {
     }
     if (!watching_since_) {
         watching_since_ = sample.began;
-        if (const auto before = writer_.watched_until_wall_us())
-            gaps_.push_back({*before, std::max(*before, writer_.wall_us(sample.began)),
+        if (const auto before = writer_.watched_until_row_us())
+            gaps_.push_back({*before, std::max(*before, writer_.row_us(sample.began)),
                              not_watching_, std::nullopt});
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
@@ -132,7 +132,7 @@ void Recorder::take_losses() {
 
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
                          std::optional<std::int64_t> lost) {
-    gaps_.push_back({writer_.wall_us(since), writer_.wall_us(until), cause, lost});
+    gaps_.push_back({writer_.row_us(since), writer_.row_us(until), cause, lost});
 }
 
 void Recorder::commit() {
@@ -151,7 +151,8 @@ void Recorder::commit() {
                        .gaps = gaps_,
                        .bind_failures = bind_failures_,
                        .namespaces = namespace_names_,
-                       .ring_mark = source_.note(notes)};
+                       .ring_mark = source_.note(notes),
+                       .clock = store::ClockReading{clock_.now(), clock_.wall_offset_us()}};
     if (watching_since_)
         batch.watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
     store(batch);

@@ -62,7 +62,7 @@ class Recorder {
     std::string failure_;                               // of the last sample
     std::vector<std::string> limitations_;              // of the source, as last said
     std::vector<model::Lease> pending_;                 // changed, not committed
-    std::vector<proto::Gap> gaps_;                      // not committed
+    std::vector<proto::Gap> gaps_;                      // not committed, in row time
     std::vector<model::BindFailure> bind_failures_;     // not committed
     std::vector<store::NamespaceName> namespace_names_; // not committed
     std::map<std::string, std::int64_t> losses_;

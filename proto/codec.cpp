@@ -42,6 +42,7 @@ void describe(auto &visit, Is<Moment> auto &moment) {
     visit("usec", moment.usec);
     visit("earliestUsec", moment.earliest_usec);
     visit("latestUsec", moment.latest_usec);
+    visit("bootUsec", moment.boot_usec);
     visit("provenance", moment.provenance);
 }
 
@@ -100,6 +101,7 @@ void describe(auto &visit, Is<Lease> auto &lease) {
 void describe(auto &visit, Is<BindFailure> auto &failure) {
     visit("bootId", failure.boot_id);
     visit("atUsec", failure.at_usec);
+    visit("bootUsec", failure.boot_usec);
     visit("protocol", failure.protocol);
     visit("family", failure.family);
     visit("localAddress", failure.local_address);
@@ -128,9 +130,15 @@ void describe(auto &visit, Is<Gap> auto &gap) {
     visit("lostEvents", gap.lost_events);
 }
 
+void describe(auto &visit, Is<ClockStep> auto &step) {
+    visit("fromUsec", step.from_usec);
+    visit("toUsec", step.to_usec);
+}
+
 void describe(auto &visit, Is<Coverage> auto &coverage) {
     visit("intervals", coverage.intervals);
     visit("gaps", coverage.gaps);
+    visit.list("clockSteps", coverage.clock_steps);
     visit("complete", coverage.complete);
 }
 
@@ -241,6 +249,7 @@ void describe(auto &visit, Is<Status> auto &status) {
     visit("storedBytes", status.stored_bytes);
     visit("losses", status.losses);
     visit("gaps", status.gaps);
+    visit.list("clockSteps", status.clock_steps);
     visit("cpuUsec", status.cpu_usec);
     visit("residentBytes", status.resident_bytes);
 }

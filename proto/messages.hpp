@@ -21,6 +21,8 @@ struct Moment {
     std::optional<std::int64_t> earliest_usec;
     std::optional<std::int64_t> latest_usec;
     Provenance provenance = Provenance::unknown;
+    // CLOCK_BOOTTIME at `usec`, or at `latest_usec`, or at `earliest_usec` if that is all there is.
+    std::optional<std::int64_t> boot_usec = std::nullopt;
 
     bool operator==(const Moment &) const = default;
 };
@@ -88,6 +90,7 @@ struct Lease {
 struct BindFailure {
     std::string boot_id;
     std::int64_t at_usec = 0;
+    std::optional<std::int64_t> boot_usec; // CLOCK_BOOTTIME then
     Protocol protocol = Protocol::tcp;
     Family family = Family::ipv4;
     std::string local_address; // the requested ones
@@ -124,11 +127,20 @@ struct Gap {
     bool operator==(const Gap &) const = default;
 };
 
+// The wall clock was set while it showed `from_usec`, and showed `to_usec` then.
+struct ClockStep {
+    std::int64_t from_usec = 0;
+    std::int64_t to_usec = 0;
+
+    bool operator==(const ClockStep &) const = default;
+};
+
 // What portd can say about the interval that was asked for.
 struct Coverage {
     std::vector<CoverageInterval> intervals;
     std::vector<Gap> gaps;
     bool complete = false; // watched without a gap, the port is recorded, nothing was withheld
+    std::vector<ClockStep> clock_steps = {}; // that skip or repeat times of the interval
 
     bool operator==(const Coverage &) const = default;
 };
@@ -267,7 +279,8 @@ struct Status {
     std::int64_t stored_leases = 0;
     std::int64_t stored_bytes = 0;
     std::vector<LossCount> losses;
-    std::vector<Gap> gaps; // the newest, at most 16
+    std::vector<Gap> gaps;              // the newest, at most 16
+    std::vector<ClockStep> clock_steps; // the newest, at most 16
     std::int64_t cpu_usec = 0;
     std::int64_t resident_bytes = 0;
 

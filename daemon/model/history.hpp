@@ -1,5 +1,6 @@
 // What the server needs of the store and of the running daemon, as interfaces: the server and the
-// store never meet. Times are wall-clock microseconds since the epoch, as on the wire.
+// store never meet. Times are microseconds since the epoch by the wall clock as it was set then, as
+// on the wire. A wall time that the clock showed twice means both moments.
 #pragma once
 
 #include "model/address_range.hpp"
@@ -39,7 +40,8 @@ struct LeaseQuery {
     std::optional<std::int64_t> shorter_than_us;
     std::optional<std::int64_t> longer_than_us;
     std::int64_t now_us = 0;
-    // Leases that may have held the port at some moment of [since, until].
+    // Leases that may have held the port at some moment at which the wall clock showed a time of
+    // [since, until].
     std::optional<std::int64_t> since_us;
     std::optional<std::int64_t> until_us;
     // What an ordinary user may see: leases of sockets of this uid, and open leases of anybody.
@@ -98,10 +100,13 @@ class History {
     // The lease of the port that was freed last, among those the query admits.
     virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;
     // The part of [since, until] in which portd was watching, and each gap in it; absent bounds
-    // reach to the first record and to now.
+    // reach to the first record and to now. The future is left out: nobody could have watched it.
     virtual proto::Coverage coverage(std::optional<std::int64_t> since_us,
-                                     std::int64_t until_us) = 0;
+                                     std::optional<std::int64_t> until_us) = 0;
+    virtual proto::Coverage present_coverage() = 0;
     virtual std::vector<proto::Gap> newest_gaps(std::size_t limit) = 0;
+    // The newest last.
+    virtual std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) = 0;
 };
 
 // The daemon as it is now. Called from the server's thread while capture runs in another.

@@ -30,13 +30,13 @@ LeaseStream::LeaseStream(LeaseQuestion question, const Caller &caller)
     bind_failures_.after = sent_.bind_failure;
 }
 
-std::string LeaseStream::next(model::History &history, std::int64_t now_us) {
+std::string LeaseStream::next(model::History &history, std::int64_t) {
     std::string out;
     try {
         fetch(history);
         append_fetched(out);
         if (is_exhausted())
-            append_last(out, history, now_us);
+            append_last(out, history);
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
         finished_ = true;
@@ -76,8 +76,12 @@ void LeaseStream::append_fetched(std::string &out) {
 bool LeaseStream::lease_is_next() const {
     if (leases_.entries.empty() || bind_failures_.entries.empty())
         return bind_failures_.entries.empty();
-    const std::int64_t opened_us = opened_by_us(leases_.entries.front().content);
-    const std::int64_t attempt_us = bind_failures_.entries.front().content.at_usec;
+    const proto::Lease &lease = leases_.entries.front().content;
+    const proto::BindFailure &attempt = bind_failures_.entries.front().content;
+    const bool in_one_boot =
+        lease.boot_id == attempt.boot_id && lease.opened.boot_usec && attempt.boot_usec;
+    const std::int64_t opened_us = in_one_boot ? *lease.opened.boot_usec : opened_by_us(lease);
+    const std::int64_t attempt_us = in_one_boot ? *attempt.boot_usec : attempt.at_usec;
     return question_.query.newest_first ? opened_us > attempt_us : opened_us <= attempt_us;
 }
 
@@ -126,11 +130,12 @@ bool LeaseStream::is_exhausted() const {
     return question_.limit == 0 || (leases_.is_over() && bind_failures_.is_over());
 }
 
-void LeaseStream::append_last(std::string &out, model::History &history, std::int64_t now_us) {
+void LeaseStream::append_last(std::string &out, model::History &history) {
     proto::LeaseReply last;
     last.withheld = question_.withheld;
-    last.coverage = question_.coverage_of ? coverage_of(*question_.coverage_of, history, now_us)
-                                          : history.coverage(now_us, now_us);
+    const std::optional<Interval> &asked = question_.coverage_of;
+    last.coverage =
+        asked ? history.coverage(asked->since_us, asked->until_us) : history.present_coverage();
     last.coverage->complete = last.coverage->complete && question_.recorded && !last.withheld;
     out += framed(success(encode(last)));
     finished_ = true;

@@ -66,7 +66,7 @@ class LeaseStream final : public Stream {
     void append_lease(std::string &out);
     void append_bind_failure(std::string &out);
     void append(std::string &out, proto::LeaseReply reply);
-    void append_last(std::string &out, model::History &history, std::int64_t now_us);
+    void append_last(std::string &out, model::History &history);
     void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;
     bool is_exhausted() const;

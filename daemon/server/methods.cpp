@@ -195,7 +195,7 @@ proto::WhoReply who_holds(std::uint16_t port, const Request &request) {
             reply.last = visible(*std::move(last), request.caller, OthersOpen::withheld);
         reply.withheld = request.caller.sight == Sight::own;
     }
-    reply.coverage = request.backend.history.coverage(request.now_us, request.now_us);
+    reply.coverage = request.backend.history.present_coverage();
     reply.coverage.complete =
         reply.coverage.complete && !reply.withheld && is_recorded(query, request.backend);
     return reply;
@@ -242,6 +242,7 @@ Answer status(const Request &request) {
         return *refusal;
     proto::Status status = request.backend.daemon.status();
     status.gaps = request.backend.history.newest_gaps(16);
+    status.clock_steps = request.backend.history.newest_clock_steps(16);
     return success(encode(status));
 }
 

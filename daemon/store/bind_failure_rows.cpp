@@ -57,7 +57,7 @@ StoredBindFailure BindFailureRows::bind_failure(std::int64_t id) {
     failure.socket.kind = row.enumeration(model::SocketKey::Kind::tuple);
     failure.socket.value = static_cast<std::uint64_t>(row.integer());
     const std::int64_t at_us = row.integer();
-    failure.at = model::instant_from_us(at_us - stored.boot->wall_offset_us);
+    failure.at = model::instant_from_us(at_us - stored.boot->base_offset_us);
     failure.protocol = row.enumeration<Protocol>();
     failure.local.address = row.address().value_or(model::Address{});
     failure.local.port = row.fitting<std::uint16_t>();

@@ -23,7 +23,7 @@ void bind_bind_failure(Execution &execution, const model::BindFailure &failure, 
 struct StoredBindFailure {
     model::BindFailure failure;
     std::int64_t boot_row = 0;
-    const BootInfo *boot = nullptr; // lives as long as the LeaseRows
+    const StoredBoot *boot = nullptr; // lives as long as the LeaseRows
     std::optional<std::string> network_namespace_name;
 };
 

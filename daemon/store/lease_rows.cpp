@@ -48,7 +48,7 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     const auto port = row.fitting<std::uint16_t>();
     const Flow &common = flow(row.integer());
     Stored stored{common.lease, common.boot_row, &processes_.boot(common.boot_row), {}};
-    const std::int64_t base = stored.boot->wall_offset_us;
+    const std::int64_t base = stored.boot->base_offset_us;
     model::Lease &lease = stored.lease;
     lease.serial = serial;
     lease.local.port = port;

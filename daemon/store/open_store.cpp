@@ -1,5 +1,6 @@
 #include "store/open_store.hpp"
 
+#include "store/clock_table.hpp"
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
 #include "store/lease_state.hpp"
@@ -15,15 +16,71 @@
 namespace portd::store {
 namespace {
 
-void enter_boot(OpenedStore &store, const BootInfo &boot) {
-    Statement insert(*store.database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2) "
-                                      "ON CONFLICT(uuid) DO NOTHING");
-    Execution(insert).bind(boot.boot_id).bind(boot.wall_offset_us).run();
-    Statement select(*store.database, "SELECT id, base_offset_us FROM boot WHERE uuid = ?1");
+// The last moment of which the part tells.
+std::optional<std::int64_t> end_of_record(const OpenedStore &store) {
+    Statement select(*store.database,
+                     "SELECT (SELECT max(until_us) FROM coverage), (SELECT max(id) FROM lease)");
     Execution row(select);
-    row.bind(boot.boot_id).next();
-    store.boot = row.integer(0);
-    store.info = {boot.boot_id, row.integer(1)};
+    row.next();
+    std::optional<std::int64_t> end = row.optional_integer(0);
+    if (const auto id = row.optional_integer(1)) {
+        const Part &part = *store.part;
+        const std::int64_t filed = part.moment_us(part.serial_of(std::max<std::int64_t>(*id, 0)));
+        end = std::max(end.value_or(filed), filed);
+    }
+    return end;
+}
+
+// Row time less CLOCK_BOOTTIME in a boot that follows what is on record.
+std::int64_t base_of_next_boot(const OpenedStore &store, std::int64_t wall_offset_us) {
+    const auto end = end_of_record(store);
+    if (!end)
+        return wall_offset_us;
+    std::int64_t absence_us = 0;
+    if (__builtin_sub_overflow(wall_offset_us, store.walls.wall_us(*end), &absence_us) ||
+        absence_us > longest_absence_us)
+        absence_us = 0;
+    return *end + std::max<std::int64_t>(absence_us, 1);
+}
+
+std::optional<std::int64_t> watched_until(const OpenedStore &store, std::int64_t boot) {
+    Statement select(*store.database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
+    Execution row(select);
+    row.bind(boot).next();
+    return row.optional_integer(0);
+}
+
+void enter_boot(OpenedStore &store, const BootInfo &boot) {
+    Statement select(*store.database, "SELECT id, base_offset_us FROM boot WHERE uuid = ?1");
+    const auto is_known = [&] {
+        Execution row(select);
+        if (!row.bind(boot.boot_id).next())
+            return false;
+        store.boot = row.integer(0);
+        store.info = {boot.boot_id, row.integer(1)};
+        return true;
+    };
+    if (!is_known()) {
+        Statement insert(*store.database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2)");
+        Execution(insert)
+            .bind(boot.boot_id)
+            .bind(base_of_next_boot(store, boot.wall_offset_us))
+            .run();
+        is_known();
+    }
+}
+
+// The clock may have been set since the last run: when nobody looked.
+void read_clock(OpenedStore &store, const BootInfo &boot) {
+    const std::int64_t base_us = store.info.base_offset_us;
+    const auto until_us = watched_until(store, store.boot);
+    const std::int64_t since_us =
+        until_us ? std::max(*until_us, store.walls.last_set_us()) + 1 : base_us;
+    const ClockSetting setting{since_us, boot.wall_offset_us - base_us};
+    if (!store.walls.is_set_by(setting))
+        return;
+    write_setting(*store.database, setting);
+    store.walls.add(setting);
 }
 
 std::vector<std::int64_t> serials_left_open(OpenedStore &store) {
@@ -39,16 +96,13 @@ std::vector<std::int64_t> serials_left_open(OpenedStore &store) {
 }
 
 // The end of a lease that its boot left open: not before the last moment of which that boot tells,
-// nor after the start of this one. If the clock was set back in between, the second does not bound
-// the first.
-void end_lease(model::Lease &lease, std::optional<std::int64_t> watched_until_us,
-               std::int64_t next_boot_us) {
+// nor after the start of this one, if the clock tells when that was.
+void end_lease(model::Lease &lease, std::optional<model::Instant> watched_until,
+               std::optional<model::Instant> next_boot) {
     model::Instant earliest = lease.id.first_observed;
-    if (watched_until_us)
-        earliest = std::max(earliest, model::instant_from_us(*watched_until_us));
-    model::When end = model::When::inferred(earliest, std::nullopt);
-    if (next_boot_us >= to_us(earliest))
-        end.latest = model::instant_from_us(next_boot_us);
+    if (watched_until)
+        earliest = std::max(earliest, *watched_until);
+    const model::When end = model::When::inferred(earliest, next_boot);
     lease.phase = Phase::freed;
     lease.freed = end;
     if (!lease.closed)
@@ -56,40 +110,35 @@ void end_lease(model::Lease &lease, std::optional<std::int64_t> watched_until_us
 }
 
 void end_leases_of_other_boots(OpenedStore &store) {
-    Interning interning(*store.database, store.boot, store.info.wall_offset_us);
+    Interning interning(*store.database, store.boot, store.info.base_offset_us);
     LeaseWriter writer(*store.database, interning, *store.part, {store.boot, 0}, {}, 0);
     LeaseRows rows(*store.database, *store.part);
-    Statement watched(*store.database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
+    const std::int64_t start_us = store.info.base_offset_us;
+    const bool was_clock_set = store.walls.ahead_us(start_us) != store.walls.ahead_us(start_us - 1);
     for (const std::int64_t serial : serials_left_open(store)) {
         LeaseRows::Stored stored = rows.lease(serial);
-        const std::int64_t base = stored.boot->wall_offset_us;
-        Execution row(watched);
-        row.bind(stored.boot_row).next();
-        auto until_us = row.optional_integer(0);
-        if (until_us)
-            *until_us -= base;
-        end_lease(stored.lease, until_us, store.info.wall_offset_us - base);
+        const std::int64_t base = stored.boot->base_offset_us;
+        const auto instant = [base](std::int64_t us) { return model::instant_from_us(us - base); };
+        const auto until_us = watched_until(store, stored.boot_row);
+        end_lease(stored.lease, until_us ? std::optional(instant(*until_us)) : std::nullopt,
+                  was_clock_set ? std::nullopt : std::optional(instant(start_us)));
         writer.end(stored.lease, {stored.boot_row, base});
     }
 }
 
 void look_back(OpenedStore &store) {
-    Statement select(*store.database,
-                     "SELECT (SELECT max(until_us) FROM coverage WHERE boot = ?1), "
-                     "(SELECT max(until_us) FROM coverage WHERE boot <> ?1), "
-                     "(SELECT count(*) FROM lease), (SELECT max(id) FROM lease), "
-                     "(SELECT max(id) FROM bind_failure)");
+    store.watched_until_us = watched_until(store, store.boot);
+    Statement select(*store.database, "SELECT (SELECT max(until_us) FROM coverage), "
+                                      "(SELECT count(*) FROM lease), (SELECT max(id) FROM lease), "
+                                      "(SELECT max(id) FROM bind_failure)");
     Execution row(select);
-    row.bind(store.boot).next();
-    store.watched_until_us = row.optional_integer(0);
-    store.watched_until_any_boot_us = store.watched_until_us;
-    if (const auto other = row.optional_integer(1); other && !store.watched_until_us)
-        store.watched_until_any_boot_us = std::min(*other, store.info.wall_offset_us);
-    store.leases = row.integer(2);
+    row.next();
+    store.watched_until_any_boot_us = row.optional_integer(0);
+    store.leases = row.integer(1);
     // Leases that were taken along have negative ids: the part begins after them.
     if (store.part->origin)
-        store.last_serial = store.part->serial_of(std::max<std::int64_t>(row.integer(3), 0));
-    store.last_bind_failure = row.optional_integer(4).value_or(store.part->first_bind_failure - 1);
+        store.last_serial = store.part->serial_of(std::max<std::int64_t>(row.integer(2), 0));
+    store.last_bind_failure = row.optional_integer(3).value_or(store.part->first_bind_failure - 1);
 }
 
 } // namespace
@@ -114,7 +163,9 @@ OpenedStore open_store(const StateDirectory &directory, const PartFile &file,
     Transaction transaction(*store.database, Transaction::Kind::write);
     create_schema(*store.database);
     store.part = std::make_unique<Part>(read_part(*store.database));
+    read_wall_times(*store.database, store.walls);
     enter_boot(store, boot);
+    read_clock(store, boot);
     end_leases_of_other_boots(store);
     look_back(store);
     transaction.commit();

@@ -4,6 +4,7 @@
 #include "model/history.hpp"
 #include "proto/messages.hpp"
 #include "store/bind_failure_rows.hpp"
+#include "store/clock_table.hpp"
 #include "store/database.hpp"
 #include "store/lease_query.hpp"
 #include "store/lease_rows.hpp"
@@ -34,6 +35,9 @@ class PartReader {
     // Before each question: what is read until end() is one state of the part.
     void begin();
     void end();
+
+    // Adds what the part tells of the wall clock.
+    void read_clock(WallTimes &walls) { read_wall_times(database_, walls); }
 
     // The statement of that text, prepared once. It lives until the next begin().
     Statement &statement(const std::string &sql);

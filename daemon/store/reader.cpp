@@ -5,6 +5,7 @@
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
 #include "store/user_names.hpp"
+#include "store/wall_coverage.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
@@ -19,6 +20,8 @@
 
 namespace portd::store {
 namespace {
+
+constexpr std::size_t most_clock_steps = 16;
 
 // Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
 constexpr std::size_t most_obstacles = 512;
@@ -40,6 +43,8 @@ struct Reader::State {
     const std::int64_t few_leases;
     std::vector<PartFile> files;          // as last listed
     std::map<PartFile, PartReader> parts; // by number
+    WallTimes walls;
+    std::vector<PartFile> walls_of; // the files of which `walls` tells
     UserNames names;
 
     // A lease or a bind failure that a page shows, in the time of its boot.
@@ -52,13 +57,17 @@ struct Reader::State {
         : directory(std::move(state_directory)), present(now), few_leases(few) {}
 
     void open_parts();
+    void read_clock();
     bool have_changed() const;
     Holdings holdings(const PartReader &part) const;
     LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
     bool may_have_had_port(const StoredBindFailure &failure, std::optional<Role> role,
                            std::vector<LeaseRows::Stored> &found);
-    FoundFailure find_failure(const Candidate &candidate);
+    FoundFailure find_failure(const StoredBindFailure &stored);
+    CoverageRecords bounds_of_record();
+    proto::Coverage coverage(const CoverageRecords &bounds, const Stretch &rows);
+    std::int64_t now_us(const CoverageRecords &bounds) const;
     proto::Lease to_wire(const LeaseRows::Stored &stored);
     proto::BindFailure to_wire(const FoundFailure &found);
     std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
@@ -89,6 +98,7 @@ class Snapshot {
             state.open_parts();
             for (auto &[file, part] : state.parts)
                 part.begin();
+            state.read_clock();
         } catch (const std::exception &) {
             if (!state.have_changed())
                 throw;
@@ -109,6 +119,18 @@ void Reader::State::open_parts() {
     for (const PartFile &file : files)
         if (!parts.contains(file))
             parts.try_emplace(file, directory, file);
+}
+
+// Sealed parts tell what they told before, and the one that is written tells of the last settings.
+void Reader::State::read_clock() {
+    if (walls_of != files) {
+        walls.clear();
+        for (auto &[file, part] : parts)
+            part.read_clock(walls);
+        walls_of = files;
+    } else {
+        parts.rbegin()->second.read_clock(walls);
+    }
 }
 
 // The writer can begin another part at any time, seal one, or drop one.
@@ -155,7 +177,7 @@ bool Reader::State::may_have_had_port(const StoredBindFailure &stored, std::opti
     query.protocol = failure.protocol;
     query.network_namespace = failure.socket.network_namespace;
     query.role = role;
-    query.since_us = query.until_us = to_us(failure.at) + stored.boot->wall_offset_us;
+    query.since_us = query.until_us = to_us(failure.at) + stored.boot->base_offset_us;
     query.newest_first = true;
     Merge merge = leases(query, std::nullopt);
     Candidate candidate;
@@ -171,8 +193,8 @@ bool Reader::State::may_have_had_port(const StoredBindFailure &stored, std::opti
     return true;
 }
 
-Reader::State::FoundFailure Reader::State::find_failure(const Candidate &candidate) {
-    FoundFailure found{candidate.part->bind_failures().bind_failure(candidate.number), {}};
+Reader::State::FoundFailure Reader::State::find_failure(const StoredBindFailure &stored) {
+    FoundFailure found{stored, {}};
     std::vector<LeaseRows::Stored> leases;
     const bool are_all = may_have_had_port(found.stored, std::nullopt, leases);
     if (!are_all) {
@@ -185,7 +207,7 @@ Reader::State::FoundFailure Reader::State::find_failure(const Candidate &candida
 }
 
 proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
-    proto::Lease wire = store::to_wire(stored.lease, *stored.boot,
+    proto::Lease wire = store::to_wire(stored.lease, {*stored.boot, walls},
                                        [this](std::uint32_t uid) { return user_name(uid); });
     wire.network_namespace_name = stored.network_namespace_name;
     return wire;
@@ -193,7 +215,7 @@ proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
 
 proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     const StoredBindFailure &stored = found.stored;
-    proto::BindFailure wire = store::to_wire(stored.failure, *stored.boot,
+    proto::BindFailure wire = store::to_wire(stored.failure, {*stored.boot, walls},
                                              [this](std::uint32_t uid) { return user_name(uid); });
     wire.network_namespace_name = stored.network_namespace_name;
     wire.error = found.obstacles.error;
@@ -214,7 +236,52 @@ Reader::~Reader() = default;
 
 namespace {
 
-// Up to `limit` of what matches, each made by `make`; and where to go on, if that was not all.
+// The row time in which a lease can have had its port.
+Stretch life_of(const LeaseRows::Stored &stored) {
+    const model::Lease &lease = stored.lease;
+    const std::int64_t base_us = stored.boot->base_offset_us;
+    Stretch life;
+    const auto opened = lease.opened.latest.value_or(lease.id.first_observed);
+    life.since_us =
+        to_us(std::min(opened, lease.opened.earliest.value_or(model::Instant{}))) + base_us;
+    if (lease.freed && lease.freed->latest)
+        life.until_us = to_us(*lease.freed->latest) + base_us;
+    return life;
+}
+
+Stretch life_of(const StoredBindFailure &stored) {
+    const std::int64_t at_us = to_us(stored.failure.at) + stored.boot->base_offset_us;
+    return {at_us, at_us};
+}
+
+// A query in row time: from the first moment that was asked for to the last. If the clock was set
+// in between, not all of that was asked for.
+class InRowTime {
+  public:
+    InRowTime(const model::LeaseQuery &asked, const WallTimes &walls)
+        : query_(asked), rows_(walls.rows_of(asked.since_us, asked.until_us)) {
+        if (asked.since_us && !rows_.empty())
+            query_.since_us = rows_.front().since_us;
+        if (asked.until_us && !rows_.empty())
+            query_.until_us = rows_.back().until_us;
+        query_.now_us -= walls.ahead_us(std::numeric_limits<std::int64_t>::max());
+    }
+
+    const model::LeaseQuery &query() const { return query_; }
+    bool is_empty() const { return rows_.empty(); }
+    bool takes(const Stretch &life) const {
+        return rows_.size() == 1 || std::ranges::any_of(rows_, [&](const Stretch &one) {
+                   return life.since_us <= one.until_us && life.until_us >= one.since_us;
+               });
+    }
+
+  private:
+    model::LeaseQuery query_;
+    std::vector<Stretch> rows_;
+};
+
+// Up to `limit` of what matches and `make` makes something of; and where to go on, if that was not
+// all.
 template <typename Found, typename Cursor, typename CursorAt, typename Make>
 std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std::size_t limit,
                                 std::vector<Found> &found, std::vector<Cursor> &places,
@@ -226,8 +293,10 @@ std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std:
         reached = cursor_at(candidate);
         if (!candidate.matches)
             continue;
-        found.push_back(make(candidate));
-        places.push_back(*reached);
+        if (auto made = make(candidate)) {
+            found.push_back(*std::move(made));
+            places.push_back(*reached);
+        }
     }
     return std::nullopt;
 }
@@ -241,10 +310,16 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
     std::vector<LeaseRows::Stored> found;
     {
         const Snapshot snapshot(*state_);
+        const InRowTime asked(query, state_->walls);
+        if (asked.is_empty())
+            return page;
         page.next = take_page(
-            state_->leases(query, after), after, limit, found, page.places,
+            state_->leases(asked.query(), after), after, limit, found, page.places,
             [](const Candidate &one) { return one.place; },
-            [](const Candidate &one) { return one.part->rows().lease(one.place); });
+            [&](const Candidate &one) {
+                std::optional lease(one.part->rows().lease(one.place));
+                return asked.takes(life_of(*lease)) ? std::move(lease) : std::nullopt;
+            });
     }
     for (const LeaseRows::Stored &stored : found)
         page.leases.push_back(state_->to_wire(stored));
@@ -254,12 +329,15 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
 model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
                                              std::optional<model::BindFailureCursor> after,
                                              std::size_t limit) {
-    const BoundSql sql = bind_failures_of(query, after);
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
     {
         const Snapshot snapshot(*state_);
+        const InRowTime asked(query, state_->walls);
+        if (asked.is_empty())
+            return page;
         Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
+        const BoundSql sql = bind_failures_of(asked.query(), after);
         for (auto &[file, part] : state_->parts)
             merge.add_bind_failures(part, run(part, sql));
         page.next = take_page(
@@ -267,7 +345,11 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
             [](const Candidate &one) {
                 return model::BindFailureCursor{one.place, one.number};
             },
-            [this](const Candidate &one) { return state_->find_failure(one); });
+            [&](const Candidate &one) {
+                const StoredBindFailure stored = one.part->bind_failures().bind_failure(one.number);
+                return asked.takes(life_of(stored)) ? std::optional(state_->find_failure(stored))
+                                                    : std::nullopt;
+            });
     }
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
@@ -291,32 +373,70 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     return state_->to_wire(*found);
 }
 
-proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) {
+CoverageRecords Reader::State::bounds_of_record() {
     CoverageRecords records;
-    records.present = state_->present;
-    const Snapshot snapshot(*state_);
-    if (const Part &oldest = state_->parts.begin()->second.part(); oldest.since_us)
+    records.present = present;
+    if (const Part &oldest = parts.begin()->second.part(); oldest.since_us)
         records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
-    for (auto &[file, part] : state_->parts) {
+    for (auto &[file, part] : parts) {
         const PartReader::Bounds bounds = part.coverage_bounds();
         if (bounds.first_us && (!records.first_us || *bounds.first_us < *records.first_us))
             records.first_us = bounds.first_us;
         if (bounds.last_us && (!records.last_us || *bounds.last_us > *records.last_us))
             records.last_us = bounds.last_us;
     }
+    return records;
+}
+
+proto::Coverage Reader::State::coverage(const CoverageRecords &bounds, const Stretch &rows) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    CoverageRecords records = bounds;
+    std::optional<std::int64_t> asked_since;
+    if (rows.since_us != Limits::min())
+        asked_since = rows.since_us;
     // An answer about the present is one about the end of the record.
     const std::optional<std::int64_t> since =
-        since_us && records.last_us ? std::min(*since_us, *records.last_us) : since_us;
+        asked_since && records.last_us ? std::min(*asked_since, *records.last_us) : asked_since;
     std::map<std::tuple<std::optional<std::int64_t>, std::string>, proto::Gap> gaps;
-    for (auto &[file, part] : state_->parts) {
-        std::ranges::move(part.coverage(since, until_us), std::back_inserter(records.intervals));
+    for (auto &[file, part] : parts) {
+        std::ranges::move(part.coverage(since, rows.until_us),
+                          std::back_inserter(records.intervals));
         // One that grew while the next part was begun stands in both.
-        for (proto::Gap &gap : part.gaps(since, until_us))
+        for (proto::Gap &gap : part.gaps(since, rows.until_us))
             gaps.insert_or_assign({gap.since_usec, gap.cause}, gap);
     }
     for (auto &[key, gap] : gaps)
         records.gaps.push_back(std::move(gap));
-    return assemble_coverage(std::move(records), since_us, until_us);
+    return assemble_coverage(std::move(records), asked_since, rows.until_us);
+}
+
+std::int64_t Reader::State::now_us(const CoverageRecords &bounds) const {
+    if (present && present->now_us)
+        return present->now_us();
+    return bounds.last_us.value_or(0);
+}
+
+proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us,
+                                 std::optional<std::int64_t> until_us) {
+    const Snapshot snapshot(*state_);
+    const CoverageRecords bounds = state_->bounds_of_record();
+    const auto now_us = !until_us || (state_->present && state_->present->now_us)
+                            ? std::optional(state_->now_us(bounds))
+                            : std::nullopt;
+    std::vector<proto::Coverage> answers;
+    for (const Stretch &rows : asked_rows(state_->walls, since_us, until_us, now_us))
+        answers.push_back(state_->coverage(bounds, rows));
+    proto::Coverage told =
+        answers.empty() ? never_shown(since_us, until_us) : in_wall_time(answers, state_->walls);
+    told.clock_steps = state_->walls.steps(since_us, until_us, most_clock_steps);
+    return told;
+}
+
+proto::Coverage Reader::present_coverage() {
+    const Snapshot snapshot(*state_);
+    const CoverageRecords bounds = state_->bounds_of_record();
+    const std::int64_t now_us = state_->now_us(bounds);
+    return in_wall_time({state_->coverage(bounds, {now_us, now_us})}, state_->walls);
 }
 
 std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
@@ -329,7 +449,17 @@ std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
                     return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
                 }))
                 found.push_back(std::move(gap));
-    return found;
+    std::vector<proto::Gap> told;
+    for (const proto::Gap &gap : found)
+        std::ranges::move(pieces_of(gap, state_->walls), std::back_inserter(told));
+    if (told.size() > limit)
+        told.resize(limit);
+    return told;
+}
+
+std::vector<proto::ClockStep> Reader::newest_clock_steps(std::size_t limit) {
+    const Snapshot snapshot(*state_);
+    return state_->walls.steps(std::nullopt, std::nullopt, limit);
 }
 
 } // namespace portd::store

@@ -45,9 +45,12 @@ class Reader final : public model::History {
     // The query must name a port. Where the port has more than `max_examined` leases in a part,
     // these are the ones that were opened last, and those that outlast others.
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;
-    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
+    proto::Coverage coverage(std::optional<std::int64_t> since_us,
+                             std::optional<std::int64_t> until_us) override;
+    proto::Coverage present_coverage() override;
     // The gap that was recorded last comes first.
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
+    std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override;
 
   private:
     struct State;

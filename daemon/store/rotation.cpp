@@ -1,5 +1,6 @@
 #include "store/rotation.hpp"
 
+#include "store/clock_table.hpp"
 #include "store/late_index.hpp"
 #include "store/lease_span.hpp"
 #include "store/lease_state.hpp"
@@ -184,6 +185,7 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
                         std::to_string(part.origin.value_or(0) - next.last_serial) +
                         ", ordinal, first_us, last_us, present FROM main.open_holder");
         current.execute(copy_the_rest);
+        current.execute(copy_settings_sql());
         current.execute("INSERT INTO next.coverage(boot, source, since_us, until_us) SELECT boot, "
                         "source, until_us, until_us FROM main.coverage ORDER BY until_us DESC "
                         "LIMIT 1");

@@ -29,6 +29,12 @@ CREATE TABLE boot(
     base_offset_us INTEGER NOT NULL     -- row time minus CLOCK_BOOTTIME
 ) STRICT;
 
+-- From since_us on, until the next row, the wall clock is ahead of row time by ahead_us.
+CREATE TABLE wall_clock(
+    since_us INTEGER PRIMARY KEY,
+    ahead_us INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE text(
     id INTEGER PRIMARY KEY,
     value TEXT NOT NULL UNIQUE
@@ -240,6 +246,14 @@ std::string words(const std::string &column) {
     return sql + " END";
 }
 
+// What the wall clock showed at a moment of row time.
+std::string wall_time(const std::string &column) {
+    return "(" + column +
+           " + ifnull((SELECT w.ahead_us FROM wall_clock AS w WHERE w.since_us <= " + column +
+           " ORDER BY w.since_us DESC LIMIT 1), (SELECT w.ahead_us FROM wall_clock AS w ORDER BY "
+           "w.since_us LIMIT 1)))";
+}
+
 std::string iso_time(const std::string &column) {
     return "strftime('%Y-%m-%dT%H:%M:%S', " + column +
            " / 1000000, 'unixepoch') || printf('.%06dZ', " + column + " % 1000000)";
@@ -276,10 +290,11 @@ std::string moment(const std::string &name, const std::string &at_us, Time time)
     const std::string kind = kind_sql(time);
     const std::string latest_only = "(" + kind + " BETWEEN 9 AND 12)";
     const std::string earliest_only = "(" + kind + " BETWEEN 13 AND 16)";
+    const std::string wall_us = wall_time(at_us);
     return "CASE WHEN NOT " + latest_only + " THEN " +
-           iso_time("(" + at_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
-           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(at_us) + " END AS " +
-           name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
+           iso_time("(" + wall_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
+           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(wall_us) +
+           " END AS " + name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
 }
 
 // What an operator wants to see of the process that opened the socket or was the last to hold it.
@@ -339,9 +354,9 @@ std::string failed_bind_view() {
     for (const std::string field :
          {"command", "executable", "arguments", "unit", "slice", "container"})
         process += "(SELECT value FROM text WHERE id = p." + field + ") AS " + field + ", ";
-    return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time("f.at_us") + " AS at, " +
-           words<Protocol>("f.protocol") + " AS protocol, " + address("f.local_address") +
-           " AS local_address, f.local_port, f.network_namespace, " +
+    return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time(wall_time("f.at_us")) +
+           " AS at, " + words<Protocol>("f.protocol") + " AS protocol, " +
+           address("f.local_address") + " AS local_address, f.local_port, f.network_namespace, " +
            namespace_name("f", "f.at_us") + "f.uid, p.pid, " + process +
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', f.key_value) END AS cookie, "
            "b.uuid AS boot FROM bind_failure AS f JOIN boot AS b ON b.id = f.boot "

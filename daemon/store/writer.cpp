@@ -1,6 +1,7 @@
 #include "store/writer.hpp"
 
 #include "store/bind_failure_rows.hpp"
+#include "store/clock_table.hpp"
 #include "store/fault.hpp"
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
@@ -12,6 +13,8 @@
 #include "store/rotation.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -34,6 +37,8 @@ class Writer::Session {
     Session(OpenedStore opened, std::int64_t waiting_leases);
 
     const OpenedStore &opened() const { return opened_; }
+    std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.base_offset_us; }
+    std::int64_t wall_us(model::Instant at) const { return opened_.walls.wall_us(row_us(at)); }
     std::int64_t bytes() { return opened_.database->integer("PRAGMA page_count") * page_bytes_; }
     // Makes the next part and gives this one up.
     PartFile make_next();
@@ -44,17 +49,19 @@ class Writer::Session {
     std::vector<model::Lease> open_leases();
     std::vector<model::Lease> leases(std::span<const std::int64_t> serials);
     std::optional<model::RingMark> ring_mark();
-    void commit(const Batch &batch);
+    // What the batch says of the clock, if it was set.
+    std::optional<ClockSetting> commit(const Batch &batch);
+    std::string describe(const ClockSetting &set);
     void checkpoint() { opened_.database->execute("PRAGMA wal_checkpoint(TRUNCATE)"); }
 
   private:
-    void write(const Batch &batch);
+    std::optional<ClockSetting> write(const Batch &batch);
     void write_watched(const Watched &watched);
     void write_gap(const proto::Gap &gap);
     void write_bind_failure(const model::BindFailure &failure);
     void write_namespace(const NamespaceName &name);
     void write_ring_mark(const model::RingMark &mark);
-    std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.wall_offset_us; }
+    std::optional<ClockSetting> write_clock(const ClockReading &reading);
 
     OpenedStore opened_;
     Interning interning_;
@@ -76,9 +83,9 @@ class Writer::Session {
 
 Writer::Session::Session(OpenedStore opened, std::int64_t waiting_leases)
     : opened_(std::move(opened)),
-      interning_(*opened_.database, opened_.boot, opened_.info.wall_offset_us),
+      interning_(*opened_.database, opened_.boot, opened_.info.base_offset_us),
       lease_writer_(*opened_.database, interning_, *opened_.part,
-                    {opened_.boot, opened_.info.wall_offset_us},
+                    {opened_.boot, opened_.info.base_offset_us},
                     {opened_.leases, opened_.last_serial}, waiting_leases),
       rows_(*opened_.database, *opened_.part),
       select_open_(*opened_.database, "SELECT id FROM lease AS l WHERE " + is_long(Span::open)),
@@ -106,7 +113,7 @@ Writer::Session::Session(OpenedStore opened, std::int64_t waiting_leases)
                                         "VALUES(?1, ?2, ?3, ?4)"),
       page_bytes_(opened_.database->integer("PRAGMA page_size")),
       next_bind_failure_(opened_.last_bind_failure + 1),
-      now_us_(opened_.watched_until_us.value_or(opened_.info.wall_offset_us)) {}
+      now_us_(opened_.watched_until_us.value_or(opened_.info.base_offset_us)) {}
 
 std::vector<model::Lease> Writer::Session::open_leases() {
     std::vector<std::int64_t> serials;
@@ -154,11 +161,14 @@ PartFile Writer::Session::make_next() {
                            .shift_us = part.shift_us});
 }
 
-void Writer::Session::commit(const Batch &batch) {
+std::optional<ClockSetting> Writer::Session::commit(const Batch &batch) {
     const LeaseWriter::Counts before = lease_writer_.counts();
     const std::int64_t bind_failure_before = next_bind_failure_;
     try {
-        write(batch);
+        const auto set = write(batch);
+        if (set)
+            opened_.walls.add(*set);
+        return set;
     } catch (...) {
         // Rolled back: rows that were remembered may not exist.
         interning_.forget();
@@ -168,7 +178,7 @@ void Writer::Session::commit(const Batch &batch) {
     }
 }
 
-void Writer::Session::write(const Batch &batch) {
+std::optional<ClockSetting> Writer::Session::write(const Batch &batch) {
     Transaction transaction(*opened_.database, Transaction::Kind::write);
     lease_writer_.write(batch.leases);
     if (batch.watched)
@@ -181,7 +191,9 @@ void Writer::Session::write(const Batch &batch) {
         write_namespace(name);
     if (batch.ring_mark)
         write_ring_mark(*batch.ring_mark);
+    const auto set = batch.clock ? write_clock(*batch.clock) : std::nullopt;
     transaction.commit();
+    return set;
 }
 
 // What was before this part stands in the one before.
@@ -216,7 +228,7 @@ void Writer::Session::write_bind_failure(const model::BindFailure &failure) {
         process = interning_.process(failure.process);
     Execution insert(insert_bind_failure_);
     bind_bind_failure(insert, failure, next_bind_failure_, opened_.boot,
-                      opened_.info.wall_offset_us, process);
+                      opened_.info.base_offset_us, process);
     insert.run();
     next_bind_failure_ += opened_.database->changed_rows();
 }
@@ -239,6 +251,24 @@ void Writer::Session::write_namespace(const NamespaceName &name) {
             .bind(row_us(name.since))
             .bind(text)
             .run();
+}
+
+// The clock was set some time before it was read.
+std::optional<ClockSetting> Writer::Session::write_clock(const ClockReading &reading) {
+    const ClockSetting setting{row_us(reading.at),
+                               reading.wall_offset_us - opened_.info.base_offset_us};
+    if (!opened_.walls.is_set_by(setting))
+        return std::nullopt;
+    write_setting(*opened_.database, setting);
+    return setting;
+}
+
+std::string Writer::Session::describe(const ClockSetting &set) {
+    const WallTimes &walls = opened_.walls;
+    const std::int64_t step_us = set.ahead_us - walls.ahead_us(set.since_us - 1);
+    const auto ms = std::chrono::milliseconds(std::abs(step_us) / 1000);
+    return std::string("the clock was set ") + (step_us < 0 ? "back" : "forward") + " by " +
+           std::to_string(ms.count()) + " ms; history goes on by CLOCK_BOOTTIME";
 }
 
 std::int64_t Limits::part_bytes() const {
@@ -300,7 +330,9 @@ Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, co
 void Writer::State::begin_part() {
     const OpenedStore &given_up = session->opened();
     const std::int64_t leases = session->leases();
-    const BootInfo boot = given_up.info;
+    const BootInfo boot{given_up.info.boot_id,
+                        given_up.info.base_offset_us +
+                            given_up.walls.ahead_us(given_up.walls.last_set_us())};
     const std::int64_t number = given_up.file.number;
     const PartFile next = session->make_next();
     try {
@@ -350,12 +382,16 @@ const std::optional<SetAside> &Writer::set_aside() const {
     return state_->set_aside;
 }
 
-const BootInfo &Writer::boot() const {
+const StoredBoot &Writer::boot() const {
     return session().opened().info;
 }
 
+std::int64_t Writer::row_us(model::Instant at) const {
+    return session().row_us(at);
+}
+
 std::int64_t Writer::wall_us(model::Instant at) const {
-    return to_us(at) + boot().wall_offset_us;
+    return session().wall_us(at);
 }
 
 std::int64_t Writer::next_serial() const {
@@ -378,19 +414,20 @@ std::optional<model::Instant> Writer::watched_until() const {
     const OpenedStore &opened = session().opened();
     if (!opened.watched_until_us)
         return std::nullopt;
-    return model::instant_from_us(*opened.watched_until_us - opened.info.wall_offset_us);
+    return model::instant_from_us(*opened.watched_until_us - opened.info.base_offset_us);
 }
 
-std::optional<std::int64_t> Writer::watched_until_wall_us() const {
+std::optional<std::int64_t> Writer::watched_until_row_us() const {
     return session().opened().watched_until_any_boot_us;
 }
 
 void Writer::commit(const Batch &batch) {
     if (batch.leases.empty() && !batch.watched && batch.gaps.empty() &&
-        batch.bind_failures.empty() && batch.namespaces.empty() && !batch.ring_mark)
+        batch.bind_failures.empty() && batch.namespaces.empty() && !batch.ring_mark && !batch.clock)
         return;
     state_->noting_damage([&] {
-        session().commit(batch);
+        if (const auto set = session().commit(batch))
+            state_->notices.push_back({Notice::Kind::clock_set, session().describe(*set)});
         state_->keep_house();
     });
 }

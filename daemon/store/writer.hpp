@@ -48,13 +48,19 @@ struct NamespaceName {
     model::Instant since{};
 };
 
+// What both clocks showed at one moment.
+struct ClockReading {
+    model::Instant at{};
+    std::int64_t wall_offset_us = 0; // CLOCK_REALTIME minus CLOCK_BOOTTIME
+};
+
 // What is stored together or not at all.
 struct Batch {
     // Each replaces what is stored under its serial, which must be positive. Serials grow.
     std::span<const model::Lease> leases;
     std::optional<Watched> watched;
-    // In wall-clock time of the store (Writer::wall_us). One with the start and cause of a stored
-    // gap replaces it: so a gap grows while it lasts.
+    // In row time (Writer::row_us). One with the start and cause of a stored gap replaces it: so a
+    // gap grows while it lasts.
     std::span<const proto::Gap> gaps;
     // One with the socket and instant of a stored one is left out.
     std::span<const model::BindFailure> bind_failures = {};
@@ -62,6 +68,8 @@ struct Batch {
     std::span<const NamespaceName> namespaces = {};
     // The events before it are in this batch or in earlier ones.
     std::optional<model::RingMark> ring_mark = {};
+    // Costs nothing as long as the clock is not set.
+    std::optional<ClockReading> clock = {};
 };
 
 // How much history is kept.
@@ -78,7 +86,7 @@ struct Limits {
 
 // What the owner may want to log.
 struct Notice {
-    enum class Kind { dropped, failure };
+    enum class Kind { dropped, clock_set, failure };
     Kind kind = Kind::failure;
     std::string text;
 };
@@ -99,11 +107,10 @@ class Writer {
 
     // The damaged file that was found when the store was opened.
     const std::optional<SetAside> &set_aside() const;
-    // With the offset of the first start in this boot, which may not be the one the constructor was
-    // given.
-    const BootInfo &boot() const;
-    // An instant of this boot in the time of the rows. All wall-clock times that meet stored ones
-    // ("now" above all) must be made so: the clock may have been set since.
+    const StoredBoot &boot() const;
+    // An instant of this boot in row time, and as the wall clock showed it, as far as that is
+    // stored.
+    std::int64_t row_us(model::Instant at) const;
     std::int64_t wall_us(model::Instant at) const;
 
     // One more than the largest serial that was committed.
@@ -115,9 +122,9 @@ class Writer {
     // Of the last batch of this boot that had one.
     std::optional<model::RingMark> ring_mark() const;
     // Until when an earlier run watched, as found when the store was opened: in this boot, and in
-    // any (wall-clock; never after the start of this boot unless it was in this boot).
+    // any (row time).
     std::optional<model::Instant> watched_until() const;
-    std::optional<std::int64_t> watched_until_wall_us() const;
+    std::optional<std::int64_t> watched_until_row_us() const;
 
     // One transaction. After a fault nothing of the batch is stored, and it may be tried again,
     // except after DamagedStore: the next Writer will set the file aside.

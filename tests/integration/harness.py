@@ -62,12 +62,14 @@ class Daemon:
         self.options = ["--config", "/dev/null", "--state-dir", self.state, "--socket", self.socket,
                         "--interval", interval, *options]
         self.user = user
+        self.environment = {}  # of the daemon and its clients, beside what they have
         self.process = None
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BIN / "portd", *self.options], stderr=log,
                                             stdin=subprocess.DEVNULL, user=self.user,
+                                            env={**os.environ, **self.environment},
                                             group=self.user, extra_groups=[] if self.user else None)
         if wait:
             wait_until(lambda: self.process.poll() is not None or self.answers(),
@@ -114,7 +116,7 @@ class Daemon:
         """Runs portd-ctl; the result has returncode, stdout and stderr."""
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC",
                        **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")},
-                       **(env or {})}
+                       **self.environment, **(env or {})}
         return subprocess.run([BIN / "portd-ctl", "--socket", self.socket, *map(str, arguments)],
                               capture_output=True, text=True, timeout=timeout, env=environment,
                               stdin=subprocess.DEVNULL, user=user, group=user,

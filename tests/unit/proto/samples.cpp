@@ -81,7 +81,12 @@ Moment any_moment() {
     return {.usec = maybe(any_integer),
             .earliest_usec = maybe(any_integer),
             .latest_usec = maybe(any_integer),
-            .provenance = any_provenance()};
+            .provenance = any_provenance(),
+            .boot_usec = maybe(any_integer)};
+}
+
+ClockStep any_clock_step() {
+    return {.from_usec = any_integer(), .to_usec = any_integer()};
 }
 
 Ancestor any_ancestor() {
@@ -132,7 +137,11 @@ Gap gap() {
 } // namespace
 
 Moment moment() {
-    return {.usec = 5, .earliest_usec = 4, .latest_usec = 6, .provenance = Provenance::sampled};
+    return {.usec = 5,
+            .earliest_usec = 4,
+            .latest_usec = 6,
+            .provenance = Provenance::sampled,
+            .boot_usec = 2};
 }
 
 Process process() {
@@ -185,6 +194,7 @@ Lease lease() {
 BindFailure bind_failure() {
     return {.boot_id = "b",
             .at_usec = 5,
+            .boot_usec = 4,
             .protocol = Protocol::udp,
             .family = Family::ipv6,
             .local_address = "::",
@@ -203,7 +213,8 @@ BindFailure bind_failure() {
 Coverage coverage() {
     return {.intervals = {{.since_usec = 1, .until_usec = 2, .source = CaptureTier::ebpf}},
             .gaps = {gap()},
-            .complete = true};
+            .complete = true,
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}}};
 }
 
 LeaseFilter lease_filter() {
@@ -294,6 +305,7 @@ Status status() {
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
             .gaps = {gap()},
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}},
             .cpu_usec = 9,
             .resident_bytes = 10};
 }
@@ -333,6 +345,7 @@ Lease any_lease() {
 BindFailure any_bind_failure() {
     return {.boot_id = any_text(),
             .at_usec = any_integer(),
+            .boot_usec = maybe(any_integer),
             .protocol = any_protocol(),
             .family = any_of({Family::ipv4, Family::ipv6}),
             .local_address = any_text(),
@@ -349,7 +362,10 @@ BindFailure any_bind_failure() {
 }
 
 Coverage any_coverage() {
-    return {.intervals = several(any_interval), .gaps = several(any_gap), .complete = flip()};
+    return {.intervals = several(any_interval),
+            .gaps = several(any_gap),
+            .complete = flip(),
+            .clock_steps = several(any_clock_step)};
 }
 
 LeaseFilter any_lease_filter() {
@@ -448,6 +464,7 @@ Status any_status() {
             .stored_bytes = any_integer(),
             .losses = several(any_loss),
             .gaps = several(any_gap),
+            .clock_steps = several(any_clock_step),
             .cpu_usec = any_integer(),
             .resident_bytes = any_integer()};
 }

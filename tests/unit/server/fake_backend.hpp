@@ -80,6 +80,7 @@ class FakeHistory : public model::History {
     std::vector<proto::Lease> leases;         // in the order of opening; all times observed
     std::vector<proto::BindFailure> failures; // in the order of time
     std::vector<proto::Gap> gaps;
+    std::vector<proto::ClockStep> clock_steps;
     proto::Coverage watched;
     std::atomic<bool> broken = false;
     std::atomic<std::size_t> broken_from_page = SIZE_MAX;
@@ -90,7 +91,8 @@ class FakeHistory : public model::History {
     std::atomic<std::size_t> largest_limit = 0;
     model::LeaseQuery last_query;
     std::optional<std::int64_t> coverage_since;
-    std::int64_t coverage_until = 0;
+    std::optional<std::int64_t> coverage_until;
+    std::size_t asked_of_present = 0;
 
     // The cursor is the number of leases looked at. A page looks at no more than `limit` of them,
     // and so can hold less.
@@ -146,11 +148,25 @@ class FakeHistory : public model::History {
         return last;
     }
 
-    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override {
+    proto::Coverage coverage(std::optional<std::int64_t> since_us,
+                             std::optional<std::int64_t> until_us) override {
         check();
         coverage_since = since_us;
         coverage_until = until_us;
         return watched;
+    }
+
+    proto::Coverage present_coverage() override {
+        check();
+        ++asked_of_present;
+        return watched;
+    }
+
+    std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override {
+        check();
+        return {clock_steps.end() -
+                    static_cast<std::ptrdiff_t>(std::min(limit, clock_steps.size())),
+                clock_steps.end()};
     }
 
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override {
