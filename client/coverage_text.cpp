@@ -1,6 +1,7 @@
 #include "client/coverage_text.hpp"
 
 #include "client/format.hpp"
+#include "client/lease_filter.hpp"
 
 #include <algorithm>
 
@@ -9,8 +10,16 @@ namespace {
 
 constexpr std::size_t most_gap_remarks = 8;
 
-// "nobody held tcp port 60609 at T", "nobody with pid 12 held any port".
+// "nobody held tcp port 60609 at T", "nobody with pid 12 held any port", "no lease of port 60609
+// matches all filters".
 std::string nobody_held(const proto::HistoryRequest &request, bool withheld) {
+    if (has_more_filters(request)) {
+        const std::string port =
+            request.port ? "port " + std::to_string(*request.port) : "any port";
+        const std::string time = describe_asked_time(request);
+        return "no lease of " + port + (time.empty() ? "" : " " + time) +
+               (withheld ? " that you may see" : "") + " matches all filters";
+    }
     const std::string visible = withheld ? " whose leases you may see" : "";
     const std::string with_pid = request.pid ? " with pid " + std::to_string(*request.pid) : "";
     const std::string protocol =

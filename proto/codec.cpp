@@ -31,6 +31,7 @@ struct Bounds {
 constexpr Bounds any_integer{};
 constexpr Bounds not_negative{0, any_integer.high};
 constexpr Bounds positive{1, any_integer.high};
+constexpr Bounds number_of_32_bits{0, 4'294'967'295};
 constexpr Bounds asked_port{1, 65535};
 constexpr Bounds told_port{0, 65535};
 
@@ -133,22 +134,39 @@ void describe(auto &visit, Is<Coverage> auto &coverage) {
     visit("complete", coverage.complete);
 }
 
+void describe_filter(auto &visit, auto &filter) {
+    visit("port", filter.port, asked_port);
+    visit("protocol", filter.protocol);
+    visit("pid", filter.pid, positive);
+    visit("executable", filter.executable);
+    visit("command", filter.command);
+    visit("unit", filter.unit);
+    visit("container", filter.container);
+    visit("uid", filter.uid, number_of_32_bits);
+    visit("networkNamespace", filter.network_namespace, number_of_32_bits);
+    visit("networkNamespaceName", filter.network_namespace_name);
+    visit("peerAddress", filter.peer_address);
+    visit("peerPort", filter.peer_port, asked_port);
+    visit("localAddress", filter.local_address);
+    visit("role", filter.role);
+    visit("outcome", filter.outcome);
+    visit("shorterThanUsec", filter.shorter_than_usec, positive);
+    visit("longerThanUsec", filter.longer_than_usec, not_negative);
+}
+
 void describe(auto &visit, Is<HistoryRequest> auto &request) {
-    visit("port", request.port, asked_port);
+    describe_filter(visit, request);
     visit("atUsec", request.at_usec);
     visit("withinUsec", request.within_usec, not_negative);
     visit("sinceUsec", request.since_usec);
     visit("untilUsec", request.until_usec);
-    visit("protocol", request.protocol);
-    visit("pid", request.pid, positive);
     visit("limit", request.limit, positive);
     visit.flag("newestFirst", request.newest_first);
+    visit("cursor", request.cursor);
 }
 
 void describe(auto &visit, Is<ListRequest> auto &request) {
-    visit("port", request.port, asked_port);
-    visit("protocol", request.protocol);
-    visit("pid", request.pid, positive);
+    describe_filter(visit, request);
     visit("limit", request.limit, positive);
 }
 
@@ -159,6 +177,7 @@ void describe(auto &visit, Is<PortRequest> auto &request) {
 void describe(auto &visit, Is<LeaseReply> auto &reply) {
     visit("lease", reply.lease);
     visit("bindFailure", reply.bind_failure);
+    visit("cursor", reply.cursor);
     visit("coverage", reply.coverage);
     visit.flag("withheld", reply.withheld);
 }

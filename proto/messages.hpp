@@ -133,26 +133,46 @@ struct Coverage {
     bool operator==(const Coverage &) const = default;
 };
 
-// The filters are joined by AND. An interval selects the leases that may have held the port at some
-// moment of [since, until]; `at` with `within` is the interval [at - within, at + within].
-struct HistoryRequest {
+// Which leases are asked for. The conditions are joined by AND; those from pid to container must be
+// true of one and the same process.
+struct LeaseFilter {
     std::optional<std::int64_t> port;
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> pid;
+    std::optional<std::string> executable; // with a slash the whole path, else its last component
+    std::optional<std::string> command;
+    std::optional<std::string> unit;
+    std::optional<std::string> container; // whole, or the first 4 or more hexadecimal digits
+    std::optional<std::int64_t> uid;      // owner of the socket
+    std::optional<std::int64_t> network_namespace;
+    std::optional<std::string> network_namespace_name;
+    std::optional<std::string> peer_address; // "192.0.2.1" or "192.0.2.0/24", as is the other one
+    std::optional<std::int64_t> peer_port;
+    std::optional<std::string> local_address;
+    std::optional<Role> role;
+    std::optional<Outcome> outcome;
+    // From the opening until no process had the socket, or until now.
+    std::optional<std::int64_t> shorter_than_usec;
+    std::optional<std::int64_t> longer_than_usec;
+
+    bool operator==(const LeaseFilter &) const = default;
+};
+
+// An interval selects the leases that may have held the port at some moment of [since, until]; `at`
+// with `within` is the interval [at - within, at + within].
+struct HistoryRequest : LeaseFilter {
     std::optional<std::int64_t> at_usec;
     std::optional<std::int64_t> within_usec;
     std::optional<std::int64_t> since_usec;
     std::optional<std::int64_t> until_usec;
-    std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid;
     std::optional<std::int64_t> limit;
     bool newest_first = false;
+    std::optional<std::string> cursor; // of a reply of an earlier answer, to go on after it
 
     bool operator==(const HistoryRequest &) const = default;
 };
 
-struct ListRequest {
-    std::optional<std::int64_t> port;
-    std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid;
+struct ListRequest : LeaseFilter {
     std::optional<std::int64_t> limit;
 
     bool operator==(const ListRequest &) const = default;
@@ -163,6 +183,7 @@ struct ListRequest {
 struct LeaseReply {
     std::optional<Lease> lease;
     std::optional<BindFailure> bind_failure;
+    std::optional<std::string> cursor; // history only: the position after this entry
     std::optional<Coverage> coverage;
     bool withheld = false; // last reply: leases of other users were left out or cut
 

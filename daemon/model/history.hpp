@@ -2,6 +2,7 @@
 // store never meet. Times are wall-clock microseconds since the epoch, as on the wire.
 #pragma once
 
+#include "model/address_range.hpp"
 #include "model/port_policy.hpp"
 #include "proto/messages.hpp"
 
@@ -9,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace portd::model {
@@ -17,9 +20,25 @@ namespace portd::model {
 struct LeaseQuery {
     std::optional<std::uint16_t> port;
     std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid; // any holder
+    // Of one and the same holder.
+    std::optional<std::int64_t> pid;
+    std::optional<std::string> executable; // with a slash the whole path, else its last component
+    std::optional<std::string> command;
+    std::optional<std::string> unit;
+    std::optional<std::string> container; // whole, or its beginning: see names_containers()
+    std::optional<std::uint32_t> uid;     // owner of the socket
     std::optional<Role> role;
-    std::optional<std::uint32_t> network_namespace; // its inode number
+    std::optional<Outcome> outcome;
+    std::optional<std::uint32_t> network_namespace;    // its inode number
+    std::optional<std::string> network_namespace_name; // when the lease was first seen
+    std::optional<AddressRange> peer;
+    std::optional<std::uint16_t> peer_port;
+    std::optional<AddressRange> local;
+    // How long processes may have had the socket: from the opening until it was closed, or freed
+    // where that is not known, or until now_us.
+    std::optional<std::int64_t> shorter_than_us;
+    std::optional<std::int64_t> longer_than_us;
+    std::int64_t now_us = 0;
     // Leases that may have held the port at some moment of [since, until].
     std::optional<std::int64_t> since_us;
     std::optional<std::int64_t> until_us;
@@ -27,7 +46,17 @@ struct LeaseQuery {
     std::optional<std::uint32_t> visible_to_uid;
     bool open_only = false;
     bool newest_first = false;
+
+    bool operator==(const LeaseQuery &) const = default;
+    bool asks_for_processes() const { return pid || executable || command || unit || container; }
 };
+
+// Whether the beginning of an identifier is enough to name a container: 4 or more hexadecimal
+// digits.
+inline bool names_containers(std::string_view beginning) {
+    return beginning.size() >= 4 &&
+           beginning.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 // Position after a lease: its serial. Leases come in the order in which they were found, which is
 // that of their openings but for those that were found late.
@@ -41,13 +70,16 @@ struct BindFailureCursor {
     auto operator<=>(const BindFailureCursor &) const = default;
 };
 
+// Each entry has its place in `places`: the position after it.
 struct LeasePage {
     std::vector<proto::Lease> leases;
+    std::vector<LeaseCursor> places;
     std::optional<LeaseCursor> next; // absent: that was the end
 };
 
 struct BindFailurePage {
     std::vector<proto::BindFailure> failures;
+    std::vector<BindFailureCursor> places;
     std::optional<BindFailureCursor> next; // absent: that was the end
 };
 
@@ -58,8 +90,8 @@ class History {
     virtual ~History() = default;
     virtual LeasePage page(const LeaseQuery &, std::optional<LeaseCursor> after,
                            std::size_t limit) = 0;
-    // The bind failures that match: in [since, until], tried by the pid, of sockets of the uid.
-    // None for `open_only`.
+    // The bind failures that match, in [since, until]. They have no peer, role, outcome or length:
+    // none for a query that asks for one of these, nor for `open_only`.
     virtual BindFailurePage bind_failures(const LeaseQuery &,
                                           std::optional<BindFailureCursor> after,
                                           std::size_t limit) = 0;

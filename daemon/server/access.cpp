@@ -39,6 +39,14 @@ Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
     return uid == 0 || member ? Sight::everything : Sight::own;
 }
 
+OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
+    const bool of_past = query.until_us && *query.until_us < now_us;
+    const bool of_length = query.shorter_than_us || query.longer_than_us;
+    const bool tells = query.asks_for_processes() || query.outcome || of_length ||
+                       query.network_namespace_name || of_past;
+    return tells ? OthersOpen::withheld : OthersOpen::cut;
+}
+
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others) {
     if (caller.sight == Sight::everything || lease.uid == std::int64_t{caller.uid})
         return lease;

@@ -7,10 +7,12 @@
 //
 // A question can tell by its choice of leases what their text leaves out: asked for a pid, the cut
 // lease of another user would say who holds it; asked for a time in the past, when it was opened.
-// Such questions are not answered from leases of others at all. Nor is it said which leases of
-// others were in the way of a bind that was refused: that they were open then.
+// Such questions are not answered from leases of others at all: those for a process, program, unit,
+// container, outcome, length, name of a namespace, or past time. A cursor is a time, too. Nor is it
+// said which leases of others were in the way of a bind that was refused: that they were open then.
 #pragma once
 
+#include "model/history.hpp"
 #include "proto/messages.hpp"
 
 #include <cstdint>
@@ -33,6 +35,8 @@ Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
 
 // What becomes of open leases of others that the caller may not see in full.
 enum class OthersOpen { cut, withheld };
+// They are cut where only what the kernel shows to all decides which are chosen.
+OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us);
 
 // The lease as the caller may see it, marked `incomplete` if it was cut; or nothing.
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others);

@@ -4,6 +4,7 @@
 #include "lease_stream.hpp"
 #include "proto/codec.hpp"
 #include "proto/interfaces.hpp"
+#include "query.hpp"
 #include "replies.hpp"
 #include "services.hpp"
 
@@ -89,27 +90,22 @@ Answer get_interface_description(const Request &request) {
     return no_such_interface(text);
 }
 
-template <typename Wire>
-model::LeaseQuery query_of(const Wire &wire, const Caller &caller) {
-    model::LeaseQuery query;
-    if (wire.port)
-        query.port = static_cast<std::uint16_t>(*wire.port);
-    query.protocol = wire.protocol;
-    query.pid = wire.pid;
-    if (caller.sight == Sight::own)
-        query.visible_to_uid = caller.uid;
-    return query;
-}
-
 // A port of which no leases are kept may have been held unseen.
 bool is_recorded(const model::LeaseQuery &query, const Backend &backend) {
     return !query.port || backend.daemon.records(*query.port);
 }
 
-// Whether only what the kernel shows to all decides which open leases are chosen (access.hpp).
-OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
-    const bool of_past = query.until_us && *query.until_us < now_us;
-    return query.pid || of_past ? OthersOpen::withheld : OthersOpen::cut;
+// Goes on where the cursor stands.
+std::optional<proto::InvalidField> resume(LeaseQuestion &question, const std::string &text) {
+    const auto cursor = parse_cursor(text);
+    if (!cursor)
+        return proto::InvalidField{"cursor", "is not a cursor of this version"};
+    if (question.query.newest_first && !cursor->newest_first)
+        return proto::InvalidField{"cursor", "is of an answer that had the oldest first"};
+    question.after = *cursor;
+    question.query.newest_first = cursor->newest_first;
+    question.others = OthersOpen::withheld;
+    return std::nullopt;
 }
 
 Answer history(const Request &request) {
@@ -121,15 +117,22 @@ Answer history(const Request &request) {
     if (const auto *none = std::get_if<NoInterval>(&interval))
         return failure(proto::errors::invalid_interval, "reason", none->reason);
 
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
+
     LeaseQuestion question;
     question.coverage_of = std::get<Interval>(interval);
-    question.query = query_of(wire, request.caller);
+    question.query = std::get<model::LeaseQuery>(std::move(query));
     question.query.since_us = question.coverage_of->since_us;
     question.query.until_us = question.coverage_of->until_us;
     question.query.newest_first = wire.newest_first;
     question.limit = wire.limit;
     question.with_bind_failures = true;
     question.others = others_in(question.query, request.now_us);
+    if (wire.cursor)
+        if (const auto field = resume(question, *wire.cursor))
+            return invalid(*field);
     question.withheld = request.caller.sight == Sight::own;
     question.recorded = is_recorded(question.query, request.backend);
     return std::make_unique<LeaseStream>(std::move(question), request.caller);
@@ -140,9 +143,12 @@ Answer list(const Request &request) {
     if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
         return invalid(*field);
     const auto &wire = std::get<proto::ListRequest>(decoded);
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
 
     LeaseQuestion question;
-    question.query = query_of(wire, request.caller);
+    question.query = std::get<model::LeaseQuery>(std::move(query));
     question.query.open_only = true;
     question.limit = wire.limit;
     question.others = others_in(question.query, request.now_us);

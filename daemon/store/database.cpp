@@ -139,6 +139,18 @@ Execution &Execution::bind(std::span<const std::uint8_t> blob) {
     return *this;
 }
 
+Execution &Execution::bind_copy(std::string_view text) {
+    const char *data = text.data() ? text.data() : "";
+    check(
+        sqlite3_bind_text64(handle(), ++bound_, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+    return *this;
+}
+
+Execution &Execution::bind_copy(std::span<const std::uint8_t> blob) {
+    check(sqlite3_bind_blob64(handle(), ++bound_, blob.data(), blob.size(), SQLITE_TRANSIENT));
+    return *this;
+}
+
 Execution &Execution::bind_null() {
     check(sqlite3_bind_null(handle(), ++bound_));
     return *this;

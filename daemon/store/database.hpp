@@ -82,6 +82,10 @@ class Execution {
     Execution &bind(std::string_view text);
     Execution &bind(std::span<const std::uint8_t> blob);
     Execution &bind_null();
+    // Copies them.
+    Execution &bind_copy(std::int64_t value) { return bind(value); }
+    Execution &bind_copy(std::string_view text);
+    Execution &bind_copy(std::span<const std::uint8_t> blob);
 
     // The next row, if there is one.
     bool next();

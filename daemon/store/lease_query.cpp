@@ -1,5 +1,6 @@
 #include "store/lease_query.hpp"
 
+#include "store/lease_filter.hpp"
 #include "store/lease_span.hpp"
 #include "store/lease_times.hpp"
 
@@ -44,36 +45,14 @@ struct Moments {
     }
 };
 
-// "?" for the value.
 std::string put(BoundSql &sql, std::int64_t value) {
-    sql.values.push_back(value);
-    return "?";
-}
-
-// Flows of the process.
-std::string flows_of_pid(BoundSql &sql, const Part &part, std::int64_t pid) {
-    const std::string processes = "SELECT p.id FROM process AS p WHERE p.pid = ";
-    std::string text =
-        "SELECT o.flow FROM flow_of_process AS o WHERE o.process IN (" + processes + put(sql, pid);
-    text += ") UNION SELECT f.id FROM flow AS f WHERE f.id > " + std::to_string(part.indexed_flow) +
-            " AND f.process IN (" + processes + put(sql, pid);
-    text += ") UNION SELECT h.flow FROM flow_holder AS h WHERE h.process IN (" + processes +
-            put(sql, pid);
-    return text + ")";
+    return sql.put(value);
 }
 
 // Of what no index decides.
-std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Part &part,
-                    const Moments &moments) {
-    std::string text = "TRUE";
-    if (query.protocol)
-        text += " AND f.protocol = " + put(sql, static_cast<std::int64_t>(*query.protocol));
-    if (query.role)
-        text += " AND f.role = " + put(sql, static_cast<std::int64_t>(*query.role));
-    if (query.network_namespace)
-        text += " AND f.network_namespace = " + put(sql, *query.network_namespace);
-    if (query.pid)
-        text += " AND l.flow IN (" + flows_of_pid(sql, part, *query.pid) + ")";
+std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments &moments) {
+    std::string text =
+        "TRUE" + lease_conditions(sql, query, {moments.opened_by, moments.opened_earliest});
     if (query.since_us)
         text +=
             " AND ifnull(" + moments.freed_latest + " >= " + put(sql, *query.since_us) + ", TRUE)";
@@ -159,7 +138,7 @@ enum class OnlyBrief { no, yes };
 BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach reach,
                        OnlyBrief only_brief = OnlyBrief::no) {
     BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) + ") FROM ";
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) + ") FROM ";
     const Source from = source(sql, query, part, reach);
     sql.text += from.from;
     if (only_brief == OnlyBrief::yes)
@@ -170,18 +149,17 @@ BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach r
 
 // Leases of the query's processes that are not open; few, so SQLite may sort them.
 std::string leases_of_processes(BoundSql &sql, const model::LeaseQuery &query, const Part &part) {
-    std::string text = "SELECT o.lease FROM lease_of_flow AS o WHERE o.flow IN (";
-    text += flows_of_pid(sql, part, *query.pid);
-    text += ") UNION SELECT w.id FROM lease AS w WHERE ";
+    const std::string flows = flows_of_processes(sql, query, part);
+    std::string text = "SELECT o.lease FROM lease_of_flow AS o WHERE o.flow IN (" + flows +
+                       ") UNION SELECT w.id FROM lease AS w WHERE ";
     if (part.indexed_lease)
         text += "w.id > " + std::to_string(*part.indexed_lease) + " AND ";
-    text += "w.flow IN (" + flows_of_pid(sql, part, *query.pid);
-    return text + ")";
+    return text + "w.flow IN (" + flows + ")";
 }
 
 BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &part) {
     BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) +
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
                ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE +l.span <> 2 AND "
                "l.id IN (";
     sql.text += leases_of_processes(sql, query, part);
@@ -197,25 +175,20 @@ BoundSql by_freedom(const model::LeaseQuery &query, const Part &part, Reach reac
     sql.text += from.from;
     if (reach != Reach::lasting)
         sql.text += " AND +l.span = 0";
-    sql.text += " AND " + matches(sql, query, part, moments) + " ORDER BY " + from.id + " DESC";
+    sql.text += " AND " + matches(sql, query, moments) + " ORDER BY " + from.id + " DESC";
     return sql;
 }
 
 } // namespace
 
-void bind(Execution &execution, const BoundSql &sql) {
-    for (const std::int64_t value : sql.values)
-        execution.bind(value);
-}
-
 std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most) {
-    if (!query.pid)
+    if (!query.asks_for_processes())
         return std::nullopt;
     BoundSql sql;
-    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease_of_flow AS o WHERE o.flow IN (";
-    sql.text += flows_of_pid(sql, part, *query.pid);
-    sql.text += ") LIMIT " + put(sql, most) + ")";
+    sql.text = "SELECT count(*) FROM (SELECT 1 FROM (" + flows_of_processes(sql, query, part) +
+               ") AS w CROSS JOIN lease_of_flow AS o ON o.flow = w.flow LIMIT ";
+    sql.text += put(sql, most) + ")";
     return sql;
 }
 
@@ -226,7 +199,7 @@ std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &par
         scans.push_back(candidates_of(query, part, Reach::open));
     if (query.open_only)
         return scans;
-    if (query.pid && !query.port && processes == LeasesOfProcesses::few) {
+    if (query.asks_for_processes() && !query.port && processes == LeasesOfProcesses::few) {
         scans.push_back(candidates_of_processes(query, part));
         return scans;
     }

@@ -4,23 +4,14 @@
 #pragma once
 
 #include "model/history.hpp"
-#include "store/database.hpp"
+#include "store/bound_sql.hpp"
 #include "store/part.hpp"
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace portd::store {
-
-// SQL with the values of its parameters, in their order.
-struct BoundSql {
-    std::string text;
-    std::vector<std::int64_t> values;
-};
-
-void bind(Execution &execution, const BoundSql &sql);
 
 // What of the part can match.
 enum class Holdings {

@@ -20,9 +20,6 @@
 namespace portd::store {
 namespace {
 
-// Processes with more leases than this are met often enough by looking through all of them.
-constexpr std::int64_t few_leases = 4096;
-
 // Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
 constexpr std::size_t most_obstacles = 512;
 
@@ -40,6 +37,7 @@ std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
 struct Reader::State {
     const std::filesystem::path directory;
     const std::optional<Present> present;
+    const std::int64_t few_leases;
     std::vector<PartFile> files;          // as last listed
     std::map<PartFile, PartReader> parts; // by number
     UserNames names;
@@ -50,8 +48,8 @@ struct Reader::State {
         Obstacles obstacles;
     };
 
-    State(std::filesystem::path state_directory, std::optional<Present> now)
-        : directory(std::move(state_directory)), present(now) {}
+    State(std::filesystem::path state_directory, std::optional<Present> now, std::int64_t few)
+        : directory(std::move(state_directory)), present(now), few_leases(few) {}
 
     void open_parts();
     bool have_changed() const;
@@ -206,8 +204,9 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     return wire;
 }
 
-Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present)
-    : state_(std::make_unique<State>(state_directory, present)) {
+Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present,
+               std::int64_t few_leases)
+    : state_(std::make_unique<State>(state_directory, present, few_leases)) {
     state_->open_parts();
 }
 
@@ -218,14 +217,17 @@ namespace {
 // Up to `limit` of what matches, each made by `make`; and where to go on, if that was not all.
 template <typename Found, typename Cursor, typename CursorAt, typename Make>
 std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std::size_t limit,
-                                std::vector<Found> &found, CursorAt cursor_at, Make make) {
+                                std::vector<Found> &found, std::vector<Cursor> &places,
+                                CursorAt cursor_at, Make make) {
     Candidate candidate;
     for (std::size_t examined = 0; merge.next(candidate); ++examined) {
         if (found.size() >= std::max<std::size_t>(limit, 1) || examined == Reader::max_examined)
             return reached;
         reached = cursor_at(candidate);
-        if (candidate.matches)
-            found.push_back(make(candidate));
+        if (!candidate.matches)
+            continue;
+        found.push_back(make(candidate));
+        places.push_back(*reached);
     }
     return std::nullopt;
 }
@@ -240,7 +242,7 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
     {
         const Snapshot snapshot(*state_);
         page.next = take_page(
-            state_->leases(query, after), after, limit, found,
+            state_->leases(query, after), after, limit, found, page.places,
             [](const Candidate &one) { return one.place; },
             [](const Candidate &one) { return one.part->rows().lease(one.place); });
     }
@@ -252,20 +254,16 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
 model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
                                              std::optional<model::BindFailureCursor> after,
                                              std::size_t limit) {
-    const FailuresOf ports = query.port ? FailuresOf::one_port : FailuresOf::any_port;
-    const std::string sql = bind_failures_sql(ports, query.newest_first);
+    const BoundSql sql = bind_failures_of(query, after);
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
     {
         const Snapshot snapshot(*state_);
         Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-        for (auto &[file, part] : state_->parts) {
-            auto rows = std::make_unique<Execution>(part.statement(sql));
-            bind_failures_query(*rows, query, after);
-            merge.add_bind_failures(part, std::move(rows));
-        }
+        for (auto &[file, part] : state_->parts)
+            merge.add_bind_failures(part, run(part, sql));
         page.next = take_page(
-            std::move(merge), after, limit, found,
+            std::move(merge), after, limit, found, page.places,
             [](const Candidate &one) {
                 return model::BindFailureCursor{one.place, one.number};
             },

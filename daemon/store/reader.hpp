@@ -25,10 +25,14 @@ namespace portd::store {
 class Reader final : public model::History {
   public:
     static constexpr std::size_t max_examined = 20'000;
+    // Leases of the processes that are asked for are sorted, if they are not more than this in a
+    // part; more are met often enough by looking through all of them.
+    static constexpr std::int64_t most_sorted = 4096;
 
     // The store must have been opened by a Writer. `present`: see assemble_coverage().
     explicit Reader(const std::filesystem::path &state_directory,
-                    std::optional<Present> present = std::nullopt);
+                    std::optional<Present> present = std::nullopt,
+                    std::int64_t few_leases = most_sorted);
     ~Reader() override;
 
     // A lease whose earliest opening is not known can have been opened at any time since its boot.

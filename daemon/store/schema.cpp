@@ -56,6 +56,10 @@ CREATE TABLE process(
     container INTEGER REFERENCES text
 ) STRICT;
 CREATE INDEX process_by_pid ON process(pid, start_us);
+CREATE INDEX process_by_executable ON process(executable) WHERE executable IS NOT NULL;
+CREATE INDEX process_by_command ON process(command);
+CREATE INDEX process_by_unit ON process(unit) WHERE unit IS NOT NULL;
+CREATE INDEX process_by_container ON process(container) WHERE container IS NOT NULL;
 
 CREATE TABLE ancestor(
     process INTEGER NOT NULL REFERENCES process,

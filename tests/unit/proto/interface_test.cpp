@@ -205,10 +205,12 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         EXPECT_EQ(check(message, type, Presence::every_field), "");
     LeaseReply all{.lease = samples::lease(),
                    .bind_failure = std::nullopt,
+                   .cursor = std::nullopt,
                    .coverage = samples::coverage(),
                    .withheld = true};
     EXPECT_EQ(check(encode(all), "List out", Presence::every_field), "");
     all.bind_failure = samples::bind_failure();
+    all.cursor = "1-o-5";
     EXPECT_EQ(check(encode(all), "History out", Presence::every_field), "");
 }
 

@@ -21,6 +21,10 @@ Integer any_positive() {
     return *rc::gen::positive<Integer>();
 }
 
+Integer any_32_bits() {
+    return *rc::gen::arbitrary<std::uint32_t>();
+}
+
 std::string any_text() {
     const auto pieces = *rc::gen::container<std::vector<std::string>>(
         rc::gen::element<std::string>("a", "Z", "0", " ", "\"", "\\", "\n", "\x01", "\x7f", "{",
@@ -38,6 +42,15 @@ Enum any_of(std::initializer_list<Enum> values) {
 
 Protocol any_protocol() {
     return any_of({Protocol::tcp, Protocol::udp});
+}
+
+Role any_role() {
+    return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
+}
+
+Outcome any_outcome() {
+    return any_of({Outcome::closed, Outcome::refused, Outcome::reset, Outcome::timed_out,
+                   Outcome::unreachable, Outcome::abandoned});
 }
 
 Provenance any_provenance() {
@@ -193,20 +206,44 @@ Coverage coverage() {
             .complete = true};
 }
 
-HistoryRequest history_request() {
+LeaseFilter lease_filter() {
     return {.port = 60609,
-            .at_usec = 5,
-            .within_usec = 2,
-            .since_usec = 3,
-            .until_usec = 7,
             .protocol = Protocol::udp,
             .pid = 812,
-            .limit = 10,
-            .newest_first = true};
+            .executable = "/usr/bin/curl",
+            .command = "curl",
+            .unit = "cron.service",
+            .container = "0123456789ab",
+            .uid = 33,
+            .network_namespace = 4026531840,
+            .network_namespace_name = "blue",
+            .peer_address = "192.0.2.0/24",
+            .peer_port = 443,
+            .local_address = "198.51.100.1",
+            .role = Role::client,
+            .outcome = Outcome::refused,
+            .shorter_than_usec = 1'000'000,
+            .longer_than_usec = 1'000};
+}
+
+HistoryRequest history_request() {
+    HistoryRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.at_usec = 5;
+    request.within_usec = 2;
+    request.since_usec = 3;
+    request.until_usec = 7;
+    request.limit = 10;
+    request.newest_first = true;
+    request.cursor = "1-o-5";
+    return request;
 }
 
 ListRequest list_request() {
-    return {.port = 60609, .protocol = Protocol::udp, .pid = 812, .limit = 10};
+    ListRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.limit = 10;
+    return request;
 }
 
 WhoReply who_reply() {
@@ -273,18 +310,13 @@ Lease any_lease() {
             .peer_port = maybe(any_port),
             .network_namespace = any_integer(),
             .network_namespace_name = maybe(any_text),
-            .role = maybe([] {
-                return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
-            }),
+            .role = maybe(any_role),
             .port_choice = maybe([] {
                 return any_of({PortChoice::automatic, PortChoice::explicit_});
             }),
             .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
                              Phase::closing, Phase::lingering, Phase::freed}),
-            .outcome = maybe([] {
-                return any_of({Outcome::closed, Outcome::refused, Outcome::reset,
-                               Outcome::timed_out, Outcome::unreachable, Outcome::abandoned});
-            }),
+            .outcome = maybe(any_outcome),
             .opened = any_moment(),
             .closed = maybe(any_moment),
             .freed = maybe(any_moment),
@@ -320,28 +352,50 @@ Coverage any_coverage() {
     return {.intervals = several(any_interval), .gaps = several(any_gap), .complete = flip()};
 }
 
-HistoryRequest any_history_request() {
+LeaseFilter any_lease_filter() {
     return {.port = maybe(any_port),
-            .at_usec = maybe(any_integer),
-            .within_usec = maybe(any_positive),
-            .since_usec = maybe(any_integer),
-            .until_usec = maybe(any_integer),
             .protocol = maybe(any_protocol),
             .pid = maybe(any_positive),
-            .limit = maybe(any_positive),
-            .newest_first = flip()};
+            .executable = maybe(any_text),
+            .command = maybe(any_text),
+            .unit = maybe(any_text),
+            .container = maybe(any_text),
+            .uid = maybe(any_32_bits),
+            .network_namespace = maybe(any_32_bits),
+            .network_namespace_name = maybe(any_text),
+            .peer_address = maybe(any_text),
+            .peer_port = maybe(any_port),
+            .local_address = maybe(any_text),
+            .role = maybe(any_role),
+            .outcome = maybe(any_outcome),
+            .shorter_than_usec = maybe(any_positive),
+            .longer_than_usec = maybe(any_positive)};
+}
+
+HistoryRequest any_history_request() {
+    HistoryRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.at_usec = maybe(any_integer);
+    request.within_usec = maybe(any_positive);
+    request.since_usec = maybe(any_integer);
+    request.until_usec = maybe(any_integer);
+    request.limit = maybe(any_positive);
+    request.newest_first = flip();
+    request.cursor = maybe(any_text);
+    return request;
 }
 
 ListRequest any_list_request() {
-    return {.port = maybe(any_port),
-            .protocol = maybe(any_protocol),
-            .pid = maybe(any_positive),
-            .limit = maybe(any_positive)};
+    ListRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.limit = maybe(any_positive);
+    return request;
 }
 
 LeaseReply any_lease_reply() {
     return {.lease = maybe(any_lease),
             .bind_failure = maybe(any_bind_failure),
+            .cursor = maybe(any_text),
             .coverage = maybe(any_coverage),
             .withheld = flip()};
 }

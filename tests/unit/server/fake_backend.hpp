@@ -88,6 +88,7 @@ class FakeHistory : public model::History {
 
     std::atomic<std::size_t> pages = 0;
     std::atomic<std::size_t> largest_limit = 0;
+    model::LeaseQuery last_query;
     std::optional<std::int64_t> coverage_since;
     std::int64_t coverage_until = 0;
 
@@ -100,13 +101,16 @@ class FakeHistory : public model::History {
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);
+        last_query = query;
         const auto begin = static_cast<std::size_t>(after.value_or(0));
         const std::size_t end = std::min(begin + limit, leases.size());
         model::LeasePage page;
         for (std::size_t i = begin; i < end; ++i) {
             const auto &lease = leases[query.newest_first ? leases.size() - 1 - i : i];
-            if (admits(query, lease))
-                page.leases.push_back(lease);
+            if (!admits(query, lease))
+                continue;
+            page.leases.push_back(lease);
+            page.places.push_back(static_cast<std::int64_t>(i + 1));
         }
         if (end < leases.size())
             page.next = static_cast<std::int64_t>(end);
@@ -122,8 +126,10 @@ class FakeHistory : public model::History {
         model::BindFailurePage page;
         for (std::size_t i = begin; i < end; ++i) {
             const auto &failure = failures[query.newest_first ? failures.size() - 1 - i : i];
-            if (admits(query, failure))
-                page.failures.push_back(failure);
+            if (!admits(query, failure))
+                continue;
+            page.failures.push_back(failure);
+            page.places.push_back({0, static_cast<std::int64_t>(i + 1)});
         }
         if (end < failures.size())
             page.next = model::BindFailureCursor{0, static_cast<std::int64_t>(end)};
@@ -162,7 +168,7 @@ class FakeHistory : public model::History {
     static bool admits(const model::LeaseQuery &query, const proto::BindFailure &failure) {
         return (!query.port || failure.local_port == *query.port) &&
                (!query.protocol || failure.protocol == *query.protocol) &&
-               (!query.pid || failure.process.pid == *query.pid) &&
+               (!query.pid || failure.process.pid == *query.pid) && !query.outcome &&
                (!query.until_us || failure.at_usec <= *query.until_us) &&
                (!query.since_us || failure.at_usec >= *query.since_us) &&
                (!query.visible_to_uid || failure.uid == *query.visible_to_uid);
@@ -173,6 +179,8 @@ class FakeHistory : public model::History {
             lease.holders, [&](const proto::Process &holder) { return holder.pid == query.pid; });
         return (!query.port || lease.local_port == *query.port) &&
                (!query.protocol || lease.protocol == *query.protocol) && (!query.pid || of_pid) &&
+               (!query.outcome || lease.outcome == query.outcome) &&
+               (!query.uid || lease.uid == std::int64_t{*query.uid}) &&
                (!query.open_only || !lease.freed) &&
                (!query.until_us || *lease.opened.usec <= *query.until_us) &&
                (!query.since_us || !lease.freed || *lease.freed->usec >= *query.since_us) &&
