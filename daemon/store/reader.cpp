@@ -5,6 +5,7 @@
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
 #include "store/user_names.hpp"
+#include "store/verification.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace portd::store {
 namespace {
@@ -41,6 +43,7 @@ struct Reader::State {
     std::vector<PartFile> files;          // as last listed
     std::map<PartFile, PartReader> parts; // by number
     UserNames names;
+    std::weak_ptr<void> verifying; // gone: nobody is
 
     // A lease or a bind failure that a page shows, in the time of its boot.
     struct FoundFailure {
@@ -330,6 +333,14 @@ std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
                 }))
                 found.push_back(std::move(gap));
     return found;
+}
+
+std::unique_ptr<model::Verification> Reader::verify() {
+    if (!state_->verifying.expired())
+        return nullptr;
+    auto place = std::make_shared<std::monostate>();
+    state_->verifying = place;
+    return std::make_unique<Verification>(state_->directory, std::move(place));
 }
 
 } // namespace portd::store

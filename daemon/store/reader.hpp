@@ -48,6 +48,7 @@ class Reader final : public model::History {
     proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
     // The gap that was recorded last comes first.
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
+    std::unique_ptr<model::Verification> verify() override;
 
   private:
     struct State;
