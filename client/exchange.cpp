@@ -33,6 +33,8 @@ template proto::LeaseReply decoded(const json &);
 template proto::WhoReply decoded(const json &);
 template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);
+template proto::AuditReply decoded(const json &);
+template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,
                              const std::function<void(Entry)> &on_entry) {

@@ -42,6 +42,8 @@ struct Typed {
     std::optional<std::string> limit;
     std::optional<std::string> cursor;
     std::optional<std::string> output;
+    std::optional<std::string> by;
+    std::optional<std::string> sort;
     bool reverse = false;
     bool show_cursor = false;
     bool accepted = false;
@@ -83,7 +85,10 @@ struct Verb {
 extern const Verb history_verb;
 extern const Verb who_verb;
 extern const Verb list_verb;
+extern const Verb audit_verb;
 extern const Verb explain_verb;
 extern const Verb status_verb;
+extern const Verb metrics_verb;
+extern const Verb verify_verb;
 
 } // namespace portd::client

@@ -41,6 +41,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
     ledger_.set_own_namespace(network_namespace_);
     ledger_.file_by_time(writer_.boot().base_offset_us);
     take_over();
+    open_at_start_ = static_cast<std::int64_t>(ledger_.open_leases());
 }
 
 // From the run before, what it stored. If the source goes on where that ended, nothing is missing
@@ -88,6 +89,7 @@ void Recorder::follow_namespace_ports() {
     if (now < next_ports_at_)
         return;
     next_ports_at_ = now + ports_interval;
+    pools_ = ledger_.pools();
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
         ledger_.set_namespace_ports(ports_);
@@ -113,9 +115,11 @@ void Recorder::account(const capture::Sample &sample) {
     }
     if (!watching_since_) {
         watching_since_ = sample.began;
-        if (const auto before = writer_.watched_until_row_us())
+        if (const auto before = writer_.watched_until_row_us()) {
             gaps_.push_back({*before, std::max(*before, writer_.row_us(sample.began)),
                              not_watching_, std::nullopt});
+            ++gaps_recorded_;
+        }
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
     }
@@ -133,6 +137,7 @@ void Recorder::take_losses() {
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
                          std::optional<std::int64_t> lost) {
     gaps_.push_back({writer_.row_us(since), writer_.row_us(until), cause, lost});
+    ++gaps_recorded_;
 }
 
 void Recorder::commit() {
@@ -142,8 +147,10 @@ void Recorder::commit() {
                     std::make_move_iterator(changes.end()));
     has_news_ = false;
     take_losses();
+    const std::size_t failures_before = bind_failures_.size();
     for (auto &failure : source_.take_bind_failures())
         bind_failures_.push_back(std::move(failure));
+    bind_failures_told_ += static_cast<std::int64_t>(bind_failures_.size() - failures_before);
     for (auto &[inode, name, since] : source_.take_namespace_names())
         namespace_names_.push_back({inode, std::move(name), since});
     store::Batch batch{.leases = pending_,
@@ -213,6 +220,11 @@ void Recorder::publish() {
     status.range_high = ports_.local_range.high;
     status.network_namespace = network_namespace_;
     status.open_leases = static_cast<std::int64_t>(ledger_.open_leases());
+    status.leases_opened = static_cast<std::int64_t>(ledger_.found_leases());
+    status.leases_ended = open_at_start_ + status.leases_opened - status.open_leases;
+    status.bind_failures = bind_failures_told_;
+    status.gaps_recorded = gaps_recorded_;
+    status.pools = pools_;
     status.stored_leases = writer_.stored_leases();
     status.stored_bytes = writer_.stored_bytes();
     for (const auto &[cause, events] : losses_)

@@ -68,6 +68,10 @@ class Recorder {
     std::map<std::string, std::int64_t> losses_;
     std::string commit_failure_;
     std::int64_t samples_ = 0;
+    std::int64_t open_at_start_ = 0;
+    std::int64_t bind_failures_told_ = 0;
+    std::int64_t gaps_recorded_ = 0;
+    std::vector<proto::PoolUse> pools_;
     capture::EventAccount counted_; // when last published
     model::Instant counted_at_{};
     std::int64_t events_per_second_ = 0;

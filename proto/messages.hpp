@@ -202,6 +202,100 @@ struct LeaseReply {
     bool operator==(const LeaseReply &) const = default;
 };
 
+// Leases and bind failures as History selects them, summed up.
+struct AuditRequest : LeaseFilter {
+    std::optional<std::int64_t> since_usec;
+    std::optional<std::int64_t> until_usec;
+    AuditBy by = AuditBy::program;
+    AuditOrder order = AuditOrder::leases;
+    std::optional<std::int64_t> limit; // at most so many groups are told one by one
+
+    bool operator==(const AuditRequest &) const = default;
+};
+
+struct OutcomeCount {
+    Outcome outcome = Outcome::closed;
+    std::int64_t leases = 0;
+
+    bool operator==(const OutcomeCount &) const = default;
+};
+
+// What leases with one program, unit, user or peer come to. Of its name only what it was grouped by
+// is there; nothing where there was no such thing (no unit, no peer).
+struct AuditGroup {
+    bool known = false; // false: it is not known which it was
+    std::optional<std::string> executable;
+    std::optional<std::string> command; // where the executable is not known
+    std::optional<std::string> unit;
+    std::optional<std::string> container;
+    std::optional<std::int64_t> uid;
+    std::optional<std::string> user;
+    std::optional<std::string> peer_address;
+    std::int64_t leases = 0;
+    std::int64_t open = 0; // of these
+    std::int64_t bind_failures = 0;
+    std::vector<OutcomeCount> outcomes;
+    std::optional<std::int64_t> first_usec; // openings and attempts to bind: earliest and latest
+    std::optional<std::int64_t> last_usec;
+    std::int64_t measured = 0; // leases whose length is known; the lengths are theirs
+    std::optional<std::int64_t> median_usec;
+    std::optional<std::int64_t> p99_usec;
+    std::optional<std::int64_t> longest_usec;
+    std::int64_t bytes_sent = 0;
+    std::int64_t bytes_received = 0;
+
+    bool operator==(const AuditGroup &) const = default;
+};
+
+struct AuditProgress {
+    std::int64_t examined = 0;                // leases and bind failures
+    std::optional<std::int64_t> reached_usec; // opening of the lease that was looked at last
+
+    bool operator==(const AuditProgress &) const = default;
+};
+
+// One reply of an audit: how far it has come, a group, or (the last one) all other groups together
+// and the coverage.
+struct AuditReply {
+    std::optional<AuditProgress> progress;
+    std::optional<AuditGroup> group;
+    std::optional<AuditGroup> other;
+    std::int64_t groups_in_other = 0; // that were told apart: there may have been more
+    std::optional<Coverage> coverage;
+    bool withheld = false; // last reply: leases of other users were left out
+
+    bool operator==(const AuditReply &) const = default;
+};
+
+// What is wrong with one file of the store, or nothing; or how far its check has come.
+struct FileReport {
+    std::string file;
+    bool sealed = false; // it is never written again
+    std::int64_t bytes = 0;
+    std::int64_t leases = 0;
+    std::int64_t bind_failures = 0;
+    std::vector<std::string> findings; // at most 16, for people
+
+    bool operator==(const FileReport &) const = default;
+};
+
+struct VerifyProgress {
+    std::string file;
+    std::int64_t examined = 0; // rows
+
+    bool operator==(const VerifyProgress &) const = default;
+};
+
+// One reply of a verification: how far it has come, a file, or (the last one) the verdict.
+struct VerifyReply {
+    std::optional<VerifyProgress> progress;
+    std::optional<FileReport> file;
+    std::optional<bool> sound;       // last reply: nothing is wrong anywhere
+    std::vector<std::string> record; // last reply: what is wrong with the record of coverage
+
+    bool operator==(const VerifyReply &) const = default;
+};
+
 struct PortRequest {
     std::int64_t port = 0;
 
@@ -252,6 +346,19 @@ struct SelfCheck {
     bool operator==(const SelfCheck &) const = default;
 };
 
+// Ports with an open lease, of one protocol in one network namespace.
+struct PoolUse {
+    std::int64_t network_namespace = 0;
+    Protocol protocol = Protocol::tcp;
+    std::int64_t open_ports = 0;
+    // Those from which the kernel chooses, and how many of them are open; of the daemon's own
+    // namespace alone.
+    std::optional<std::int64_t> automatic_ports;
+    std::optional<std::int64_t> open_automatic_ports;
+
+    bool operator==(const PoolUse &) const = default;
+};
+
 struct Status {
     std::string version;
     CaptureTier tier = CaptureTier::sock_diag;
@@ -276,6 +383,12 @@ struct Status {
     std::int64_t range_high = 0;
     std::int64_t network_namespace = 0;
     std::int64_t open_leases = 0;
+    // Since the start.
+    std::int64_t leases_opened = 0;
+    std::int64_t leases_ended = 0;
+    std::int64_t bind_failures = 0;
+    std::int64_t gaps_recorded = 0;
+    std::vector<PoolUse> pools;
     std::int64_t stored_leases = 0;
     std::int64_t stored_bytes = 0;
     std::vector<LossCount> losses;

@@ -10,6 +10,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -85,6 +86,15 @@ struct BindFailurePage {
     std::optional<BindFailureCursor> next; // absent: that was the end
 };
 
+// A check of everything stored, which goes on by itself.
+class Verification {
+  public:
+    virtual ~Verification() = default;
+    // What there is to tell since it was asked last; the reply with `sound` is the last one. Throws
+    // std::runtime_error if the check cannot go on.
+    virtual std::optional<proto::VerifyReply> next() = 0;
+};
+
 // Reads stored leases. Each call is one short read transaction, so that a slow client never pins
 // the store. A fault (I/O error, damage) is thrown as std::runtime_error.
 class History {
@@ -107,6 +117,8 @@ class History {
     virtual std::vector<proto::Gap> newest_gaps(std::size_t limit) = 0;
     // The newest last.
     virtual std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) = 0;
+    // One at a time: nothing while another one is alive.
+    virtual std::unique_ptr<Verification> verify() = 0;
 };
 
 // The daemon as it is now. Called from the server's thread while capture runs in another.

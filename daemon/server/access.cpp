@@ -1,5 +1,7 @@
 #include "access.hpp"
 
+#include "proto/varlink.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -45,6 +47,10 @@ OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
     const bool tells = query.asks_for_processes() || query.outcome || of_length ||
                        query.network_namespace_name || of_past;
     return tells ? OthersOpen::withheld : OthersOpen::cut;
+}
+
+bool may_call(std::string_view method, const Caller &caller) {
+    return caller.sight == Sight::everything || method != proto::methods::verify;
 }
 
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others) {

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace portd::server {
@@ -32,6 +33,10 @@ struct Caller {
 // `groups` are all groups of the caller. Without a group `portd` only root sees everything.
 Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
                std::optional<std::uint32_t> portd_group);
+
+// Whether the caller may call the method at all. All may call those that answer from leases; the
+// state of the files that history is kept in is nothing that the kernel shows to all.
+bool may_call(std::string_view method, const Caller &caller);
 
 // What becomes of open leases of others that the caller may not see in full.
 enum class OthersOpen { cut, withheld };

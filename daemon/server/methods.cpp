@@ -1,5 +1,6 @@
 #include "methods.hpp"
 
+#include "audit_stream.hpp"
 #include "interval.hpp"
 #include "lease_stream.hpp"
 #include "proto/codec.hpp"
@@ -7,6 +8,7 @@
 #include "query.hpp"
 #include "replies.hpp"
 #include "services.hpp"
+#include "verify_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -158,6 +160,31 @@ Answer list(const Request &request) {
     return std::make_unique<LeaseStream>(std::move(question), request.caller);
 }
 
+Answer audit(const Request &request) {
+    const auto decoded = proto::decode<proto::AuditRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::AuditRequest>(decoded);
+    if (wire.since_usec && wire.until_usec && *wire.since_usec > *wire.until_usec)
+        return failure(proto::errors::invalid_interval, "reason", "sinceUsec is after untilUsec");
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
+
+    AuditQuestion question;
+    question.query = std::get<model::LeaseQuery>(std::move(query));
+    question.query.since_us = wire.since_usec;
+    question.query.until_us = wire.until_usec;
+    question.interval = {wire.since_usec, wire.until_usec};
+    question.by = wire.by;
+    question.order = wire.order;
+    if (wire.limit)
+        question.limit =
+            static_cast<std::size_t>(std::min<std::int64_t>(*wire.limit, AuditTable::most_groups));
+    question.recorded = is_recorded(question.query, request.backend);
+    return std::make_unique<AuditStream>(std::move(question), request.caller, request.now_us);
+}
+
 // Adds the open leases of the port, as far as a reply takes them.
 void add_holders(proto::WhoReply &reply, model::LeaseQuery query, const Request &request) {
     query.open_only = true;
@@ -246,6 +273,15 @@ Answer status(const Request &request) {
     return success(encode(status));
 }
 
+Answer verify(const Request &request) {
+    if (auto refusal = refuse_others(request.parameters, ""))
+        return *refusal;
+    auto verification = request.backend.history.verify();
+    if (!verification)
+        return limit_exceeded("verifications", 1);
+    return std::make_unique<VerifyStream>(std::move(verification));
+}
+
 enum class Replies { one, stream };
 
 struct Method {
@@ -254,14 +290,16 @@ struct Method {
     Answer (*answer)(const Request &);
 };
 
-constexpr std::array<Method, 7> served_methods{{
+constexpr std::array<Method, 9> served_methods{{
     {proto::methods::get_info, Replies::one, get_info},
     {proto::methods::get_interface_description, Replies::one, get_interface_description},
     {proto::methods::history, Replies::stream, history},
     {proto::methods::list, Replies::stream, list},
+    {proto::methods::audit, Replies::stream, audit},
     {proto::methods::who, Replies::one, who},
     {proto::methods::explain, Replies::one, explain},
     {proto::methods::status, Replies::one, status},
+    {proto::methods::verify, Replies::stream, verify},
 }};
 
 } // namespace
@@ -279,6 +317,8 @@ Answer answer(const proto::Call &call, const Caller &caller, const Backend &back
         return failure(proto::errors::method_not_implemented, "method", call.method);
     if (method->replies == Replies::stream && !call.more)
         return failure(proto::errors::expected_more, json::object());
+    if (!may_call(name, caller))
+        return failure(proto::errors::permission_denied, json::object());
     try {
         return method->answer({*call.parameters, caller, backend, now_us});
     } catch (const std::exception &fault) {

@@ -99,6 +99,14 @@ void Database::damaged(const std::string &what) const {
     throw DamagedStore(file_.string() + ": " + what);
 }
 
+void Database::stop_when(const std::atomic<bool> &stop) {
+    constexpr int steps = 10'000; // of SQLite's virtual machine: a few milliseconds
+    const auto is_due = [](void *flag) -> int {
+        return static_cast<const std::atomic<bool> *>(flag)->load() ? 1 : 0;
+    };
+    sqlite3_progress_handler(handle_.get(), steps, is_due, const_cast<std::atomic<bool> *>(&stop));
+}
+
 Statement::Statement(Database &database, std::string_view sql) : database_(&database) {
     sqlite3_stmt *handle = nullptr;
     const int code =

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -35,6 +36,9 @@ class Database {
     // Whether closing the last connection brings the WAL into the file and removes it.
     enum class OnClose { checkpoint, leave };
     void on_close(OnClose what);
+
+    // Statements fail soon after `stop` becomes true. It lives longer.
+    void stop_when(const std::atomic<bool> &stop);
 
     std::int64_t last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
     int changed_rows() const { return sqlite3_changes(handle_.get()); }

@@ -5,6 +5,7 @@
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
 #include "store/user_names.hpp"
+#include "store/verification.hpp"
 #include "store/wall_coverage.hpp"
 #include "store/wire_lease.hpp"
 
@@ -17,6 +18,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace portd::store {
 namespace {
@@ -46,6 +48,7 @@ struct Reader::State {
     WallTimes walls;
     std::vector<PartFile> walls_of; // the files of which `walls` tells
     UserNames names;
+    std::weak_ptr<void> verifying; // gone: nobody is
 
     // A lease or a bind failure that a page shows, in the time of its boot.
     struct FoundFailure {
@@ -460,6 +463,14 @@ std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
 std::vector<proto::ClockStep> Reader::newest_clock_steps(std::size_t limit) {
     const Snapshot snapshot(*state_);
     return state_->walls.steps(std::nullopt, std::nullopt, limit);
+}
+
+std::unique_ptr<model::Verification> Reader::verify() {
+    if (!state_->verifying.expired())
+        return nullptr;
+    auto place = std::make_shared<std::monostate>();
+    state_->verifying = place;
+    return std::make_unique<Verification>(state_->directory, std::move(place));
 }
 
 } // namespace portd::store

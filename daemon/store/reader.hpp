@@ -51,6 +51,7 @@ class Reader final : public model::History {
     // The gap that was recorded last comes first.
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
     std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override;
+    std::unique_ptr<model::Verification> verify() override;
 
   private:
     struct State;

@@ -257,6 +257,56 @@ ListRequest list_request() {
     return request;
 }
 
+AuditRequest audit_request() {
+    AuditRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.since_usec = 1;
+    request.until_usec = 2;
+    request.limit = 3;
+    return request;
+}
+
+AuditReply audit_reply() {
+    const AuditGroup group{.known = true,
+                           .executable = "/usr/bin/curl",
+                           .command = "curl",
+                           .unit = "a.service",
+                           .container = "0123456789ab",
+                           .uid = 1000,
+                           .user = "alice",
+                           .peer_address = "192.0.2.1",
+                           .leases = 3,
+                           .open = 1,
+                           .bind_failures = 1,
+                           .outcomes = {{Outcome::refused, 1}, {Outcome::closed, 1}},
+                           .first_usec = 1,
+                           .last_usec = 9,
+                           .measured = 2,
+                           .median_usec = 3,
+                           .p99_usec = 4,
+                           .longest_usec = 5,
+                           .bytes_sent = 10,
+                           .bytes_received = 20};
+    return {.progress = AuditProgress{7, 8},
+            .group = group,
+            .other = group,
+            .groups_in_other = 2,
+            .coverage = coverage(),
+            .withheld = true};
+}
+
+VerifyReply verify_reply() {
+    return {.progress = VerifyProgress{"current-000001.db", 5},
+            .file = FileReport{.file = "history-000001.db",
+                               .sealed = true,
+                               .bytes = 4096,
+                               .leases = 7,
+                               .bind_failures = 1,
+                               .findings = {"row 3 missing from index"}},
+            .sound = false,
+            .record = {"overlap"}};
+}
+
 WhoReply who_reply() {
     return {.holders = {lease()},
             .last = lease(),
@@ -301,6 +351,11 @@ Status status() {
             .range_high = 60999,
             .network_namespace = 4026531840,
             .open_leases = 5,
+            .leases_opened = 7,
+            .leases_ended = 3,
+            .bind_failures = 2,
+            .gaps_recorded = 1,
+            .pools = {{4026531840, Protocol::udp, 12, 28232, 11}},
             .stored_leases = 6,
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
@@ -408,6 +463,76 @@ ListRequest any_list_request() {
     return request;
 }
 
+namespace {
+
+AuditGroup any_audit_group() {
+    return {.known = flip(),
+            .executable = maybe(any_text),
+            .command = maybe(any_text),
+            .unit = maybe(any_text),
+            .container = maybe(any_text),
+            .uid = maybe(any_integer),
+            .user = maybe(any_text),
+            .peer_address = maybe(any_text),
+            .leases = any_integer(),
+            .open = any_integer(),
+            .bind_failures = any_integer(),
+            .outcomes = several([] {
+                return OutcomeCount{any_of({Outcome::closed, Outcome::refused}), any_integer()};
+            }),
+            .first_usec = maybe(any_integer),
+            .last_usec = maybe(any_integer),
+            .measured = any_integer(),
+            .median_usec = maybe(any_integer),
+            .p99_usec = maybe(any_integer),
+            .longest_usec = maybe(any_integer),
+            .bytes_sent = any_integer(),
+            .bytes_received = any_integer()};
+}
+
+FileReport any_file_report() {
+    return {.file = any_text(),
+            .sealed = flip(),
+            .bytes = any_integer(),
+            .leases = any_integer(),
+            .bind_failures = any_integer(),
+            .findings = several(any_text)};
+}
+
+} // namespace
+
+AuditRequest any_audit_request() {
+    AuditRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.since_usec = maybe(any_integer);
+    request.until_usec = maybe(any_integer);
+    request.by = any_of({AuditBy::program, AuditBy::unit, AuditBy::user, AuditBy::peer});
+    request.order =
+        any_of({AuditOrder::leases, AuditOrder::failures, AuditOrder::bytes, AuditOrder::longest});
+    request.limit = maybe(any_positive);
+    return request;
+}
+
+AuditReply any_audit_reply() {
+    return {.progress = maybe([] {
+                return AuditProgress{any_integer(), maybe(any_integer)};
+            }),
+            .group = maybe(any_audit_group),
+            .other = maybe(any_audit_group),
+            .groups_in_other = *rc::gen::inRange<Integer>(0, 9),
+            .coverage = maybe(any_coverage),
+            .withheld = flip()};
+}
+
+VerifyReply any_verify_reply() {
+    return {.progress = maybe([] {
+                return VerifyProgress{any_text(), any_integer()};
+            }),
+            .file = maybe(any_file_report),
+            .sound = maybe(flip),
+            .record = several(any_text)};
+}
+
 LeaseReply any_lease_reply() {
     return {.lease = maybe(any_lease),
             .bind_failure = maybe(any_bind_failure),
@@ -460,6 +585,14 @@ Status any_status() {
             .range_high = any_port(),
             .network_namespace = any_integer(),
             .open_leases = any_integer(),
+            .leases_opened = any_integer(),
+            .leases_ended = any_integer(),
+            .bind_failures = any_integer(),
+            .gaps_recorded = any_integer(),
+            .pools = several([] {
+                return PoolUse{any_integer(), any_protocol(), any_integer(), maybe(any_integer),
+                               maybe(any_integer)};
+            }),
             .stored_leases = any_integer(),
             .stored_bytes = any_integer(),
             .losses = several(any_loss),

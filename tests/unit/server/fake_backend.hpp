@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -173,6 +174,31 @@ class FakeHistory : public model::History {
         check();
         return {gaps.begin(),
                 gaps.begin() + static_cast<std::ptrdiff_t>(std::min(limit, gaps.size()))};
+    }
+
+    std::vector<proto::VerifyReply> verification; // what verify() tells, and nothing first
+    bool is_verifying = false;
+
+    std::unique_ptr<model::Verification> verify() override {
+        class Told final : public model::Verification {
+          public:
+            explicit Told(std::vector<proto::VerifyReply> replies) : replies_(std::move(replies)) {}
+            std::optional<proto::VerifyReply> next() override {
+                if (std::exchange(is_first_, false))
+                    return std::nullopt;
+                if (at_ == replies_.size())
+                    throw std::runtime_error("file unreadable");
+                return replies_[at_++];
+            }
+
+          private:
+            std::vector<proto::VerifyReply> replies_;
+            std::size_t at_ = 0;
+            bool is_first_ = true;
+        };
+        if (is_verifying)
+            return nullptr;
+        return std::make_unique<Told>(verification);
     }
 
   private:

@@ -638,6 +638,77 @@ TEST_F(MethodsTest, StatusAddsTheNewestGaps) {
     EXPECT_EQ(status.gaps[0].since_usec, 0);
 }
 
+TEST_F(MethodsTest, AuditSumsUpWhatTheCallerMaySee) {
+    history_.failures = {bind_failure(50001, 1000, 35), bind_failure(50001, 2000, 36)};
+    const auto ask_audit = [this](json parameters, const Caller &caller) {
+        const auto replies = ask_stream(proto::methods::audit, std::move(parameters), caller);
+        std::vector<proto::AuditReply> decoded;
+        for (const auto &reply : replies)
+            decoded.push_back(
+                std::get<proto::AuditReply>(proto::decode<proto::AuditReply>(*reply.parameters)));
+        return decoded;
+    };
+    const auto all = ask_audit({{"by", "user"}}, root);
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].group->uid, 2000);
+    EXPECT_EQ(all[0].group->leases, 3);
+    EXPECT_EQ(all[0].group->bind_failures, 1);
+    EXPECT_EQ(all[1].group->leases, 2);
+    EXPECT_TRUE(all[2].coverage->complete);
+    EXPECT_FALSE(all[2].withheld);
+
+    const auto own = ask_audit({{"by", "user"}}, ann);
+    ASSERT_EQ(own.size(), 2U);
+    EXPECT_EQ(own[0].group->uid, 1000);
+    EXPECT_EQ(own[0].group->leases, 2);
+    EXPECT_EQ(own[0].group->bind_failures, 1);
+    EXPECT_TRUE(own[1].withheld);
+    EXPECT_FALSE(own[1].coverage->complete);
+
+    const auto limited = ask_audit({{"by", "user"}, {"limit", 1}}, root);
+    ASSERT_EQ(limited.size(), 2U);
+    EXPECT_EQ(limited[1].groups_in_other, 1);
+    EXPECT_EQ(limited[1].other->leases, 2);
+
+    EXPECT_EQ(ask_one(proto::methods::audit, {{"sinceUsec", 2}, {"untilUsec", 1}}).error,
+              proto::errors::invalid_interval);
+    EXPECT_EQ(ask_one(proto::methods::audit, {{"by", "colour"}}).error,
+              proto::errors::invalid_parameter);
+}
+
+TEST_F(MethodsTest, AuditTellsHowFarItHasComeInPagesOfBoundedWork) {
+    for (int i = 0; i < 2000; ++i)
+        history_.leases.push_back(freed_lease("x", 50000, 1000, i, i + 1));
+    const auto stream = std::get<std::unique_ptr<Stream>>(ask(proto::methods::audit));
+    std::int64_t at = now;
+    std::string out;
+    while (!stream->finished())
+        out += stream->next(history_, at += 200'000);
+    EXPECT_LE(history_.largest_limit, 256U);
+    EXPECT_NE(out.find("\"progress\":{\"examined\""), std::string::npos);
+}
+
+TEST_F(MethodsTest, VerifyTellsOfEachFileAndEndsWithTheVerdict) {
+    proto::VerifyReply file;
+    file.file = proto::FileReport{"history-000001.db", true, 4096, 3, 0, {}};
+    proto::VerifyReply verdict;
+    verdict.sound = true;
+    history_.verification = {file, verdict};
+    const auto replies = ask_stream(proto::methods::verify);
+    ASSERT_EQ(replies.size(), 2U);
+    EXPECT_EQ((*replies[0].parameters)["file"]["file"], "history-000001.db");
+    EXPECT_TRUE(replies[0].continues);
+    EXPECT_EQ(*replies[1].parameters, json({{"sound", true}}));
+    EXPECT_FALSE(replies[1].continues);
+
+    history_.verification.pop_back();
+    EXPECT_EQ(ask_stream(proto::methods::verify).back().error, proto::errors::store_unavailable);
+    history_.is_verifying = true;
+    EXPECT_EQ(ask_one(proto::methods::verify).error, proto::errors::limit_exceeded);
+    EXPECT_EQ(ask_one(proto::methods::verify, json::object(), ann).error,
+              proto::errors::permission_denied);
+}
+
 TEST_F(MethodsTest, HistoryThatThrowsIsAnError) {
     history_.broken = true;
     for (const auto method :
@@ -647,7 +718,8 @@ TEST_F(MethodsTest, HistoryThatThrowsIsAnError) {
         EXPECT_EQ(reply.error, proto::errors::store_unavailable) << method;
         EXPECT_EQ((*reply.parameters)["reason"], "store unreadable");
     }
-    for (const auto method : {proto::methods::history, proto::methods::list}) {
+    for (const auto method :
+         {proto::methods::history, proto::methods::list, proto::methods::audit}) {
         const auto replies = ask_stream(method);
         ASSERT_EQ(replies.size(), 1u);
         EXPECT_EQ(replies[0].error, proto::errors::store_unavailable) << method;
