@@ -8,6 +8,7 @@
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <iterator>
 #include <limits>
@@ -40,8 +41,9 @@ std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
 struct Reader::State {
     const std::filesystem::path directory;
     const std::optional<Present> present;
-    std::vector<PartFile> files;          // as last listed
-    std::map<PartFile, PartReader> parts; // by number
+    std::atomic<std::int64_t> longest_lag_us; // of `present`
+    std::vector<PartFile> files;              // as last listed
+    std::map<PartFile, PartReader> parts;     // by number
     UserNames names;
 
     // A lease or a bind failure that a page shows, in the time of its boot.
@@ -51,7 +53,9 @@ struct Reader::State {
     };
 
     State(std::filesystem::path state_directory, std::optional<Present> now)
-        : directory(std::move(state_directory)), present(now) {}
+        : directory(std::move(state_directory)),
+          present(now),
+          longest_lag_us(now ? now->longest_lag_us : 0) {}
 
     void open_parts();
     bool have_changed() const;
@@ -213,6 +217,10 @@ Reader::Reader(const std::filesystem::path &state_directory, std::optional<Prese
 
 Reader::~Reader() = default;
 
+void Reader::set_longest_lag(std::int64_t longest_lag_us) {
+    state_->longest_lag_us = longest_lag_us;
+}
+
 namespace {
 
 // Up to `limit` of what matches, each made by `make`; and where to go on, if that was not all.
@@ -296,6 +304,8 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
 proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) {
     CoverageRecords records;
     records.present = state_->present;
+    if (records.present)
+        records.present->longest_lag_us = state_->longest_lag_us.load();
     const Snapshot snapshot(*state_);
     if (const Part &oldest = state_->parts.begin()->second.part(); oldest.since_us)
         records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
