@@ -29,6 +29,7 @@ struct Typed {
     std::optional<std::string> pid;
     std::optional<std::string> limit;
     std::optional<std::string> output;
+    std::optional<std::string> state_dir;
     bool reverse = false;
     bool accepted = false;
     bool strict = false;
@@ -71,5 +72,6 @@ extern const Verb who_verb;
 extern const Verb list_verb;
 extern const Verb explain_verb;
 extern const Verb status_verb;
+extern const Verb doctor_verb;
 
 } // namespace portd::client

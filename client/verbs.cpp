@@ -7,7 +7,7 @@ namespace portd::client {
 namespace {
 
 constexpr std::array all_verbs{
-    &history_verb, &who_verb, &list_verb, &explain_verb, &status_verb,
+    &history_verb, &who_verb, &list_verb, &explain_verb, &status_verb, &doctor_verb,
 };
 
 } // namespace

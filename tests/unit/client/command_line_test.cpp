@@ -79,7 +79,8 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{}, "a verb is missing; see portd-ctl --help"},
         {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
         {{"frobnicate"},
-         "unknown verb 'frobnicate'; there are history, who, list, explain, status"},
+         "unknown verb 'frobnicate'; there are history, who, list, explain, status, "
+         "doctor"},
         {{"who", "0"}, "PORT '0' is not a port; give a number from 1 to 65535"},
         {{"who", "65536"}, "PORT '65536' is not a port"},
         {{"who", "abc"}, "PORT 'abc' is not a port"},
