@@ -44,6 +44,7 @@ struct Typed {
     std::optional<std::string> output;
     std::optional<std::string> by;
     std::optional<std::string> sort;
+    std::optional<std::string> state_dir;
     bool reverse = false;
     bool show_cursor = false;
     bool accepted = false;
@@ -90,5 +91,6 @@ extern const Verb explain_verb;
 extern const Verb status_verb;
 extern const Verb metrics_verb;
 extern const Verb verify_verb;
+extern const Verb doctor_verb;
 
 } // namespace portd::client

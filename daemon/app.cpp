@@ -14,6 +14,7 @@
 #include "store/writer.hpp"
 #include "system/clock.hpp"
 #include "system/log.hpp"
+#include "system/message.hpp"
 #include "system/service.hpp"
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <list>
 #include <map>
 #include <set>
@@ -51,14 +53,18 @@ constexpr auto late = std::chrono::milliseconds(50);
 // Watches the source's descriptors and the clock, and makes the recorder work. One thread.
 class CaptureLoop {
   public:
-    CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder)
-        : interval_(settings.interval),
+    // The interval is asked for anew at each sample; `reload` is called on SIGHUP.
+    CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder,
+                std::function<void()> reload)
+        : settings_(settings),
           reading_period_(source.reading_period()),
           recorder_(recorder),
+          reload_(std::move(reload)),
           sample_timer_(context_),
           commit_timer_(context_),
           reading_timer_(context_),
-          signals_(context_, SIGTERM, SIGINT),
+          watchdog_timer_(context_),
+          signals_(context_, SIGTERM, SIGINT, SIGHUP),
           clock_watch_(context_, system::watch_clock().release()) {
         for (const int fd : source.descriptors())
             watched_.emplace_back(context_, fd);
@@ -70,18 +76,15 @@ class CaptureLoop {
 
     // Until SIGTERM or SIGINT, or until stop().
     void run() {
-        signals_.async_wait([this](const boost::system::error_code &error, int signal) {
-            if (error)
-                return;
-            spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-            context_.stop();
-        });
+        heed_signals();
         for (auto &descriptor : watched_)
             watch(descriptor);
         watch_clock();
         schedule_sample();
         if (reading_period_ > reading_period_.zero())
             schedule_reading();
+        if (const auto period = system::watchdog_period())
+            schedule_ping(*period / 2);
         context_.run();
         recorder_.read_events(Promptness::after_work);
         recorder_.commit();
@@ -93,6 +96,20 @@ class CaptureLoop {
 
   private:
     using Descriptor = asio::posix::stream_descriptor;
+
+    void heed_signals() {
+        signals_.async_wait([this](const boost::system::error_code &error, int signal) {
+            if (error)
+                return;
+            if (signal != SIGHUP) {
+                spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+                return context_.stop();
+            }
+            reload_();
+            schedule_sample();
+            heed_signals();
+        });
+    }
 
     void watch(Descriptor &descriptor) {
         descriptor.async_wait(Descriptor::wait_read,
@@ -132,7 +149,8 @@ class CaptureLoop {
     // A sampled time lies between the start of one sample and the end of the next: the timer is
     // early by what a sample takes, so that this is no more than the interval.
     void schedule_sample() {
-        const auto period = std::max(interval_ - 2 * sample_took_, interval_ / 2);
+        const steady_clock::duration interval = settings_.interval;
+        const auto period = std::max(interval - 2 * sample_took_, interval / 2);
         sample_timer_.expires_at(std::max(sampled_at_ + period, steady_clock::now()));
         sample_timer_.async_wait([this](const boost::system::error_code &error) {
             if (error)
@@ -156,6 +174,19 @@ class CaptureLoop {
         });
     }
 
+    // A ping says that the way from the source to the store was gone through once more.
+    void schedule_ping(steady_clock::duration period) {
+        watchdog_timer_.expires_after(period);
+        watchdog_timer_.async_wait([this, period](const boost::system::error_code &error) {
+            if (error)
+                return;
+            recorder_.read_events(promptness());
+            commit();
+            system::notify_watchdog();
+            schedule_ping(period);
+        });
+    }
+
     void schedule_commit() {
         if (commit_scheduled_ || !recorder_.has_news())
             return;
@@ -175,13 +206,15 @@ class CaptureLoop {
         schedule_commit();
     }
 
-    const steady_clock::duration interval_;
+    const Settings &settings_;
     const steady_clock::duration reading_period_;
     Recorder &recorder_;
+    const std::function<void()> reload_;
     asio::io_context context_{1};
     asio::steady_timer sample_timer_;
     asio::steady_timer commit_timer_;
     asio::steady_timer reading_timer_;
+    asio::steady_timer watchdog_timer_;
     asio::signal_set signals_;
     Descriptor clock_watch_;
     std::list<Descriptor> watched_;
@@ -224,13 +257,17 @@ class ServerThread {
 };
 
 void log_start(const Settings &settings, const capture::Opened &opened) {
+    std::string reasons;
     for (const auto &reason : opened.reasons)
-        spdlog::info("{}", reason);
+        reasons += (reasons.empty() ? "" : "; ") + reason;
     if (opened.not_kept)
         spdlog::warn("what an earlier instance left is not gone on with: {}; a gap is on record",
                      *opened.not_kept);
-    spdlog::info("capturing with {} every {} ms, ports {}, history in {}",
-                 to_string(opened.source->tier()),
+    const std::string tier(to_string(opened.source->tier()));
+    system::report(system::Message::tier_chosen,
+                   "capturing with " + tier + (reasons.empty() ? "" : "; " + reasons),
+                   {{"PORTD_TIER", tier}, {"PORTD_REASONS", reasons}});
+    spdlog::info("a sample every {} ms, ports {}, history in {}",
                  std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),
                  settings.ports.to_string(), settings.state_dir.string());
 }
@@ -246,8 +283,9 @@ void keep_descriptors(const capture::Source &source) {
 }
 
 capture::Opened open_capture(const Settings &settings, const model::Clock &clock,
-                             const store::Writer &writer, const LiveStatus &live) {
-    capture::Kept kept{system::received_descriptors(), writer.ring_mark()};
+                             const store::Writer &writer, const LiveStatus &live,
+                             std::vector<system::NamedDescriptor> received) {
+    capture::Kept kept{std::move(received), writer.ring_mark()};
     std::set<std::string> names;
     for (const auto &descriptor : kept.descriptors)
         names.insert(descriptor.name);
@@ -267,6 +305,52 @@ capture::Opened open_capture(const Settings &settings, const model::Clock &clock
     return opened;
 }
 
+std::int64_t longest_lag_us(const Settings &settings) {
+    return 2 * settings.interval.count() + slow_sample_us;
+}
+
+// Reads the settings again and applies what can change while portd runs. With a mistake in them
+// everything stays as it is.
+class Reload {
+  public:
+    Reload(std::function<Settings()> read, Settings &settings, store::Writer &writer,
+           store::Reader &reader, std::string status)
+        : read_(std::move(read)),
+          settings_(settings),
+          writer_(writer),
+          reader_(reader),
+          status_(std::move(status)) {}
+
+    void operator()() const {
+        system::notify_reloading();
+        try {
+            const auto left = apply_while_running(read_(), settings_);
+            writer_.set_limits({.max_bytes = settings_.max_bytes, .max_age = settings_.max_age});
+            reader_.set_longest_lag(longest_lag_us(settings_));
+            std::string text = "the settings were read again and are in force";
+            for (const auto &key : left)
+                text += (&key == &left.front() ? ", but after a restart only: " : ", ") + key;
+            system::report(system::Message::reloaded, text);
+        } catch (const SettingsError &error) {
+            system::report(system::Message::settings_refused,
+                           std::string(error.what()) + "; going on with the settings as they were");
+        }
+        system::notify_ready(status_);
+    }
+
+  private:
+    const std::function<Settings()> read_;
+    Settings &settings_;
+    store::Writer &writer_;
+    store::Reader &reader_;
+    const std::string status_;
+};
+
+// The socket that the service manager passed, or one of our own.
+server::Listener open_listener(const Settings &settings, system::Fd passed) {
+    return passed ? server::take_over(std::move(passed)) : server::listen(settings.socket);
+}
+
 // The order of the start, and why:
 //  1. the store: its lock refuses a second instance before anything else is touched;
 //  2. the source, taken over from the last run where that can be: from here on destroyed sockets
@@ -277,35 +361,45 @@ capture::Opened open_capture(const Settings &settings, const model::Clock &clock
 //  4. the socket, so that whoever can connect gets answers;
 //  5. the word to the service manager.
 // The end goes backwards.
-void serve(const Settings &settings) {
+void serve(Settings settings, const std::function<Settings()> &read_settings) {
+    auto received = system::received_descriptors();
+    auto passed = system::take_descriptor(received, "varlink"); // FileDescriptorName= of the socket
     const system::SystemClock clock;
     const auto started = clock.now();
     store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
                          {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
     if (const auto &aside = writer.set_aside())
-        spdlog::error("the store was damaged ({}); it was set aside as {} and a new one begun",
-                      aside->reason, aside->path.string());
+        system::report(system::Message::file_set_aside,
+                       "a file of history was damaged (" + aside->reason +
+                           "); it was set aside as " + aside->path.string() +
+                           " and a new one begun",
+                       {{"PORTD_FILE", aside->path.string()}});
 
     LiveStatus live(settings);
-    const capture::Opened opened = open_capture(settings, clock, writer, live);
+    const capture::Opened opened = open_capture(settings, clock, writer, live, std::move(received));
     log_start(settings, opened);
 
     Recorder recorder(settings, clock, opened, writer, live);
-    CaptureLoop loop(settings, *opened.source, recorder);
-    recorder.sample();
-    recorder.commit();
-
     const std::int64_t base_us = writer.boot().base_offset_us;
     const store::Present present{
         .run_since_us = writer.row_us(started),
-        .longest_lag_us = 2 * settings.interval.count() + slow_sample_us,
+        .longest_lag_us = longest_lag_us(settings),
         .now_us = [&clock, base_us] { return to_us(clock.now()) + base_us; }};
     store::Reader reader(settings.state_dir, present);
-    server::Listener listener = server::listen(settings.socket);
+    const std::string tier(to_string(opened.source->tier()));
+    const std::string status = "watching with " + tier;
+    CaptureLoop loop(settings, *opened.source, recorder,
+                     Reload(read_settings, settings, writer, reader, status));
+    recorder.sample();
+    recorder.commit();
+
+    const std::string where = passed ? "the socket that was passed" : settings.socket.string();
+    server::Listener listener = open_listener(settings, std::move(passed));
     server::Server server(listener, reader, live);
     ServerThread thread(server, loop);
-    spdlog::info("answering on {}", settings.socket.string());
-    system::notify_ready("watching with " + std::string(to_string(opened.source->tier())));
+    system::report(system::Message::started, status + ", answering on " + where,
+                   {{"PORTD_TIER", tier}});
+    system::notify_ready(status);
 
     loop.run();
 
@@ -331,7 +425,8 @@ Exit run(int argc, const char *const *argv) {
     }
     system::start_logging();
     try {
-        serve(settings);
+        serve(settings,
+              [argc, argv] { return std::get<Settings>(parse_command_line(argc, argv)); });
         return Exit::clean;
     } catch (const store::StateDirectoryInUse &error) {
         spdlog::critical("{}", error.what());

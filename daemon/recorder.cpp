@@ -35,6 +35,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
           has_news_ = true;
       }),
       network_namespace_(capture::own_network_namespace()),
+      pool_(network_namespace_),
       started_(clock.now()),
       counted_(source_.events().value_or(capture::EventAccount{})),
       counted_at_(started_) {
@@ -51,6 +52,8 @@ void Recorder::take_over() {
     if (!until)
         return;
     auto leases = writer_.open_leases();
+    for (const auto &lease : leases)
+        pool_.note(lease);
     const auto notes = source_.take_resumed_notes();
     if (!notes) {
         ledger_.restore(std::move(leases), *until);
@@ -90,8 +93,12 @@ void Recorder::follow_namespace_ports() {
         return;
     next_ports_at_ = now + ports_interval;
     pools_ = ledger_.pools();
+    log_.pass(now);
+    for (const auto protocol : {Protocol::tcp, Protocol::udp})
+        log_.counted_pool(protocol, pool_.used(protocol), pool_.size());
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
+        pool_.follow(ports_);
         ledger_.set_namespace_ports(ports_);
         live_.publish(ports_);
     }
@@ -101,14 +108,8 @@ void Recorder::follow_namespace_ports() {
 // destroyed meanwhile. So coverage reaches from the first complete sample to the last.
 void Recorder::account(const capture::Sample &sample) {
     const bool was_failing = !failure_.empty();
-    if (sample.failure != failure_) {
-        if (!sample.failure.empty())
-            spdlog::warn("sampling is incomplete: {}; what ends meanwhile is noticed later",
-                         sample.failure);
-        else
-            spdlog::info("sampling is complete again");
-        failure_ = sample.failure;
-    }
+    failure_ = sample.failure;
+    log_.sampled(failure_);
     if (!sample.failure.empty()) {
         ++losses_["scanFailed"];
         return;
@@ -119,6 +120,7 @@ void Recorder::account(const capture::Sample &sample) {
             gaps_.push_back({*before, std::max(*before, writer_.row_us(sample.began)),
                              not_watching_, std::nullopt});
             ++gaps_recorded_;
+            log_.was_not_watching(gaps_.back());
         }
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
@@ -130,7 +132,7 @@ void Recorder::take_losses() {
     for (const auto &loss : source_.take_losses()) {
         losses_[loss.cause] += loss.events.value_or(1);
         close_gap(loss.cause, loss.since, loss.until, loss.events);
-        spdlog::warn("events were lost ({}); a gap is on record", loss.cause);
+        log_.lost(loss.cause, loss.events.value_or(1), clock_.now());
     }
 }
 
@@ -143,6 +145,8 @@ void Recorder::close_gap(const std::string &cause, model::Instant since, model::
 void Recorder::commit() {
     model::LedgerNotes notes;
     auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
+    for (const auto &lease : changes)
+        pool_.note(lease);
     pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
                     std::make_move_iterator(changes.end()));
     has_news_ = false;
@@ -174,8 +178,9 @@ void Recorder::store(const store::Batch &batch) {
     } catch (const std::exception &error) {
         if (commit_failure_ != error.what()) {
             commit_failure_ = error.what();
-            spdlog::error("cannot store leases: {}; keeping up to {} in memory and trying again",
-                          commit_failure_, most_pending);
+            system::report(system::Message::store_failing,
+                           "cannot store leases: " + commit_failure_ + "; keeping up to " +
+                               std::to_string(most_pending) + " in memory and trying again");
         }
         if (pending_.size() > most_pending) {
             const auto lost = static_cast<std::int64_t>(pending_.size() - most_pending);
@@ -252,7 +257,9 @@ void Recorder::publish_events(proto::Status &status) {
     status.events_lost = static_cast<std::int64_t>(events->lost);
     status.witness_misses = static_cast<std::int64_t>(ledger_.unseen_sockets());
     status.witness_overflows = static_cast<std::int64_t>(events->witness_overflows);
-    if (const auto check = source_.self_check())
+    const auto check = source_.self_check();
+    log_.checked(check);
+    if (check)
         status.self_check = {writer_.wall_us(check->at), check->passed, check->detail};
 }
 

@@ -7,6 +7,8 @@
 #include "capture/tiers.hpp"
 #include "live_status.hpp"
 #include "model/ledger.hpp"
+#include "operator_log.hpp"
+#include "port_pool.hpp"
 #include "settings.hpp"
 #include "store/writer.hpp"
 
@@ -48,6 +50,7 @@ class Recorder {
     const bool keeps_notes_; // for the next run
     store::Writer &writer_;
     LiveStatus &live_;
+    OperatorLog log_;
     const std::vector<std::string> tier_reasons_;
     const std::string not_watching_; // the cause of the gap before this run
     model::NamespacePorts ports_;
@@ -56,6 +59,7 @@ class Recorder {
     capture::Sink sink_;
 
     const std::uint32_t network_namespace_;
+    PortPool pool_;
     const model::Instant started_;
     std::optional<model::Instant> watching_since_;
     std::optional<model::Instant> watched_until_;       // beginning of the last complete sample

@@ -10,6 +10,7 @@
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <iterator>
 #include <limits>
@@ -43,8 +44,9 @@ struct Reader::State {
     const std::filesystem::path directory;
     const std::optional<Present> present;
     const std::int64_t few_leases;
-    std::vector<PartFile> files;          // as last listed
-    std::map<PartFile, PartReader> parts; // by number
+    std::atomic<std::int64_t> longest_lag_us; // of `present`
+    std::vector<PartFile> files;              // as last listed
+    std::map<PartFile, PartReader> parts;     // by number
     WallTimes walls;
     std::vector<PartFile> walls_of; // the files of which `walls` tells
     UserNames names;
@@ -57,7 +59,10 @@ struct Reader::State {
     };
 
     State(std::filesystem::path state_directory, std::optional<Present> now, std::int64_t few)
-        : directory(std::move(state_directory)), present(now), few_leases(few) {}
+        : directory(std::move(state_directory)),
+          present(now),
+          few_leases(few),
+          longest_lag_us(now ? now->longest_lag_us : 0) {}
 
     void open_parts();
     void read_clock();
@@ -237,6 +242,10 @@ Reader::Reader(const std::filesystem::path &state_directory, std::optional<Prese
 
 Reader::~Reader() = default;
 
+void Reader::set_longest_lag(std::int64_t longest_lag_us) {
+    state_->longest_lag_us = longest_lag_us;
+}
+
 namespace {
 
 // The row time in which a lease can have had its port.
@@ -379,6 +388,8 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
 CoverageRecords Reader::State::bounds_of_record() {
     CoverageRecords records;
     records.present = present;
+    if (records.present)
+        records.present->longest_lag_us = longest_lag_us.load();
     if (const Part &oldest = parts.begin()->second.part(); oldest.since_us)
         records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
     for (auto &[file, part] : parts) {

@@ -35,6 +35,9 @@ class Reader final : public model::History {
                     std::int64_t few_leases = most_sorted);
     ~Reader() override;
 
+    // Present::longest_lag_us from now on. From any thread.
+    void set_longest_lag(std::int64_t longest_lag_us);
+
     // A lease whose earliest opening is not known can have been opened at any time since its boot.
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
                           std::size_t limit) override;

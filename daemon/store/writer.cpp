@@ -287,7 +287,7 @@ void Writer::Session::write_ring_mark(const model::RingMark &mark) {
 // Declaration order is lifetime: the lock outlives the files.
 struct Writer::State {
     StateDirectory directory;
-    const Limits limits;
+    Limits limits;
     std::optional<SetAside> set_aside;
     std::unique_ptr<Session> session; // none once closed
     std::optional<Retention> retention;
@@ -430,6 +430,10 @@ void Writer::commit(const Batch &batch) {
             state_->notices.push_back({Notice::Kind::clock_set, session().describe(*set)});
         state_->keep_house();
     });
+}
+
+void Writer::set_limits(const Limits &limits) {
+    state_->limits = limits;
 }
 
 std::int64_t Writer::stored_leases() const {

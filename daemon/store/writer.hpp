@@ -130,6 +130,9 @@ class Writer {
     // except after DamagedStore: the next Writer will set the file aside.
     void commit(const Batch &batch);
 
+    // From the next commit on.
+    void set_limits(const Limits &limits);
+
     std::int64_t stored_leases() const;
     std::int64_t stored_bytes() const; // of all files
     std::vector<Notice> take_notices();

@@ -80,8 +80,7 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
         {{"frobnicate"},
          "unknown verb 'frobnicate'; there are history, who, list, audit, explain, status, "
-         "metrics, "
-         "verify"},
+         "metrics, verify, doctor"},
         {{"audit", "--by", "programme"},
          "--by 'programme': give program, unit, user or peer; did "
          "you mean 'program'?"},
