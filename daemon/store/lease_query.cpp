@@ -253,8 +253,7 @@ FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span 
     sql.text = "SELECT l.id, " + moments.freed_latest + " FROM ";
     const Source source = source_of(sql);
     sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + source.condition +
-                " AND " + is_over + " AND " + matches(sql, query, moments) +
-                order(source, true);
+                " AND " + is_over + " AND " + matches(sql, query, moments) + order(source, true);
     return freed;
 }
 
