@@ -2,6 +2,7 @@
 
 #include "store/database.hpp"
 #include "store/schema.hpp"
+#include "store_fixture.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -35,7 +36,8 @@ RC_GTEST_PROP(LeaseState, OfAnyNumberIsRefusedOrPackedToTheSame, ()) {
 
 RC_GTEST_PROP(LeaseState, ReadsTheSameInSql, ()) {
     const LeaseState state = any_state();
-    Database database(":memory:", Database::Access::write);
+    TemporaryDirectory directory;
+    Database database(directory.path() / "any.db", Database::Access::write);
     const auto read = [&](const std::string &sql) {
         return database.integer("SELECT ifnull(" + sql + ", -1) FROM (SELECT " +
                                 std::to_string(pack_state(state)) + " AS state) AS l");
