@@ -41,9 +41,6 @@ using std::chrono::steady_clock;
 // What arrives between two samples is stored this soon.
 constexpr auto commit_delay = std::chrono::milliseconds(200);
 
-// A sample and its commit take less than this on any machine that is not stuck, in microseconds.
-constexpr std::int64_t slow_sample_us = 1'000'000;
-
 // A timer this late means that the process did not run meanwhile (stopped, or the machine is
 // loaded): what it finds has not just happened.
 constexpr auto late = std::chrono::milliseconds(50);
@@ -82,7 +79,7 @@ class CaptureLoop {
             schedule_reading();
         context_.run();
         recorder_.read_events(Promptness::after_work);
-        recorder_.commit();
+        recorder_.finish();
     }
 
     void stop() {
@@ -252,6 +249,15 @@ capture::Opened open_capture(const Settings &settings, const model::Clock &clock
     return opened;
 }
 
+// What it cannot bring into the files stays in their logs, for the next run.
+void close(store::Writer &writer) {
+    try {
+        writer.close_cleanly();
+    } catch (const store::StoreFault &fault) {
+        spdlog::error("cannot close the store: {}", fault.what());
+    }
+}
+
 // The order of the start, and why:
 //  1. the store: its lock refuses a second instance before anything else is touched;
 //  2. the source, taken over from the last run where that can be: from here on destroyed sockets
@@ -264,12 +270,8 @@ capture::Opened open_capture(const Settings &settings, const model::Clock &clock
 // The end goes backwards.
 void serve(const Settings &settings) {
     const system::SystemClock clock;
-    const auto started = clock.now();
     store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
                          {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
-    if (const auto &aside = writer.set_aside())
-        spdlog::error("the store was damaged ({}); it was set aside as {} and a new one begun",
-                      aside->reason, aside->path.string());
 
     LiveStatus live(settings);
     const capture::Opened opened = open_capture(settings, clock, writer, live);
@@ -280,9 +282,8 @@ void serve(const Settings &settings) {
     recorder.sample();
     recorder.commit();
 
-    const store::Present present{.run_since_us = writer.wall_us(started),
-                                 .longest_lag_us = 2 * settings.interval.count() + slow_sample_us};
-    store::Reader reader(settings.state_dir, present);
+    store::Reader reader(
+        settings.state_dir, [&live] { return live.present(); }, writer.suspects());
     server::Listener listener = server::listen(settings.socket);
     server::Server server(listener, reader, live);
     ServerThread thread(server, loop);
@@ -293,7 +294,7 @@ void serve(const Settings &settings) {
 
     system::notify_stopping();
     thread.stop();
-    writer.close_cleanly();
+    close(writer);
 }
 
 } // namespace
@@ -316,6 +317,9 @@ Exit run(int argc, const char *const *argv) {
         serve(settings);
         return Exit::clean;
     } catch (const store::StateDirectoryInUse &error) {
+        spdlog::critical("{}", error.what());
+        return Exit::refused;
+    } catch (const store::ForeignStore &error) {
         spdlog::critical("{}", error.what());
         return Exit::refused;
     } catch (const std::system_error &error) {

@@ -121,6 +121,8 @@ class Ledger {
     LedgerNotes notes() const;
 
     std::size_t open_leases() const;
+    // Each of them in its present state, by serial.
+    std::vector<Lease> open() const;
     // Destroyed sockets that no scan had shown: each is a lease with unknown holders.
     std::uint64_t unseen_sockets() const;
 

@@ -4,14 +4,15 @@
 #include "store/merge.hpp"
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
+#include "store/part_set.hpp"
 #include "store/user_names.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -38,23 +39,19 @@ std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
 } // namespace
 
 struct Reader::State {
-    const std::filesystem::path directory;
-    const std::optional<Present> present;
-    std::vector<PartFile> files;          // as last listed
-    std::map<PartFile, PartReader> parts; // by number
+    PartSet set;
+    const PresentNow present;
     UserNames names;
 
-    // A lease or a bind failure that a page shows, in the time of its boot.
+    // A bind failure that a page shows.
     struct FoundFailure {
         StoredBindFailure stored;
         Obstacles obstacles;
     };
 
-    State(std::filesystem::path state_directory, std::optional<Present> now)
-        : directory(std::move(state_directory)), present(now) {}
-
-    void open_parts();
-    bool have_changed() const;
+    PartSet::Parts &parts() { return set.parts(); }
+    CoverageRecords coverage_records(std::optional<std::int64_t> since_us, std::int64_t until_us);
+    void add_holes(CoverageRecords &records);
     Holdings holdings(const PartReader &part) const;
     LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
@@ -66,62 +63,10 @@ struct Reader::State {
     std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
 };
 
-// The parts as they are at one moment, until the end of its life.
-class Snapshot {
-  public:
-    template <typename State>
-    explicit Snapshot(State &state)
-        : end_([&state] {
-              for (auto &[file, part] : state.parts)
-                  part.end();
-          }) {
-        while (!begin(state))
-            continue;
-    }
-    ~Snapshot() { end_(); }
-    Snapshot(const Snapshot &) = delete;
-    Snapshot &operator=(const Snapshot &) = delete;
-
-  private:
-    // False if files came or went meanwhile: nothing that was read then means anything.
-    template <typename State>
-    bool begin(State &state) {
-        end_();
-        try {
-            state.open_parts();
-            for (auto &[file, part] : state.parts)
-                part.begin();
-        } catch (const std::exception &) {
-            if (!state.have_changed())
-                throw;
-            return false;
-        }
-        return !state.have_changed();
-    }
-
-    std::function<void()> end_;
-};
-
-void Reader::State::open_parts() {
-    files = list_parts(directory);
-    if (files.empty())
-        throw std::runtime_error(directory.string() + ": no history is kept here");
-    std::erase_if(parts,
-                  [&](const auto &open) { return !std::ranges::binary_search(files, open.first); });
-    for (const PartFile &file : files)
-        if (!parts.contains(file))
-            parts.try_emplace(file, directory, file);
-}
-
-// The writer can begin another part at any time, seal one, or drop one.
-bool Reader::State::have_changed() const {
-    return list_parts(directory) != files;
-}
-
 Holdings Reader::State::holdings(const PartReader &part) const {
     if (part.file().is_sealed)
         return Holdings::sealed;
-    return &part == &parts.rbegin()->second ? Holdings::current : Holdings::given_up;
+    return set.is_current(part) ? Holdings::current : Holdings::given_up;
 }
 
 LeasesOfProcesses Reader::State::frequency(PartReader &part, const model::LeaseQuery &query) {
@@ -137,7 +82,7 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
                             std::optional<model::LeaseCursor> after) {
     using Limits = std::numeric_limits<std::int64_t>;
     Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-    for (auto &[file, part] : parts) {
+    for (auto &[file, part] : parts()) {
         std::int64_t beyond = query.newest_first ? Limits::max() : Limits::min();
         if (after)
             beyond = part.part().id_of(*after);
@@ -206,9 +151,12 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     return wire;
 }
 
-Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present)
-    : state_(std::make_unique<State>(state_directory, present)) {
-    state_->open_parts();
+Reader::Reader(const std::filesystem::path &state_directory, PresentNow present,
+               std::shared_ptr<Suspects> suspects) {
+    const auto empty = present ? PartSet::Empty::allowed : PartSet::Empty::fault;
+    state_ = std::make_unique<State>(PartSet(state_directory, empty, std::move(suspects)),
+                                     std::move(present), UserNames());
+    state_->set.answer([] { return true; });
 }
 
 Reader::~Reader() = default;
@@ -237,13 +185,13 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
                               std::optional<model::LeaseCursor> after, std::size_t limit) {
     model::LeasePage page;
     std::vector<LeaseRows::Stored> found;
-    {
-        const Snapshot snapshot(*state_);
-        page.next = take_page(
+    page.next = state_->set.answer([&] {
+        found.clear();
+        return take_page(
             state_->leases(query, after), after, limit, found,
             [](const Candidate &one) { return one.place; },
             [](const Candidate &one) { return one.part->rows().lease(one.place); });
-    }
+    });
     for (const LeaseRows::Stored &stored : found)
         page.leases.push_back(state_->to_wire(stored));
     return page;
@@ -256,21 +204,21 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
     const std::string sql = bind_failures_sql(ports, query.newest_first);
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
-    {
-        const Snapshot snapshot(*state_);
+    page.next = state_->set.answer([&] {
+        found.clear();
         Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-        for (auto &[file, part] : state_->parts) {
+        for (auto &[file, part] : state_->parts()) {
             auto rows = std::make_unique<Execution>(part.statement(sql));
             bind_failures_query(*rows, query, after);
             merge.add_bind_failures(part, std::move(rows));
         }
-        page.next = take_page(
+        return take_page(
             std::move(merge), after, limit, found,
             [](const Candidate &one) {
                 return model::BindFailureCursor{one.place, one.number};
             },
             [this](const Candidate &one) { return state_->find_failure(one); });
-    }
+    });
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
     return page;
@@ -281,25 +229,56 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
 std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     if (!query.port)
         throw std::invalid_argument("the lease that was freed last: of which port?");
-    std::optional<LeaseRows::Stored> found;
-    {
-        const Snapshot snapshot(*state_);
-        for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && !found; ++part)
-            if (const auto serial = part->second.last_freed(query))
-                found = part->second.rows().lease(*serial);
-    }
+    const auto found = state_->set.answer([&]() -> std::optional<LeaseRows::Stored> {
+        std::optional<std::int64_t> newer;
+        for (auto &[file, part] : std::views::reverse(state_->parts())) {
+            if (newer.value_or(state_->set.files().back().number + 1) != file.number + 1)
+                return std::nullopt; // what is missing may have a later one
+            newer = file.number;
+            if (const auto serial = part.last_freed(query))
+                return part.rows().lease(*serial);
+        }
+        return std::nullopt;
+    });
     if (!found)
         return std::nullopt;
     return state_->to_wire(*found);
 }
 
+// The time of parts that are not there, or that cannot be read.
+void Reader::State::add_holes(CoverageRecords &records) {
+    const auto add = [&](std::optional<std::int64_t> since, std::optional<std::int64_t> until) {
+        records.gaps.push_back({since, until, std::string(unreadable), std::nullopt});
+    };
+    std::optional<std::int64_t> previous;
+    std::optional<std::int64_t> previous_until_us;
+    for (auto &[file, part] : parts()) {
+        const PartReader::Bounds bounds = part.coverage_bounds();
+        const auto since_us = part.part().since_us ? part.part().since_us : bounds.first_us;
+        const bool is_first = !previous;
+        if (is_first ? file != set.files().front() : *previous + 1 != file.number)
+            add(previous_until_us, since_us);
+        previous = file.number;
+        previous_until_us = bounds.last_us ? bounds.last_us : since_us;
+    }
+    if (!set.files().empty() && previous != set.files().back().number)
+        add(previous_until_us, std::nullopt);
+}
+
 proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) {
+    return assemble_coverage(
+        state_->set.answer([&] { return state_->coverage_records(since_us, until_us); }), since_us,
+        until_us);
+}
+
+CoverageRecords Reader::State::coverage_records(std::optional<std::int64_t> since_us,
+                                                std::int64_t until_us) {
     CoverageRecords records;
-    records.present = state_->present;
-    const Snapshot snapshot(*state_);
-    if (const Part &oldest = state_->parts.begin()->second.part(); oldest.since_us)
-        records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
-    for (auto &[file, part] : state_->parts) {
+    if (present)
+        records.present = present();
+    for (auto &[file, part] : parts()) {
+        if (const Part &oldest = part.part(); file == set.files().front() && oldest.since_us)
+            records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
         const PartReader::Bounds bounds = part.coverage_bounds();
         if (bounds.first_us && (!records.first_us || *bounds.first_us < *records.first_us))
             records.first_us = bounds.first_us;
@@ -310,7 +289,7 @@ proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int6
     const std::optional<std::int64_t> since =
         since_us && records.last_us ? std::min(*since_us, *records.last_us) : since_us;
     std::map<std::tuple<std::optional<std::int64_t>, std::string>, proto::Gap> gaps;
-    for (auto &[file, part] : state_->parts) {
+    for (auto &[file, part] : parts()) {
         std::ranges::move(part.coverage(since, until_us), std::back_inserter(records.intervals));
         // One that grew while the next part was begun stands in both.
         for (proto::Gap &gap : part.gaps(since, until_us))
@@ -318,20 +297,27 @@ proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int6
     }
     for (auto &[key, gap] : gaps)
         records.gaps.push_back(std::move(gap));
-    return assemble_coverage(std::move(records), since_us, until_us);
+    add_holes(records);
+    return records;
 }
 
 std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
-    std::vector<proto::Gap> found;
-    const Snapshot snapshot(*state_);
-    for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && found.size() < limit;
-         ++part)
-        for (proto::Gap &gap : part->second.newest_gaps(limit - found.size()))
-            if (std::ranges::none_of(found, [&](const proto::Gap &newer) {
-                    return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
-                }))
-                found.push_back(std::move(gap));
-    return found;
+    return state_->set.answer([&] {
+        std::vector<proto::Gap> found;
+        if (state_->present)
+            if (const auto lasting = state_->present().unstored())
+                found.push_back(*lasting);
+        for (auto &[file, part] : std::views::reverse(state_->parts())) {
+            if (found.size() >= limit)
+                break;
+            for (proto::Gap &gap : part.newest_gaps(limit - found.size()))
+                if (std::ranges::none_of(found, [&](const proto::Gap &newer) {
+                        return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
+                    }))
+                    found.push_back(std::move(gap));
+        }
+        return found;
+    });
 }
 
 } // namespace portd::store
