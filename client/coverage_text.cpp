@@ -1,6 +1,7 @@
 #include "client/coverage_text.hpp"
 
 #include "client/format.hpp"
+#include "client/lease_filter.hpp"
 
 #include <algorithm>
 
@@ -8,9 +9,20 @@ namespace portd::client {
 namespace {
 
 constexpr std::size_t most_gap_remarks = 8;
+constexpr std::string_view clock_set = "clockSet";
+constexpr std::size_t most_clock_remarks = 3;
+constexpr std::int64_t worth_a_remark_us = 1'000'000;
 
-// "nobody held tcp port 60609 at T", "nobody with pid 12 held any port".
+// "nobody held tcp port 60609 at T", "nobody with pid 12 held any port", "no lease of port 60609
+// matches all filters".
 std::string nobody_held(const proto::HistoryRequest &request, bool withheld) {
+    if (has_more_filters(request)) {
+        const std::string port =
+            request.port ? "port " + std::to_string(*request.port) : "any port";
+        const std::string time = describe_asked_time(request);
+        return "no lease of " + port + (time.empty() ? "" : " " + time) +
+               (withheld ? " that you may see" : "") + " matches all filters";
+    }
     const std::string visible = withheld ? " whose leases you may see" : "";
     const std::string with_pid = request.pid ? " with pid " + std::to_string(*request.pid) : "";
     const std::string protocol =
@@ -34,6 +46,21 @@ bool contains(const proto::CoverageInterval &interval, std::int64_t at_usec) {
 bool contains(const proto::Gap &gap, std::int64_t at_usec) {
     return gap.since_usec.value_or(at_usec) <= at_usec &&
            at_usec <= gap.until_usec.value_or(at_usec);
+}
+
+// Whether the clock was set forward over the time that was asked for.
+bool was_skipped(const proto::HistoryRequest &request, const proto::Coverage &coverage) {
+    if (!request.at_usec)
+        return !coverage.gaps.empty() &&
+               std::ranges::all_of(coverage.gaps,
+                                   [](const proto::Gap &gap) { return gap.cause == clock_set; });
+    const std::int64_t at = *request.at_usec;
+    return std::ranges::any_of(coverage.clock_steps,
+                               [at](const proto::ClockStep &step) {
+                                   return step.from_usec < at && at < step.to_usec;
+                               }) &&
+           std::ranges::none_of(coverage.intervals,
+                                [at](const auto &interval) { return contains(interval, at); });
 }
 
 // " (the daemon was not running)", of the gap that matters.
@@ -72,6 +99,8 @@ std::string describe_cause(const proto::Gap &gap, Charset charset) {
         return "the kernel's socket tables could not be read" + lost;
     if (gap.cause == "storeFailed")
         return "what was seen could not be stored" + lost;
+    if (gap.cause == clock_set)
+        return "the clock never showed that time";
     return escape_text(gap.cause, charset) + lost;
 }
 
@@ -87,6 +116,25 @@ std::string describe_stretch(std::optional<std::int64_t> since_usec,
         return "at " + format_instant_in_zone(*since_usec);
     return "from " + format_instant_in_zone(*since_usec) + " to " +
            format_instant_in_zone(*until_usec);
+}
+
+std::vector<std::string> clock_remarks(const proto::Coverage &coverage) {
+    std::vector<std::string> remarks;
+    for (auto step = coverage.clock_steps.rbegin();
+         step != coverage.clock_steps.rend() && remarks.size() < most_clock_remarks; ++step) {
+        const bool forward = step->to_usec > step->from_usec;
+        const auto [low, high] = std::minmax(step->from_usec, step->to_usec);
+        const auto by = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+        if (by < static_cast<std::uint64_t>(worth_a_remark_us))
+            continue;
+        remarks.push_back("The clock was set " + std::string(forward ? "forward" : "back") +
+                          " by " + format_span(static_cast<std::int64_t>(by)) + ", from " +
+                          format_instant_in_zone(step->from_usec) + " to " +
+                          format_instant_in_zone(step->to_usec) +
+                          (forward ? ": it never showed the times between."
+                                   : ": it showed the times between twice, and both are meant."));
+    }
+    return remarks;
 }
 
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset) {
@@ -131,6 +179,8 @@ std::string describe_empty(const proto::HistoryRequest &request, const proto::Le
     const proto::Coverage coverage = last.coverage.value_or(proto::Coverage{});
     const std::string nobody = nobody_held(request, last.withheld);
     const std::string asked_time = describe_asked_time(request);
+    if (was_skipped(request, coverage))
+        return "The clock never showed the time that was asked for: it was set forward over it.";
     switch (judge(coverage, request.at_usec)) {
     case Watching::throughout: {
         const bool ever = asked_time.empty() && !coverage.intervals.empty();

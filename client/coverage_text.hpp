@@ -25,6 +25,9 @@ std::string describe_cause(const proto::Gap &gap, Charset charset);
 std::string describe_stretch(std::optional<std::int64_t> since_usec,
                              std::optional<std::int64_t> until_usec);
 
+// One sentence for each time that the clock was set over times of the interval, at most three.
+std::vector<std::string> clock_remarks(const proto::Coverage &coverage);
+
 // One sentence for each gap, at most eight and then how many more there are.
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset);
 

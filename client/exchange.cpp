@@ -33,13 +33,18 @@ template proto::LeaseReply decoded(const json &);
 template proto::WhoReply decoded(const json &);
 template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);
+template proto::AuditReply decoded(const json &);
+template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,
                              const std::function<void(Entry)> &on_entry) {
     connection.call(method, request, Replies::many);
+    std::optional<std::string> cursor;
     for (;;) {
         const proto::Reply reply = connection.next();
         auto content = decoded<proto::LeaseReply>(*reply.parameters);
+        if (content.cursor)
+            cursor = std::move(content.cursor);
         if (content.lease)
             on_entry(std::move(*std::exchange(content.lease, std::nullopt)));
         if (content.bind_failure)
@@ -48,12 +53,13 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
             continue;
         if (!content.coverage)
             no_coverage();
+        content.cursor = std::move(cursor);
         return content;
     }
 }
 
 Printed print_leases_json(Connection &connection, std::string_view method, const json &request,
-                          Order order, Session &session) {
+                          Order order, Session &session, Cursors cursors) {
     connection.call(method, request, Replies::many);
     std::vector<json> held;
     Printed printed;
@@ -75,10 +81,14 @@ Printed print_leases_json(Connection &connection, std::string_view method, const
         if (entry == reply.parameters->end())
             continue;
         printed.entries = Entries::some;
+        json line = *entry;
+        if (const auto cursor = reply.parameters->find("cursor");
+            cursors == Cursors::shown && cursor != reply.parameters->end())
+            line["cursor"] = *cursor;
         if (order == Order::reversed)
-            held.push_back(*entry);
+            held.push_back(std::move(line));
         else
-            session.json_line(*entry);
+            session.json_line(line);
     }
 }
 

@@ -24,21 +24,25 @@ T decoded(const nlohmann::json &parameters);
 using Entry = std::variant<proto::Lease, proto::BindFailure>;
 
 // Asks History or List. `on_entry` gets each lease and bind failure, in the order of the stream;
-// the last reply is returned. Throws ServiceError, also if the stream ends without coverage.
+// the last reply is returned, with the cursor of the last entry that had one. Throws ServiceError,
+// also if the stream ends without coverage.
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
                              const nlohmann::json &request,
                              const std::function<void(Entry)> &on_entry);
 
 // The same for --json: each lease and bind failure as one line, as it was received, then the last
-// reply. With Order::reversed they come out last first.
+// reply. With Order::reversed they come out last first; with Cursors::shown each has its own as the
+// field `cursor`.
 enum class Order { as_received, reversed };
+enum class Cursors { left_out, shown };
 enum class Entries { none, some };
 struct Printed {
     Entries entries = Entries::none;
     bool complete = false; // as the coverage says
 };
 Printed print_leases_json(Connection &connection, std::string_view method,
-                          const nlohmann::json &request, Order order, Session &session);
+                          const nlohmann::json &request, Order order, Session &session,
+                          Cursors cursors = Cursors::left_out);
 
 // Asks a method with one reply.
 nlohmann::json ask_once(Connection &connection, std::string_view method,

@@ -229,6 +229,27 @@ Bounds bounds_of(const proto::Moment &moment) {
     return bounds;
 }
 
+std::optional<std::int64_t> clock_offset_of(const proto::Moment &moment) {
+    const auto anchor = moment.usec          ? moment.usec
+                        : moment.latest_usec ? moment.latest_usec
+                                             : moment.earliest_usec;
+    if (!anchor || !moment.boot_usec)
+        return std::nullopt;
+    return difference(*anchor, *moment.boot_usec);
+}
+
+Bounds bounds_by(std::optional<std::int64_t> offset_usec, const proto::Moment &moment) {
+    Bounds bounds = bounds_of(moment);
+    const auto own_usec = clock_offset_of(moment);
+    if (!offset_usec || !own_usec)
+        return bounds;
+    const std::int64_t set_back_usec = difference(*own_usec, *offset_usec);
+    for (auto *bound : {&bounds.earliest, &bounds.latest})
+        if (*bound)
+            *bound = difference(**bound, set_back_usec);
+    return bounds;
+}
+
 std::string format_moment(const proto::Moment &moment, Charset charset,
                           std::optional<std::int64_t> same_day_as_usec) {
     const auto [earliest, latest] = bounds_of(moment);

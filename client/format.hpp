@@ -50,6 +50,13 @@ struct Bounds {
 };
 Bounds bounds_of(const proto::Moment &moment);
 
+// How far the wall clock was ahead of CLOCK_BOOTTIME at that moment, where that is told.
+std::optional<std::int64_t> clock_offset_of(const proto::Moment &moment);
+// The bounds as a clock shows them that is ahead of CLOCK_BOOTTIME by `offset_usec`. So the times
+// of one boot can be compared though the clock was set between them. As they are, where nothing is
+// told.
+Bounds bounds_by(std::optional<std::int64_t> offset_usec, const proto::Moment &moment);
+
 // The moment in the notation above; without its date where that is the day of `same_day_as_usec`.
 std::string format_moment(const proto::Moment &moment, Charset charset,
                           std::optional<std::int64_t> same_day_as_usec = std::nullopt);

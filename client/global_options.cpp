@@ -19,6 +19,13 @@ namespace {
 // Of --timeout: what both poll(2) and SO_SNDTIMEO can hold with ease.
 constexpr std::int64_t longest_timeout_us = 7LL * 24 * 3'600 * 1'000'000;
 
+// See clock_getres(2).
+std::int64_t boot_usec() {
+    timespec time{};
+    ::clock_gettime(CLOCK_BOOTTIME, &time);
+    return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
+}
+
 std::int64_t now_usec() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
@@ -73,6 +80,7 @@ Session::Settings read_settings(const TypedGlobals &typed, const std::optional<s
                                 std::optional<TerminalSize> terminal, Charset charset) {
     Session::Settings settings;
     settings.now_usec = now_usec();
+    settings.clock_offset_usec = settings.now_usec - boot_usec();
     settings.socket_path = read_socket(typed);
     settings.timeout = read_timeout(typed, settings.now_usec);
     settings.format = read_format(typed, form);

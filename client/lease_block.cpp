@@ -70,10 +70,7 @@ void add_times(const LeaseForm &form, const proto::Lease &lease, Fields &fields)
     add_moment("Opened", lease.opened, fields);
     add_moment("Closed", lease.closed, fields);
     add_moment("Freed", lease.freed, fields);
-    const proto::Moment *end = ended(lease);
-    const Bounds until = end ? bounds_of(*end) : Bounds{form.now_usec, form.now_usec};
-    fields.add("Duration", format_duration(bounds_of(lease.opened), until, form.charset) +
-                               (end ? "" : ", and it is open"));
+    fields.add("Duration", format_duration(form, lease) + (ended(lease) ? "" : ", and it is open"));
     if (form.at_usec)
         fields.add("Then", std::string(to_string(standing_at(lease, *form.at_usec))));
 }

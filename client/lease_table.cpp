@@ -66,9 +66,7 @@ Cell ended_cell(const LeaseForm &form, const proto::Lease &lease) {
 Cell duration_cell(const LeaseForm &form, const proto::Lease &lease) {
     if (opening_is_withheld(lease))
         return {"withheld", Style::caution};
-    const proto::Moment *end = ended(lease);
-    const Bounds until = end ? bounds_of(*end) : Bounds{form.now_usec, form.now_usec};
-    return {format_duration(bounds_of(lease.opened), until, form.charset)};
+    return {format_duration(form, lease)};
 }
 
 Cell standing_cell(const LeaseForm &form, const proto::Lease &lease) {
@@ -299,6 +297,13 @@ bool names_two_processes(const FoldedRow &row) {
 }
 
 } // namespace
+
+std::string format_duration(const LeaseForm &form, const proto::Lease &lease) {
+    const proto::Moment *end = ended(lease);
+    const auto clock = end ? clock_offset_of(*end) : form.clock_offset_usec;
+    const Bounds until = end ? bounds_of(*end) : Bounds{form.now_usec, form.now_usec};
+    return format_duration(bounds_by(clock, lease.opened), until, form.charset);
+}
 
 bool is_elsewhere(const LeaseForm &form, const FoldedRow &row) {
     const auto *folded = std::get_if<FoldedLease>(&row);

@@ -22,6 +22,7 @@ struct LeaseForm {
     Detail detail = Detail::brief;
     Charset charset = Charset::ascii;
     std::int64_t now_usec = 0;
+    std::optional<std::int64_t> clock_offset_usec{}; // by which now_usec is ahead of CLOCK_BOOTTIME
     std::optional<std::int64_t>
         at_usec; // adds a column that says how each lease stood at that instant
     // The network namespace of the daemon, where rows of others shall be told apart.
@@ -32,6 +33,9 @@ struct LeaseForm {
     bool shows_outcome = false;
     bool has_long_processes = false; // a process beside another, which a narrow column would hide
 };
+// From the opening to the end, or until now; true though the clock was set in between.
+std::string format_duration(const LeaseForm &form, const proto::Lease &lease);
+
 // Whether the row is of another network namespace than the daemon, as far as that is known.
 bool is_elsewhere(const LeaseForm &form, const FoldedRow &row);
 // The form with the columns that these rows need.

@@ -1,5 +1,6 @@
 #include "client/lease_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -65,20 +66,36 @@ const proto::Moment *ended(const proto::Lease &lease) {
     return lease.freed ? &*lease.freed : nullptr;
 }
 
-Standing standing_at(const proto::Lease &lease, std::int64_t at_usec) {
-    const Bounds opened = bounds_of(lease.opened);
+namespace {
+
+// By a clock that is that much ahead of CLOCK_BOOTTIME.
+Standing standing_by(std::optional<std::int64_t> clock, const proto::Lease &lease,
+                     std::int64_t at_usec) {
+    const Bounds opened = bounds_by(clock, lease.opened);
     if (opened.earliest && at_usec < *opened.earliest)
         return Standing::after;
     const proto::Moment *end = ended(lease);
-    const Bounds let_go = end ? bounds_of(*end) : Bounds{};
+    const Bounds let_go = end ? bounds_by(clock, *end) : Bounds{};
     if (end && let_go.latest && at_usec > *let_go.latest) {
         const bool was_freed =
-            lease.freed && at_usec > bounds_of(*lease.freed).latest.value_or(at_usec);
+            lease.freed && at_usec > bounds_by(clock, *lease.freed).latest.value_or(at_usec);
         return was_freed ? Standing::before : Standing::lingering;
     }
     const bool had_begun = opened.latest && at_usec >= *opened.latest;
     const bool had_not_ended = !end || (let_go.earliest && at_usec <= *let_go.earliest);
     return had_begun && had_not_ended ? Standing::held : Standing::possibly;
+}
+
+} // namespace
+
+// If the clock was set during the lease, it showed the instant before that or after; the words are
+// in the order of how much they say.
+Standing standing_at(const proto::Lease &lease, std::int64_t at_usec) {
+    Standing most = standing_by(clock_offset_of(lease.opened), lease, at_usec);
+    for (const auto *moment : {&lease.closed, &lease.freed})
+        if (*moment)
+            most = std::min(most, standing_by(clock_offset_of(**moment), lease, at_usec));
+    return most;
 }
 
 std::string_view to_string(Standing standing) {

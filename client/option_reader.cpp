@@ -4,6 +4,9 @@
 #include "client/suggest.hpp"
 #include "client/systemd_time.hpp"
 
+#include <arpa/inet.h>
+#include <pwd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -30,6 +33,49 @@ std::string alternatives(std::span<const std::string> words) {
     for (std::size_t i = 0; i < words.size(); ++i)
         text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
     return text;
+}
+
+std::string cannot_use(std::string_view option, const std::string &text) {
+    return std::string(option) + " " + in_quotes(text);
+}
+
+// "192.0.2.1", "2001:db8::/32".
+bool is_address_range(const std::string &text) {
+    const std::size_t slash = text.find('/');
+    const std::string address = text.substr(0, slash);
+    std::array<unsigned char, 16> ignored{};
+    const bool is_ipv4 = inet_pton(AF_INET, address.c_str(), ignored.data()) == 1;
+    if (!is_ipv4 && inet_pton(AF_INET6, address.c_str(), ignored.data()) != 1)
+        return false;
+    if (slash == std::string::npos)
+        return true;
+    const auto bits = parse_number(std::string_view(text).substr(slash + 1));
+    return bits && *bits <= (is_ipv4 ? 32 : 128);
+}
+
+struct PeerParts {
+    std::string address;
+    std::optional<std::string> port;
+};
+
+std::optional<PeerParts> split_peer(const std::string &text) {
+    if (!text.starts_with('[')) {
+        const auto colons = std::ranges::count(text, ':');
+        if (colons != 1)
+            return PeerParts{text, {}};
+        const std::size_t colon = text.find(':');
+        return PeerParts{text.substr(0, colon), text.substr(colon + 1)};
+    }
+    const std::size_t bracket = text.find(']');
+    if (bracket == std::string::npos)
+        return std::nullopt;
+    const std::string address = text.substr(1, bracket - 1);
+    const std::string rest = text.substr(bracket + 1);
+    if (address.empty() || (!rest.empty() && rest[0] != ':'))
+        return std::nullopt;
+    if (rest.empty())
+        return PeerParts{address, {}};
+    return PeerParts{address, rest.substr(1)};
 }
 
 } // namespace
@@ -77,6 +123,72 @@ std::optional<Protocol> OptionReader::protocol(const Text &text) {
     return index ? parse_word<Protocol>(words.at(*index)) : std::nullopt;
 }
 
+std::optional<Role> OptionReader::role(const Text &text) {
+    static const std::array<std::string, 4> words{"client", "listener", "accepted", "datagram"};
+    const auto index = word("--role", text, words);
+    return index ? parse_word<Role>(words.at(*index)) : std::nullopt;
+}
+
+std::optional<Outcome> OptionReader::outcome(const Text &text) {
+    static const std::array<std::string, 6> words{"closed",   "refused",     "reset",
+                                                  "timedOut", "unreachable", "abandoned"};
+    const auto index = word("--outcome", text, words);
+    return index ? parse_word<Outcome>(words.at(*index)) : std::nullopt;
+}
+
+OptionReader::Text OptionReader::name(std::string_view option, const Text &text,
+                                      std::string_view what) {
+    if (text && text->empty())
+        refuse(cannot_use(option, *text) + ": give " + std::string(what));
+    return text;
+}
+
+OptionReader::Integer OptionReader::user(std::string_view option, const Text &text) {
+    constexpr std::int64_t largest_uid = 4'294'967'294;
+    if (!text)
+        return std::nullopt;
+    if (const auto number = parse_number(*text)) {
+        if (*number > largest_uid)
+            refuse(cannot_use(option, *text) + ": uids end at " + std::to_string(largest_uid));
+        return number;
+    }
+    if (const passwd *const entry = text->empty() ? nullptr : getpwnam(text->c_str()))
+        return std::int64_t{entry->pw_uid};
+    refuse(cannot_use(option, *text) +
+           " is not a user of this machine; give the name of one, or a uid");
+    return std::nullopt;
+}
+
+OptionReader::Text OptionReader::addresses(std::string_view option, const Text &text) {
+    if (text && !is_address_range(*text))
+        refuse(cannot_use(option, *text) +
+               " is not an address; give one such as 192.0.2.1, 2001:db8::1 or 192.0.2.0/24");
+    return text;
+}
+
+OptionReader::Peer OptionReader::peer(std::string_view option, const Text &text) {
+    if (!text)
+        return {};
+    const auto parts = split_peer(*text);
+    if (!parts || (parts->address.empty() && !parts->port) ||
+        (!parts->address.empty() && !is_address_range(parts->address))) {
+        refuse(cannot_use(option, *text) +
+               " is not ADDR[:PORT]; give one such as 192.0.2.1, 192.0.2.1:443, "
+               "[2001:db8::1]:443 or :443");
+        return {};
+    }
+    Peer peer;
+    if (!parts->address.empty())
+        peer.address = parts->address;
+    if (parts->port) {
+        peer.port = parse_number(*parts->port);
+        if (!peer.port || *peer.port < 1 || *peer.port > 65535)
+            refuse(cannot_use(option, *text) + ": " + in_quotes(*parts->port) +
+                   " is not a port; give a number from 1 to 65535");
+    }
+    return peer;
+}
+
 Detail OptionReader::detail(const Text &text) {
     static const std::array<std::string, 5> words{"short", "wide", "verbose", "json", "csv"};
     switch (word("--output", text, words).value_or(0)) {
@@ -117,6 +229,13 @@ OptionReader::Integer OptionReader::span(std::string_view option, const Text &te
         return std::nullopt;
     }
     return std::get<std::int64_t>(parsed);
+}
+
+OptionReader::Integer OptionReader::span_above_0(std::string_view option, const Text &text) {
+    const auto usec = span(option, text);
+    if (usec == 0)
+        refuse(cannot_use(option, *text) + ": give a span above 0");
+    return usec;
 }
 
 } // namespace portd::client

@@ -29,12 +29,27 @@ class OptionReader {
     std::optional<std::size_t> word(std::string_view option, const Text &text,
                                     std::span<const std::string> words);
     std::optional<Protocol> protocol(const Text &text);
+    std::optional<Role> role(const Text &text);
+    std::optional<Outcome> outcome(const Text &text);
+    // Anything but nothing; `what` says what it should be.
+    Text name(std::string_view option, const Text &text, std::string_view what);
+    // The uid of the user of that name, or the number itself.
+    Integer user(std::string_view option, const Text &text);
+    // An address, or address/bits.
+    Text addresses(std::string_view option, const Text &text);
+    // ADDR[:PORT], :PORT, or [ADDR]:PORT for IPv6; where ADDR can be a range, too.
+    struct Peer {
+        Text address;
+        Integer port;
+    };
+    Peer peer(std::string_view option, const Text &text);
     // Of --output, of which the session knows whether it is json or csv.
     Detail detail(const Text &text);
     // systemd.time(7); a time to come is an error for `past` ones.
     Integer time(std::string_view option, const Text &text);
     Integer past_time(std::string_view option, const Text &text);
     Integer span(std::string_view option, const Text &text);
+    Integer span_above_0(std::string_view option, const Text &text);
 
     // Keeps an error of the caller's own, unless there is one already.
     void refuse(std::string message);

@@ -36,6 +36,7 @@ class Session {
         Format format = Format::text;
         Look look;
         std::int64_t now_usec = 0;
+        std::optional<std::int64_t> clock_offset_usec{}; // ahead of CLOCK_BOOTTIME
     };
 
     Session(Settings settings, Output &output, int error_fd)
@@ -45,6 +46,7 @@ class Session {
     const Look &look() const { return settings_.look; }
     Charset charset() const { return settings_.look.charset; }
     std::int64_t now_usec() const { return settings_.now_usec; }
+    std::optional<std::int64_t> clock_offset_usec() const { return settings_.clock_offset_usec; }
     bool wants_json() const { return settings_.format == Format::json; }
     bool wants_csv() const { return settings_.format == Format::csv; }
     Output &output() { return output_; }

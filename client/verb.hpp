@@ -27,9 +27,26 @@ struct Typed {
     std::optional<std::string> until;
     std::optional<std::string> protocol;
     std::optional<std::string> pid;
+    std::optional<std::string> executable;
+    std::optional<std::string> command;
+    std::optional<std::string> user;
+    std::optional<std::string> unit;
+    std::optional<std::string> container;
+    std::optional<std::string> network_namespace;
+    std::optional<std::string> peer;
+    std::optional<std::string> local;
+    std::optional<std::string> role;
+    std::optional<std::string> outcome;
+    std::optional<std::string> shorter_than;
+    std::optional<std::string> longer_than;
     std::optional<std::string> limit;
+    std::optional<std::string> cursor;
     std::optional<std::string> output;
+    std::optional<std::string> by;
+    std::optional<std::string> sort;
+    std::optional<std::string> state_dir;
     bool reverse = false;
+    bool show_cursor = false;
     bool accepted = false;
     bool strict = false;
 };
@@ -69,7 +86,11 @@ struct Verb {
 extern const Verb history_verb;
 extern const Verb who_verb;
 extern const Verb list_verb;
+extern const Verb audit_verb;
 extern const Verb explain_verb;
 extern const Verb status_verb;
+extern const Verb metrics_verb;
+extern const Verb verify_verb;
+extern const Verb doctor_verb;
 
 } // namespace portd::client

@@ -2,6 +2,7 @@
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
 #include "client/format.hpp"
+#include "client/lease_filter.hpp"
 #include "client/lease_printer.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
@@ -23,6 +24,7 @@ struct Question {
     Detail detail = Detail::brief;
     Folding folding = Folding::on;
     Order order = Order::as_received;
+    Cursors cursors = Cursors::left_out;
 };
 
 void check_times(const Typed &typed, const proto::HistoryRequest &request, OptionReader &reader) {
@@ -45,13 +47,12 @@ void check_times(const Typed &typed, const proto::HistoryRequest &request, Optio
 Question read(const Typed &typed, OptionReader &reader) {
     Question question;
     proto::HistoryRequest &request = question.request;
-    request.port = reader.port("PORT", typed.port);
+    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "PORT", reader);
     request.at_usec = reader.past_time("--at", typed.at);
     request.within_usec = reader.span("--within", typed.within);
     request.since_usec = reader.past_time("--since", typed.since);
     request.until_usec = reader.time("--until", typed.until);
-    request.protocol = reader.protocol(typed.protocol);
-    request.pid = reader.positive("--pid", typed.pid);
+    request.cursor = reader.name("--cursor", typed.cursor, "what --show-cursor printed");
     request.limit = reader.positive("--limit", typed.limit);
     if (request.at_usec && !request.within_usec)
         request.within_usec = std::min(default_within_us, *request.at_usec);
@@ -60,10 +61,12 @@ Question read(const Typed &typed, OptionReader &reader) {
     question.detail = reader.detail(typed.output);
     question.folding = typed.accepted ? Folding::off : Folding::on;
     // The newest N are asked for newest first, and shown oldest first unless --reverse says
-    // otherwise.
-    request.newest_first = typed.reverse || request.limit.has_value();
-    if (request.limit && !typed.reverse)
+    // otherwise. An answer that goes on has the order that it had.
+    const bool newest = request.limit && !request.cursor;
+    request.newest_first = typed.reverse || newest;
+    if (newest && !typed.reverse)
         question.order = Order::reversed;
+    question.cursors = typed.show_cursor ? Cursors::shown : Cursors::left_out;
     return question;
 }
 
@@ -78,6 +81,7 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     form.detail = question.detail;
     form.charset = session.charset();
     form.now_usec = session.now_usec();
+    form.clock_offset_usec = session.clock_offset_usec();
     form.at_usec = question.request.at_usec;
     form.own_namespace = ask_own_namespace(connection);
     const auto printer = make_lease_printer(form, question.folding, session);
@@ -103,9 +107,16 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     return answer;
 }
 
+void say_clock_steps(const proto::Coverage &coverage, Session &session) {
+    for (const std::string &remark : clock_remarks(coverage))
+        session.remark(remark);
+}
+
 // Says why there is no lease. What is not an answer goes the way of remarks.
 void print_empty(const Question &question, const proto::LeaseReply &last, Connection &connection,
                  Session &session) {
+    if (question.request.cursor)
+        return session.sentence("Nothing comes after that cursor.");
     const auto &port = question.request.port;
     const auto recording = port ? ask_recording(connection, *port) : Recording::recorded;
     if (recording == Recording::left_out)
@@ -118,13 +129,16 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
     const auto since =
         watching == Watching::never ? records_since(connection) : std::optional<std::int64_t>();
     const std::string sentence = describe_empty(question.request, last, since, session.charset());
-    if (watching == Watching::never)
-        return session.remark(sentence);
+    if (watching == Watching::never) {
+        session.remark(sentence);
+        return say_clock_steps(*last.coverage, session);
+    }
     session.sentence(sentence);
     if (const auto remark = snapshot_remark(*last.coverage))
         session.remark(*remark);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
+    say_clock_steps(*last.coverage, session);
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
@@ -138,7 +152,7 @@ ExitStatus run(const Typed &typed, Session &session) {
     if (session.wants_json()) {
         const Printed printed =
             print_leases_json(connection, proto::methods::history, proto::encode(question.request),
-                              question.order, session);
+                              question.order, session, question.cursors);
         return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
 
@@ -148,27 +162,35 @@ ExitStatus run(const Typed &typed, Session &session) {
     else
         for (const std::string &remark : gap_remarks(*answer.last.coverage, session.charset()))
             session.remark(remark);
+    if (answer.leases != Entries::none)
+        say_clock_steps(*answer.last.coverage, session);
     if (answer.last.withheld)
         session.remark(withheld_remark);
+    if (question.cursors == Cursors::shown && answer.last.cursor)
+        session.sentence("-- cursor: " + escape_text(*answer.last.cursor, Charset::ascii));
     const bool found = answer.leases == Entries::some || answer.bind_failures == Entries::some;
     return status_of(found, answer.last.coverage->complete, typed);
 }
 
-constexpr std::array options{
+constexpr std::array options_before{
     VerbOption{"--at", "TIME", "who held it at this instant", &Typed::at},
     VerbOption{"--within", "SPAN", "with --at: look this far around it (default 2s)",
                &Typed::within},
     VerbOption{"--since", "TIME", "leases that were held at or after TIME", &Typed::since},
     VerbOption{"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
-    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    VerbOption{"--pid", "PID", "only leases that a process with this id held", &Typed::pid},
+};
+constexpr std::array options_after{
     VerbOption{"--limit", "N", "only the newest N leases and bind failures", &Typed::limit},
     VerbOption{"--reverse", nullptr, "newest first", &Typed::reverse},
+    VerbOption{"--cursor", "CURSOR", "go on after the row that had this cursor", &Typed::cursor},
+    VerbOption{"--show-cursor", nullptr, "print the cursor of the last row; with --json of each",
+               &Typed::show_cursor},
     VerbOption{"--accepted", nullptr, "show accepted connections below their listener",
                &Typed::accepted},
     output_option,
     strict_option,
 };
+constexpr auto options = with_filters(options_before, options_after);
 
 constexpr const char *notes = R"(
 TIME and SPAN are those of systemd.time(7): '2026-11-22 03:12:05', 'yesterday',
@@ -205,10 +227,19 @@ of another network namespace than portd's own.
 
 Connections are counted on the row of the listener that accepted them.
 
+A lease matches --pid, --exe, --comm, --unit and --container together if one process
+that held it does. --shorter-than and --longer-than go by the time for which processes
+had it, TIME_WAIT left out, and up to now where one still has it.
+
+--cursor goes on in the order of the answer that it is of: an answer with --limit and
+without --reverse goes on with older leases, newest first. Give the same filters again.
+
 Examples:
   portd-ctl history 60609 --at '2026-11-22 03:12:05'
   portd-ctl history --pid 8123 --since today
   portd-ctl history 60609 --limit 20 --json
+  portd-ctl history --exe curl --peer 192.0.2.0/24 --since -1h
+  portd-ctl history --unit nginx --outcome refused --shorter-than 10ms
 )";
 
 } // namespace

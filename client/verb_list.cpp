@@ -1,6 +1,7 @@
 // portd-ctl list: the leases that are open now.
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
+#include "client/lease_filter.hpp"
 #include "client/lease_printer.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
@@ -29,15 +30,14 @@ void print_empty(const proto::LeaseReply &last, Session &session) {
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     proto::ListRequest request;
-    request.port = reader.port("--port", typed.port);
-    request.protocol = reader.protocol(typed.protocol);
-    request.pid = reader.positive("--pid", typed.pid);
+    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "--port", reader);
     request.limit = reader.positive("--limit", typed.limit);
     LeaseForm form;
     form.listing = Listing::live;
     form.detail = reader.detail(typed.output);
     form.charset = session.charset();
     form.now_usec = session.now_usec();
+    form.clock_offset_usec = session.clock_offset_usec();
     if (reader.error()) {
         session.error(*reader.error());
         return ExitStatus::usage;
@@ -68,17 +68,17 @@ ExitStatus run(const Typed &typed, Session &session) {
     return status_of(leases == Entries::some, last.coverage->complete, typed);
 }
 
-constexpr std::array options{
+constexpr std::array options_before{
     VerbOption{"--port", "PORT", "only this port", &Typed::port},
-    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    VerbOption{"--pid", "PID", "only leases that a process with this id holds or held",
-               &Typed::pid},
+};
+constexpr std::array options_after{
     VerbOption{"--limit", "N", "at most N leases", &Typed::limit},
     VerbOption{"--accepted", nullptr, "show accepted connections below their listener",
                &Typed::accepted},
     output_option,
     strict_option,
 };
+constexpr auto options = with_filters(options_before, options_after);
 
 constexpr const char *notes = R"(
 PHASE lingering: no process has the port any more, yet it is not free (TIME_WAIT).
@@ -89,6 +89,7 @@ Examples:
   portd-ctl list
   portd-ctl list --port 8080 --accepted
   portd-ctl list --pid 8123 -o wide
+  portd-ctl list --unit nginx --role listener
 )";
 
 } // namespace

@@ -103,6 +103,17 @@ void add_gaps(const proto::Status &status, const Session &session, Fields &field
     }
 }
 
+void add_clock_steps(const proto::Status &status, Fields &fields) {
+    for (auto step = status.clock_steps.rbegin(); step != status.clock_steps.rend(); ++step) {
+        const std::string text = "set from " + format_instant_in_zone(step->from_usec) + " to " +
+                                 format_instant_in_zone(step->to_usec);
+        if (step == status.clock_steps.rbegin())
+            fields.add("Clock", text);
+        else
+            fields.more(text);
+    }
+}
+
 Fields describe(const proto::Status &status, const Session &session) {
     Fields fields;
     fields.add("portd", escape_text(status.version, session.charset()) + ", started " +
@@ -120,6 +131,7 @@ Fields describe(const proto::Status &status, const Session &session) {
                              format_bytes(status.stored_bytes));
     fields.add("Lost events", describe_losses(status, session.charset()));
     add_gaps(status, session, fields);
+    add_clock_steps(status, fields);
     fields.add("Memory", format_bytes(status.resident_bytes));
     fields.add("CPU", format_span(status.cpu_usec));
     return fields;

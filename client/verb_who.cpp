@@ -46,6 +46,7 @@ ExitStatus run(const Typed &typed, Session &session) {
     form.detail = reader.detail(typed.output);
     form.charset = session.charset();
     form.now_usec = session.now_usec();
+    form.clock_offset_usec = session.clock_offset_usec();
     if (reader.error()) {
         session.error(*reader.error());
         return ExitStatus::usage;

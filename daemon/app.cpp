@@ -14,6 +14,7 @@
 #include "store/writer.hpp"
 #include "system/clock.hpp"
 #include "system/log.hpp"
+#include "system/message.hpp"
 #include "system/service.hpp"
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <list>
 #include <map>
 #include <set>
@@ -48,14 +50,19 @@ constexpr auto late = std::chrono::milliseconds(50);
 // Watches the source's descriptors and the clock, and makes the recorder work. One thread.
 class CaptureLoop {
   public:
-    CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder)
-        : interval_(settings.interval),
+    // The interval is asked for anew at each sample; `reload` is called on SIGHUP.
+    CaptureLoop(const Settings &settings, capture::Source &source, Recorder &recorder,
+                std::function<void()> reload)
+        : settings_(settings),
           reading_period_(source.reading_period()),
           recorder_(recorder),
+          reload_(std::move(reload)),
           sample_timer_(context_),
           commit_timer_(context_),
           reading_timer_(context_),
-          signals_(context_, SIGTERM, SIGINT) {
+          watchdog_timer_(context_),
+          signals_(context_, SIGTERM, SIGINT, SIGHUP),
+          clock_watch_(context_, system::watch_clock().release()) {
         for (const int fd : source.descriptors())
             watched_.emplace_back(context_, fd);
     }
@@ -66,17 +73,15 @@ class CaptureLoop {
 
     // Until SIGTERM or SIGINT, or until stop().
     void run() {
-        signals_.async_wait([this](const boost::system::error_code &error, int signal) {
-            if (error)
-                return;
-            spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-            context_.stop();
-        });
+        heed_signals();
         for (auto &descriptor : watched_)
             watch(descriptor);
+        watch_clock();
         schedule_sample();
         if (reading_period_ > reading_period_.zero())
             schedule_reading();
+        if (const auto period = system::watchdog_period())
+            schedule_ping(*period / 2);
         context_.run();
         recorder_.read_events(Promptness::after_work);
         recorder_.finish();
@@ -89,6 +94,20 @@ class CaptureLoop {
   private:
     using Descriptor = asio::posix::stream_descriptor;
 
+    void heed_signals() {
+        signals_.async_wait([this](const boost::system::error_code &error, int signal) {
+            if (error)
+                return;
+            if (signal != SIGHUP) {
+                spdlog::info("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+                return context_.stop();
+            }
+            reload_();
+            schedule_sample();
+            heed_signals();
+        });
+    }
+
     void watch(Descriptor &descriptor) {
         descriptor.async_wait(Descriptor::wait_read,
                               [this, &descriptor](const boost::system::error_code &error) {
@@ -97,6 +116,18 @@ class CaptureLoop {
                                   read_events();
                                   watch(descriptor);
                               });
+    }
+
+    // Each commit says what the clock shows: so what happens from now on has the new time.
+    void watch_clock() {
+        clock_watch_.async_wait(Descriptor::wait_read,
+                                [this](const boost::system::error_code &error) {
+                                    if (error)
+                                        return;
+                                    system::forget_setting(clock_watch_.native_handle());
+                                    commit();
+                                    watch_clock();
+                                });
     }
 
     void read_events() {
@@ -115,7 +146,8 @@ class CaptureLoop {
     // A sampled time lies between the start of one sample and the end of the next: the timer is
     // early by what a sample takes, so that this is no more than the interval.
     void schedule_sample() {
-        const auto period = std::max(interval_ - 2 * sample_took_, interval_ / 2);
+        const steady_clock::duration interval = settings_.interval;
+        const auto period = std::max(interval - 2 * sample_took_, interval / 2);
         sample_timer_.expires_at(std::max(sampled_at_ + period, steady_clock::now()));
         sample_timer_.async_wait([this](const boost::system::error_code &error) {
             if (error)
@@ -139,6 +171,19 @@ class CaptureLoop {
         });
     }
 
+    // A ping says that the way from the source to the store was gone through once more.
+    void schedule_ping(steady_clock::duration period) {
+        watchdog_timer_.expires_after(period);
+        watchdog_timer_.async_wait([this, period](const boost::system::error_code &error) {
+            if (error)
+                return;
+            recorder_.read_events(promptness());
+            commit();
+            system::notify_watchdog();
+            schedule_ping(period);
+        });
+    }
+
     void schedule_commit() {
         if (commit_scheduled_ || !recorder_.has_news())
             return;
@@ -158,14 +203,17 @@ class CaptureLoop {
         schedule_commit();
     }
 
-    const steady_clock::duration interval_;
+    const Settings &settings_;
     const steady_clock::duration reading_period_;
     Recorder &recorder_;
+    const std::function<void()> reload_;
     asio::io_context context_{1};
     asio::steady_timer sample_timer_;
     asio::steady_timer commit_timer_;
     asio::steady_timer reading_timer_;
+    asio::steady_timer watchdog_timer_;
     asio::signal_set signals_;
+    Descriptor clock_watch_;
     std::list<Descriptor> watched_;
     steady_clock::time_point sampled_at_ = steady_clock::now();
     steady_clock::duration sample_took_{};
@@ -206,13 +254,17 @@ class ServerThread {
 };
 
 void log_start(const Settings &settings, const capture::Opened &opened) {
+    std::string reasons;
     for (const auto &reason : opened.reasons)
-        spdlog::info("{}", reason);
+        reasons += (reasons.empty() ? "" : "; ") + reason;
     if (opened.not_kept)
         spdlog::warn("what an earlier instance left is not gone on with: {}; a gap is on record",
                      *opened.not_kept);
-    spdlog::info("capturing with {} every {} ms, ports {}, history in {}",
-                 to_string(opened.source->tier()),
+    const std::string tier(to_string(opened.source->tier()));
+    system::report(system::Message::tier_chosen,
+                   "capturing with " + tier + (reasons.empty() ? "" : "; " + reasons),
+                   {{"PORTD_TIER", tier}, {"PORTD_REASONS", reasons}});
+    spdlog::info("a sample every {} ms, ports {}, history in {}",
                  std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),
                  settings.ports.to_string(), settings.state_dir.string());
 }
@@ -228,8 +280,9 @@ void keep_descriptors(const capture::Source &source) {
 }
 
 capture::Opened open_capture(const Settings &settings, const model::Clock &clock,
-                             const store::Writer &writer, const LiveStatus &live) {
-    capture::Kept kept{system::received_descriptors(), writer.ring_mark()};
+                             const store::Writer &writer, const LiveStatus &live,
+                             std::vector<system::NamedDescriptor> received) {
+    capture::Kept kept{std::move(received), writer.ring_mark()};
     std::set<std::string> names;
     for (const auto &descriptor : kept.descriptors)
         names.insert(descriptor.name);
@@ -258,6 +311,45 @@ void close(store::Writer &writer) {
     }
 }
 
+// Reads the settings again and applies what can change while portd runs. With a mistake in them
+// everything stays as it is.
+class Reload {
+  public:
+    Reload(std::function<Settings()> read, Settings &settings, store::Writer &writer,
+           std::string status)
+        : read_(std::move(read)),
+          settings_(settings),
+          writer_(writer),
+          status_(std::move(status)) {}
+
+    void operator()() const {
+        system::notify_reloading();
+        try {
+            const auto left = apply_while_running(read_(), settings_);
+            writer_.set_limits({.max_bytes = settings_.max_bytes, .max_age = settings_.max_age});
+            std::string text = "the settings were read again and are in force";
+            for (const auto &key : left)
+                text += (&key == &left.front() ? ", but after a restart only: " : ", ") + key;
+            system::report(system::Message::reloaded, text);
+        } catch (const SettingsError &error) {
+            system::report(system::Message::settings_refused,
+                           std::string(error.what()) + "; going on with the settings as they were");
+        }
+        system::notify_ready(status_);
+    }
+
+  private:
+    const std::function<Settings()> read_;
+    Settings &settings_;
+    store::Writer &writer_;
+    const std::string status_;
+};
+
+// The socket that the service manager passed, or one of our own.
+server::Listener open_listener(const Settings &settings, system::Fd passed) {
+    return passed ? server::take_over(std::move(passed)) : server::listen(settings.socket);
+}
+
 // The order of the start, and why:
 //  1. the store: its lock refuses a second instance before anything else is touched;
 //  2. the source, taken over from the last run where that can be: from here on destroyed sockets
@@ -268,27 +360,152 @@ void close(store::Writer &writer) {
 //  4. the socket, so that whoever can connect gets answers;
 //  5. the word to the service manager.
 // The end goes backwards.
-void serve(const Settings &settings) {
+void serve(Settings settings, const std::function<Settings()> &read_settings) {
+    auto received = system::received_descriptors();
+    auto passed = system::take_descriptor(received, "varlink"); // FileDescriptorName= of the socket
     const system::SystemClock clock;
     store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
                          {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
 
     LiveStatus live(settings);
-    const capture::Opened opened = open_capture(settings, clock, writer, live);
+    const capture::Opened opened = open_capture(settings, clock, writer, live, std::move(received));
     log_start(settings, opened);
 
     Recorder recorder(settings, clock, opened, writer, live);
-    CaptureLoop loop(settings, *opened.source, recorder);
+    const std::string tier(to_string(opened.source->tier()));
+    system::report(system::Message::tier_chosen,
+                   "capturing with " + tier + (reasons.empty() ? "" : "; " + reasons),
+                   {{"PORTD_TIER", tier}, {"PORTD_REASONS", reasons}});
+    spdlog::info("a sample every {} ms, ports {}, history in {}",
+                 std::chrono::duration_cast<std::chrono::milliseconds>(settings.interval).count(),
+                 settings.ports.to_string(), settings.state_dir.string());
+}
+
+// What the source needs to outlive this process is with the service manager before anything that
+// is seen is stored. A process that dies in between leaves a part, which nobody can go on with.
+void keep_descriptors(const capture::Source &source) {
+    std::map<std::string, std::vector<int>> by_name;
+    for (const auto &[name, fd] : source.descriptors_to_keep())
+        by_name[name].push_back(fd);
+    for (const auto &[name, descriptors] : by_name)
+        system::store_descriptors(name, descriptors);
+}
+
+capture::Opened open_capture(const Settings &settings, const model::Clock &clock,
+                             const store::Writer &writer, const LiveStatus &live,
+                             std::vector<system::NamedDescriptor> received) {
+    capture::Kept kept{std::move(received), writer.ring_mark()};
+    std::set<std::string> names;
+    for (const auto &descriptor : kept.descriptors)
+        names.insert(descriptor.name);
+    auto opened =
+        capture::open_best({.tier = settings.capture,
+                            .arguments = settings.arguments,
+                            .records = [&live](std::uint16_t port) { return live.records(port); },
+                            .ports = settings.ports,
+                            .ring_bytes = settings.ring_bytes,
+                            .kept = std::move(kept)},
+                           clock);
+    if (!names.empty() && !opened.not_kept)
+        return opened;
+    for (const auto &name : names)
+        system::forget_descriptors(name);
+    keep_descriptors(*opened.source);
+    return opened;
+}
+
+// What it cannot bring into the files stays in their logs, for the next run.
+void close(store::Writer &writer) {
+    try {
+        writer.close_cleanly();
+    } catch (const store::StoreFault &fault) {
+        spdlog::error("cannot close the store: {}", fault.what());
+    }
+}
+
+// Reads the settings again and applies what can change while portd runs. With a mistake in them
+// everything stays as it is.
+class Reload {
+  public:
+    Reload(std::function<Settings()> read, Settings &settings, store::Writer &writer,
+           std::string status)
+        : read_(std::move(read)),
+          settings_(settings),
+          writer_(writer),
+          status_(std::move(status)) {}
+
+    void operator()() const {
+        system::notify_reloading();
+        try {
+            const auto left = apply_while_running(read_(), settings_);
+            writer_.set_limits({.max_bytes = settings_.max_bytes, .max_age = settings_.max_age});
+            std::string text = "the settings were read again and are in force";
+            for (const auto &key : left)
+                text += (&key == &left.front() ? ", but after a restart only: " : ", ") + key;
+            system::report(system::Message::reloaded, text);
+        } catch (const SettingsError &error) {
+            system::report(system::Message::settings_refused,
+                           std::string(error.what()) + "; going on with the settings as they were");
+        }
+        system::notify_ready(status_);
+    }
+
+  private:
+    const std::function<Settings()> read_;
+    Settings &settings_;
+    store::Writer &writer_;
+    const std::string status_;
+};
+
+// The socket that the service manager passed, or one of our own.
+server::Listener open_listener(const Settings &settings, system::Fd passed) {
+    return passed ? server::take_over(std::move(passed)) : server::listen(settings.socket);
+}
+
+// The order of the start, and why:
+//  1. the store: its lock refuses a second instance before anything else is touched;
+//  2. the source, taken over from the last run where that can be: from here on destroyed sockets
+//     queue up, so that nothing between this and the first sample is missed;
+//  3. the recorder takes over the open leases of the last run, and the first sample tells which of
+//  them
+//     still are, before anybody can ask;
+//  4. the socket, so that whoever can connect gets answers;
+//  5. the word to the service manager.
+// The end goes backwards.
+void serve(Settings settings, const std::function<Settings()> &read_settings) {
+    auto received = system::received_descriptors();
+    auto passed = system::take_descriptor(received, "varlink"); // FileDescriptorName= of the socket
+    const system::SystemClock clock;
+    store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
+                         {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
+
+    LiveStatus live(settings);
+    const capture::Opened opened = open_capture(settings, clock, writer, live, std::move(received));
+    log_start(settings, opened);
+
+    Recorder recorder(settings, clock, opened, writer, live);
+    const std::int64_t base_us = writer.boot().base_offset_us;
+    const store::Present present{
+        .run_since_us = writer.row_us(started),
+        .longest_lag_us = longest_lag_us(settings),
+        .now_us = [&clock, base_us] { return to_us(clock.now()) + base_us; }};
+    store::Reader reader(settings.state_dir, present);
+    const std::string tier(to_string(opened.source->tier()));
+    const std::string status = "watching with " + tier;
+    CaptureLoop loop(settings, *opened.source, recorder,
+                     Reload(read_settings, settings, writer, status));
     recorder.sample();
     recorder.commit();
 
     store::Reader reader(
         settings.state_dir, [&live] { return live.present(); }, writer.suspects());
-    server::Listener listener = server::listen(settings.socket);
+    const std::string where = passed ? "the socket that was passed" : settings.socket.string();
+    server::Listener listener = open_listener(settings, std::move(passed));
     server::Server server(listener, reader, live);
     ServerThread thread(server, loop);
-    spdlog::info("answering on {}", settings.socket.string());
-    system::notify_ready("watching with " + std::string(to_string(opened.source->tier())));
+    system::report(system::Message::started, status + ", answering on " + where,
+                   {{"PORTD_TIER", tier}});
+    system::notify_ready(status);
 
     loop.run();
 
@@ -314,7 +531,8 @@ Exit run(int argc, const char *const *argv) {
     }
     system::start_logging();
     try {
-        serve(settings);
+        serve(settings,
+              [argc, argv] { return std::get<Settings>(parse_command_line(argc, argv)); });
         return Exit::clean;
     } catch (const store::StateDirectoryInUse &error) {
         spdlog::critical("{}", error.what());

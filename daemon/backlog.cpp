@@ -1,6 +1,8 @@
 #include "backlog.hpp"
 
 #include "store/coverage.hpp"
+#include "store/fault.hpp"
+#include "system/message.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -31,7 +33,7 @@ std::int64_t drop_oldest(std::vector<Entry> &entries, std::size_t most) {
 } // namespace
 
 Backlog::Backlog(store::Writer &writer, model::Instant begin)
-    : writer_(writer), stored_until_us_(writer.wall_us(begin)) {
+    : writer_(writer), stored_until_us_(writer.row_us(begin)) {
     log_notices();
 }
 
@@ -64,26 +66,29 @@ void Backlog::add_namespace_name(store::NamespaceName name) {
 }
 
 store::Batch Backlog::batch(const std::optional<store::Watched> &watched,
-                            const std::optional<model::RingMark> &mark) const {
+                            const std::optional<model::RingMark> &mark,
+                            const store::ClockReading &clock) const {
     return {.leases = leases_,
             .watched = watched,
             .gaps = gaps_,
             .bind_failures = bind_failures_,
             .namespaces = namespace_names_,
-            .ring_mark = mark};
+            .ring_mark = mark,
+            .clock = clock};
 }
 
 bool Backlog::store(const model::Ledger &ledger, const std::optional<store::Watched> &watched,
-                    const std::optional<model::RingMark> &mark, model::Instant now) {
+                    const std::optional<model::RingMark> &mark, const store::ClockReading &clock) {
+    const model::Instant now = clock.at;
     if (failure_ && now < next_attempt_) {
         keep_bound(now);
         return false;
     }
     try {
         recover(ledger);
-        writer_.commit(batch(watched, mark));
+        writer_.commit(batch(watched, mark, clock));
     } catch (const std::exception &fault) {
-        have_failed(fault.what(), now);
+        have_failed(fault, now);
         log_notices();
         return false;
     }
@@ -101,15 +106,17 @@ void Backlog::recover(const model::Ledger &ledger) {
     keep_latest();
 }
 
-void Backlog::have_failed(const std::string &reason, model::Instant now) {
+void Backlog::have_failed(const std::exception &fault, model::Instant now) {
+    const std::string reason = fault.what();
+    const bool is_full = dynamic_cast<const store::FullStore *>(&fault) != nullptr;
     if (!failure_) {
         failure_ = Failure{{}, stored_until_us_, 0};
         pause_ = first_pause;
     }
     if (failure_->reason != reason)
-        spdlog::error("cannot store what is seen: {}; keeping up to {} leases in memory and "
-                      "trying again",
-                      reason, most_leases);
+        system::report(is_full ? system::Message::disk_full : system::Message::store_failing,
+                       "cannot store what is seen: " + reason + "; keeping up to " +
+                           std::to_string(most_leases) + " leases in memory and trying again");
     failure_->reason = reason;
     next_attempt_ = now + pause_;
     pause_ = std::min(2 * pause_, longest_pause);
@@ -131,7 +138,7 @@ void Backlog::have_stored(const std::optional<store::Watched> &watched) {
     bind_failures_.clear();
     namespace_names_.clear();
     if (watched)
-        stored_until_us_ = writer_.wall_us(watched->until);
+        stored_until_us_ = writer_.row_us(watched->until);
 }
 
 // In the place of its first one.
@@ -160,7 +167,7 @@ void Backlog::keep_bound(model::Instant now) {
         spdlog::warn("the store takes nothing and memory is full: the oldest leases are lost");
     failure_->lost += lost;
     lost_ += lost;
-    add_gap({failure_->since_us, writer_.wall_us(now), std::string(store::store_failed), lost});
+    add_gap({failure_->since_us, writer_.row_us(now), std::string(store::store_failed), lost});
 }
 
 void Backlog::log_notices() {
@@ -169,9 +176,14 @@ void Backlog::log_notices() {
         case store::Notice::Kind::dropped:
             spdlog::info("{}", notice.text);
             break;
+        case store::Notice::Kind::clock_set:
+            spdlog::warn("{}", notice.text);
+            break;
         case store::Notice::Kind::failure:
-        case store::Notice::Kind::damage:
             spdlog::error("{}", notice.text);
+            break;
+        case store::Notice::Kind::damage:
+            system::report(system::Message::file_set_aside, notice.text);
             break;
         }
     }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,14 +34,14 @@ class Backlog {
     // Everything in one transaction, unless it is too early for another attempt. Whether it is
     // stored. `ledger` is asked for what goes on, where that is not in the store any more.
     bool store(const model::Ledger &ledger, const std::optional<store::Watched> &watched,
-               const std::optional<model::RingMark> &mark, model::Instant now);
+               const std::optional<model::RingMark> &mark, const store::ClockReading &clock);
 
     // The next attempt is not too early.
     void hurry() { next_attempt_ = {}; }
 
     struct Failure {
         std::string reason;
-        std::int64_t since_us = 0; // what was seen since then is not stored; in the store's time
+        std::int64_t since_us = 0; // what was seen since then is not stored; in row time
         std::int64_t lost = 0;     // of what was seen
     };
     const std::optional<Failure> &failure() const { return failure_; }
@@ -50,9 +51,10 @@ class Backlog {
 
   private:
     store::Batch batch(const std::optional<store::Watched> &watched,
-                       const std::optional<model::RingMark> &mark) const;
+                       const std::optional<model::RingMark> &mark,
+                       const store::ClockReading &clock) const;
     void recover(const model::Ledger &ledger);
-    void have_failed(const std::string &reason, model::Instant now);
+    void have_failed(const std::exception &fault, model::Instant now);
     void have_stored(const std::optional<store::Watched> &watched);
     void keep_latest();
     void keep_bound(model::Instant now);

@@ -34,13 +34,15 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
           has_news_ = true;
       }),
       network_namespace_(capture::own_network_namespace()),
+      pool_(network_namespace_),
       started_(clock.now()),
       backlog_(writer_, started_),
       counted_(source_.events().value_or(capture::EventAccount{})),
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
-    ledger_.file_by_time(writer_.boot().wall_offset_us);
+    ledger_.file_by_time(writer_.boot().base_offset_us);
     take_over();
+    open_at_start_ = static_cast<std::int64_t>(ledger_.open_leases());
 }
 
 // From the run before, what it stored. If the source goes on where that ended, nothing is missing
@@ -52,6 +54,8 @@ void Recorder::take_over() {
     auto leases = writer_.open_leases();
     if (!writer_.is_open())
         return; // it could not be read: this run begins without
+    for (const auto &lease : leases)
+        pool_.note(lease);
     const auto notes = source_.take_resumed_notes();
     if (!notes) {
         ledger_.restore(std::move(leases), *until);
@@ -90,8 +94,13 @@ void Recorder::follow_namespace_ports() {
     if (now < next_ports_at_)
         return;
     next_ports_at_ = now + ports_interval;
+    pools_ = ledger_.pools();
+    log_.pass(now);
+    for (const auto protocol : {Protocol::tcp, Protocol::udp})
+        log_.counted_pool(protocol, pool_.used(protocol), pool_.size());
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
+        pool_.follow(ports_);
         ledger_.set_namespace_ports(ports_);
         live_.publish(ports_);
     }
@@ -101,23 +110,21 @@ void Recorder::follow_namespace_ports() {
 // destroyed meanwhile. So coverage reaches from the first complete sample to the last.
 void Recorder::account(const capture::Sample &sample) {
     const bool was_failing = !failure_.empty();
-    if (sample.failure != failure_) {
-        if (!sample.failure.empty())
-            spdlog::warn("sampling is incomplete: {}; what ends meanwhile is noticed later",
-                         sample.failure);
-        else
-            spdlog::info("sampling is complete again");
-        failure_ = sample.failure;
-    }
+    failure_ = sample.failure;
+    log_.sampled(failure_);
     if (!sample.failure.empty()) {
         ++losses_["scanFailed"];
         return;
     }
     if (!watching_since_) {
         watching_since_ = sample.began;
-        if (const auto before = writer_.watched_until_wall_us())
-            backlog_.add_gap({*before, std::max(*before, writer_.wall_us(sample.began)),
-                              not_watching_, std::nullopt});
+        if (const auto before = writer_.watched_until_row_us()) {
+            const proto::Gap gap{*before, std::max(*before, writer_.row_us(sample.began)),
+                                 not_watching_, std::nullopt};
+            backlog_.add_gap(gap);
+            ++gaps_recorded_;
+            log_.was_not_watching(gap);
+        }
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
     }
@@ -131,35 +138,39 @@ void Recorder::take_losses() {
                                       : loss.cause;
         losses_[cause] += loss.events.value_or(1);
         close_gap(cause, loss.since, loss.until, loss.events);
-        if (!backlog_.failure() || !is_losing_)
-            spdlog::warn("events were lost ({}); a gap is on record", cause);
-        is_losing_ = backlog_.failure().has_value();
+        log_.lost(cause, loss.events.value_or(1), clock_.now());
     }
 }
 
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
                          std::optional<std::int64_t> lost) {
-    backlog_.add_gap({writer_.wall_us(since), writer_.wall_us(until), cause, lost});
+    backlog_.add_gap({writer_.row_us(since), writer_.row_us(until), cause, lost});
+    ++gaps_recorded_;
 }
 
 void Recorder::commit() {
     model::LedgerNotes notes;
     auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
+    for (const auto &lease : changes)
+        pool_.note(lease);
     backlog_.add_leases(std::move(changes));
     has_news_ = false;
     take_losses();
-    for (auto &failure : source_.take_bind_failures())
+    for (auto &failure : source_.take_bind_failures()) {
         backlog_.add_bind_failure(std::move(failure));
+        ++bind_failures_told_;
+    }
     for (auto &[inode, name, since] : source_.take_namespace_names())
         backlog_.add_namespace_name({inode, std::move(name), since});
     std::optional<store::Watched> watched;
     if (watching_since_)
         watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
     const bool was_failing = backlog_.failure().has_value();
-    if (backlog_.store(ledger_, watched, source_.note(notes), clock_.now())) {
+    if (backlog_.store(ledger_, watched, source_.note(notes),
+                       {clock_.now(), clock_.wall_offset_us()})) {
         source_.acknowledge();
         if (was_failing)
-            ledger_.file_by_time(writer_.boot().wall_offset_us);
+            ledger_.file_by_time(writer_.boot().base_offset_us);
         if (source_.wants_all_notes())
             source_.note_all(ledger_.notes());
     }
@@ -181,10 +192,13 @@ void Recorder::publish() {
     status.tier_reasons = tier_reasons_;
     status.tier_reasons.insert(status.tier_reasons.end(), limitations_.begin(), limitations_.end());
     status.started_usec = writer_.wall_us(started_);
-    store::Present present{.run_since_us = writer_.wall_us(started_),
+    store::Present present{.run_since_us = writer_.row_us(started_),
                            .longest_lag_us = 2 * settings_.interval.count() + slow_sample_us,
                            .unstored_since_us = {},
-                           .lost_events = {}};
+                           .lost_events = {},
+                           .now_us = [&clock = clock_, base_us = writer_.boot().base_offset_us] {
+                               return to_us(clock.now()) + base_us;
+                           }};
     if (const auto &failure = backlog_.failure()) {
         status.tier_reasons.push_back("nothing can be stored: " + failure->reason + "; " +
                                       std::to_string(backlog_.waiting()) +
@@ -206,6 +220,11 @@ void Recorder::publish() {
     status.range_high = ports_.local_range.high;
     status.network_namespace = network_namespace_;
     status.open_leases = static_cast<std::int64_t>(ledger_.open_leases());
+    status.leases_opened = static_cast<std::int64_t>(ledger_.found_leases());
+    status.leases_ended = open_at_start_ + status.leases_opened - status.open_leases;
+    status.bind_failures = bind_failures_told_;
+    status.gaps_recorded = gaps_recorded_;
+    status.pools = pools_;
     status.stored_leases = writer_.stored_leases();
     status.stored_bytes = writer_.stored_bytes();
     auto losses = losses_;
@@ -235,7 +254,9 @@ void Recorder::publish_events(proto::Status &status) {
     status.events_lost = static_cast<std::int64_t>(events->lost);
     status.witness_misses = static_cast<std::int64_t>(ledger_.unseen_sockets());
     status.witness_overflows = static_cast<std::int64_t>(events->witness_overflows);
-    if (const auto check = source_.self_check())
+    const auto check = source_.self_check();
+    log_.checked(check);
+    if (check)
         status.self_check = {writer_.wall_us(check->at), check->passed, check->detail};
 }
 

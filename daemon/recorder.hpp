@@ -8,6 +8,8 @@
 #include "capture/tiers.hpp"
 #include "live_status.hpp"
 #include "model/ledger.hpp"
+#include "operator_log.hpp"
+#include "port_pool.hpp"
 #include "settings.hpp"
 #include "store/writer.hpp"
 
@@ -50,6 +52,7 @@ class Recorder {
     const bool keeps_notes_; // for the next run
     store::Writer &writer_;
     LiveStatus &live_;
+    OperatorLog log_;
     const std::vector<std::string> tier_reasons_;
     const std::string not_watching_; // the cause of the gap before this run
     model::NamespacePorts ports_;
@@ -58,6 +61,7 @@ class Recorder {
     capture::Sink sink_;
 
     const std::uint32_t network_namespace_;
+    PortPool pool_;
     const model::Instant started_;
     std::optional<model::Instant> watching_since_;
     std::optional<model::Instant> watched_until_; // beginning of the last complete sample
@@ -65,8 +69,11 @@ class Recorder {
     std::vector<std::string> limitations_;        // of the source, as last said
     Backlog backlog_;
     std::map<std::string, std::int64_t> losses_;
-    bool is_losing_ = false; // because nothing can be stored: said once
     std::int64_t samples_ = 0;
+    std::int64_t open_at_start_ = 0;
+    std::int64_t bind_failures_told_ = 0;
+    std::int64_t gaps_recorded_ = 0;
+    std::vector<proto::PoolUse> pools_;
     capture::EventAccount counted_; // when last published
     model::Instant counted_at_{};
     std::int64_t events_per_second_ = 0;

@@ -182,6 +182,24 @@ void apply_settings_files(const std::filesystem::path &file, Existence existence
         apply_settings_file(drop_in, settings);
 }
 
+std::vector<std::string> apply_while_running(const Settings &fresh, Settings &settings) {
+    std::vector<std::string> left;
+    const auto compare = [&](const char *key, const auto &one, const auto &other) {
+        if (one != other)
+            left.emplace_back(key);
+    };
+    compare("state_dir", fresh.state_dir, settings.state_dir);
+    compare("socket", fresh.socket, settings.socket);
+    compare("capture", fresh.capture, settings.capture);
+    compare("ports", fresh.ports, settings.ports);
+    compare("arguments", fresh.arguments, settings.arguments);
+    compare("ring_size", fresh.ring_bytes, settings.ring_bytes);
+    settings.interval = fresh.interval;
+    settings.max_bytes = fresh.max_bytes;
+    settings.max_age = fresh.max_age;
+    return left;
+}
+
 std::optional<std::size_t> parse_size(std::string_view text) {
     std::size_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

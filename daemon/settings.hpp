@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace portd {
 
@@ -42,6 +43,10 @@ void apply_settings_file(const std::filesystem::path &file, Settings &settings);
 enum class Existence { optional, required };
 void apply_settings_files(const std::filesystem::path &file, Existence existence,
                           Settings &settings);
+
+// Takes over from `fresh` what can change while portd runs (interval, store.max_size,
+// store.max_age). The keys of what differs and cannot.
+std::vector<std::string> apply_while_running(const Settings &fresh, Settings &settings);
 
 // Sets one key (the names are those of the file: state_dir, socket, interval, capture, ports,
 // arguments, ring_size, store.max_size, store.max_age) from text. `origin` begins the error, such

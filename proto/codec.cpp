@@ -3,6 +3,8 @@
 // required, unless the description says otherwise:
 //   flag   a bool that is on the wire only where it is true
 //   list   a vector that is on the wire only where it is not empty
+//   count  a number that is on the wire only where it is not 0
+//   word   a value of an enumeration that keeps its default where it is absent
 #include "proto/codec.hpp"
 
 #include "proto/utf8.hpp"
@@ -31,6 +33,7 @@ struct Bounds {
 constexpr Bounds any_integer{};
 constexpr Bounds not_negative{0, any_integer.high};
 constexpr Bounds positive{1, any_integer.high};
+constexpr Bounds number_of_32_bits{0, 4'294'967'295};
 constexpr Bounds asked_port{1, 65535};
 constexpr Bounds told_port{0, 65535};
 
@@ -41,6 +44,7 @@ void describe(auto &visit, Is<Moment> auto &moment) {
     visit("usec", moment.usec);
     visit("earliestUsec", moment.earliest_usec);
     visit("latestUsec", moment.latest_usec);
+    visit("bootUsec", moment.boot_usec);
     visit("provenance", moment.provenance);
 }
 
@@ -99,6 +103,7 @@ void describe(auto &visit, Is<Lease> auto &lease) {
 void describe(auto &visit, Is<BindFailure> auto &failure) {
     visit("bootId", failure.boot_id);
     visit("atUsec", failure.at_usec);
+    visit("bootUsec", failure.boot_usec);
     visit("protocol", failure.protocol);
     visit("family", failure.family);
     visit("localAddress", failure.local_address);
@@ -127,29 +132,124 @@ void describe(auto &visit, Is<Gap> auto &gap) {
     visit("lostEvents", gap.lost_events);
 }
 
+void describe(auto &visit, Is<ClockStep> auto &step) {
+    visit("fromUsec", step.from_usec);
+    visit("toUsec", step.to_usec);
+}
+
 void describe(auto &visit, Is<Coverage> auto &coverage) {
     visit("intervals", coverage.intervals);
     visit("gaps", coverage.gaps);
+    visit.list("clockSteps", coverage.clock_steps);
     visit("complete", coverage.complete);
 }
 
+void describe_filter(auto &visit, auto &filter) {
+    visit("port", filter.port, asked_port);
+    visit("protocol", filter.protocol);
+    visit("pid", filter.pid, positive);
+    visit("executable", filter.executable);
+    visit("command", filter.command);
+    visit("unit", filter.unit);
+    visit("container", filter.container);
+    visit("uid", filter.uid, number_of_32_bits);
+    visit("networkNamespace", filter.network_namespace, number_of_32_bits);
+    visit("networkNamespaceName", filter.network_namespace_name);
+    visit("peerAddress", filter.peer_address);
+    visit("peerPort", filter.peer_port, asked_port);
+    visit("localAddress", filter.local_address);
+    visit("role", filter.role);
+    visit("outcome", filter.outcome);
+    visit("shorterThanUsec", filter.shorter_than_usec, positive);
+    visit("longerThanUsec", filter.longer_than_usec, not_negative);
+}
+
 void describe(auto &visit, Is<HistoryRequest> auto &request) {
-    visit("port", request.port, asked_port);
+    describe_filter(visit, request);
     visit("atUsec", request.at_usec);
     visit("withinUsec", request.within_usec, not_negative);
     visit("sinceUsec", request.since_usec);
     visit("untilUsec", request.until_usec);
-    visit("protocol", request.protocol);
-    visit("pid", request.pid, positive);
     visit("limit", request.limit, positive);
     visit.flag("newestFirst", request.newest_first);
+    visit("cursor", request.cursor);
 }
 
 void describe(auto &visit, Is<ListRequest> auto &request) {
-    visit("port", request.port, asked_port);
-    visit("protocol", request.protocol);
-    visit("pid", request.pid, positive);
+    describe_filter(visit, request);
     visit("limit", request.limit, positive);
+}
+
+void describe(auto &visit, Is<AuditRequest> auto &request) {
+    describe_filter(visit, request);
+    visit("sinceUsec", request.since_usec);
+    visit("untilUsec", request.until_usec);
+    visit.word("by", request.by);
+    visit.word("order", request.order);
+    visit("limit", request.limit, positive);
+}
+
+void describe(auto &visit, Is<OutcomeCount> auto &count) {
+    visit("outcome", count.outcome);
+    visit("leases", count.leases);
+}
+
+void describe(auto &visit, Is<AuditGroup> auto &group) {
+    visit("known", group.known);
+    visit("executable", group.executable);
+    visit("command", group.command);
+    visit("unit", group.unit);
+    visit("container", group.container);
+    visit("uid", group.uid);
+    visit("user", group.user);
+    visit("peerAddress", group.peer_address);
+    visit("leases", group.leases);
+    visit("open", group.open);
+    visit("bindFailures", group.bind_failures);
+    visit("outcomes", group.outcomes);
+    visit("firstUsec", group.first_usec);
+    visit("lastUsec", group.last_usec);
+    visit("measured", group.measured);
+    visit("medianUsec", group.median_usec);
+    visit("p99Usec", group.p99_usec);
+    visit("longestUsec", group.longest_usec);
+    visit("bytesSent", group.bytes_sent);
+    visit("bytesReceived", group.bytes_received);
+}
+
+void describe(auto &visit, Is<AuditProgress> auto &progress) {
+    visit("examined", progress.examined);
+    visit("reachedUsec", progress.reached_usec);
+}
+
+void describe(auto &visit, Is<AuditReply> auto &reply) {
+    visit("progress", reply.progress);
+    visit("group", reply.group);
+    visit("other", reply.other);
+    visit.count("groupsInOther", reply.groups_in_other);
+    visit("coverage", reply.coverage);
+    visit.flag("withheld", reply.withheld);
+}
+
+void describe(auto &visit, Is<FileReport> auto &report) {
+    visit("file", report.file);
+    visit("sealed", report.sealed);
+    visit("bytes", report.bytes);
+    visit("leases", report.leases);
+    visit("bindFailures", report.bind_failures);
+    visit("findings", report.findings);
+}
+
+void describe(auto &visit, Is<VerifyProgress> auto &progress) {
+    visit("file", progress.file);
+    visit("examined", progress.examined);
+}
+
+void describe(auto &visit, Is<VerifyReply> auto &reply) {
+    visit("progress", reply.progress);
+    visit("file", reply.file);
+    visit("sound", reply.sound);
+    visit.list("record", reply.record);
 }
 
 void describe(auto &visit, Is<PortRequest> auto &request) {
@@ -159,6 +259,7 @@ void describe(auto &visit, Is<PortRequest> auto &request) {
 void describe(auto &visit, Is<LeaseReply> auto &reply) {
     visit("lease", reply.lease);
     visit("bindFailure", reply.bind_failure);
+    visit("cursor", reply.cursor);
     visit("coverage", reply.coverage);
     visit.flag("withheld", reply.withheld);
 }
@@ -196,6 +297,14 @@ void describe(auto &visit, Is<SelfCheck> auto &check) {
     visit("detail", check.detail);
 }
 
+void describe(auto &visit, Is<PoolUse> auto &pool) {
+    visit("networkNamespace", pool.network_namespace);
+    visit("protocol", pool.protocol);
+    visit("openPorts", pool.open_ports);
+    visit("automaticPorts", pool.automatic_ports);
+    visit("openAutomaticPorts", pool.open_automatic_ports);
+}
+
 void describe(auto &visit, Is<Status> auto &status) {
     visit("version", status.version);
     visit("tier", status.tier);
@@ -218,10 +327,16 @@ void describe(auto &visit, Is<Status> auto &status) {
     visit("rangeHigh", status.range_high, told_port);
     visit("networkNamespace", status.network_namespace);
     visit("openLeases", status.open_leases);
+    visit("leasesOpened", status.leases_opened);
+    visit("leasesEnded", status.leases_ended);
+    visit("bindFailures", status.bind_failures);
+    visit("gapsRecorded", status.gaps_recorded);
+    visit("pools", status.pools);
     visit("storedLeases", status.stored_leases);
     visit("storedBytes", status.stored_bytes);
     visit("losses", status.losses);
     visit("gaps", status.gaps);
+    visit.list("clockSteps", status.clock_steps);
     visit("cpuUsec", status.cpu_usec);
     visit("residentBytes", status.resident_bytes);
 }
@@ -250,6 +365,14 @@ class Encoder {
     void list(const char *name, const std::vector<T> &values) {
         if (!values.empty())
             object_[name] = to_json(values);
+    }
+    void count(const char *name, std::int64_t value) {
+        if (value != 0)
+            object_[name] = value;
+    }
+    template <typename Enum>
+    void word(const char *name, Enum value) {
+        object_[name] = to_json(value);
     }
 
   private:
@@ -310,6 +433,15 @@ class Decoder {
     void list(const char *name, std::vector<T> &values) {
         if (const json *found = find(name))
             read(*found, path_ + name, values, any_integer);
+    }
+    void count(const char *name, std::int64_t &value) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, value, not_negative);
+    }
+    template <typename Enum>
+    void word(const char *name, Enum &value) {
+        if (const json *found = find(name))
+            read(*found, path_ + name, value, any_integer);
     }
 
     void refuse_unknown() {
@@ -425,6 +557,9 @@ json encode(const HistoryRequest &value) {
 json encode(const ListRequest &value) {
     return encode_struct(value);
 }
+json encode(const AuditRequest &value) {
+    return encode_struct(value);
+}
 json encode(const PortRequest &value) {
     return encode_struct(value);
 }
@@ -436,6 +571,17 @@ json encode(const Explanation &value) {
 }
 json encode(const Status &value) {
     return encode_struct(value);
+}
+
+json encode(const VerifyReply &value) {
+    return encode_struct(value);
+}
+
+json encode(const AuditReply &value) {
+    json object = encode_struct(value);
+    if (value.coverage)
+        object["withheld"] = value.withheld;
+    return object;
 }
 
 json encode(const LeaseReply &value) {
@@ -453,6 +599,18 @@ Decoded<HistoryRequest> decode(const json &parameters) {
 template <>
 Decoded<ListRequest> decode(const json &parameters) {
     return decode_struct<ListRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<AuditRequest> decode(const json &parameters) {
+    return decode_struct<AuditRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<AuditReply> decode(const json &parameters) {
+    return decode_struct<AuditReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<VerifyReply> decode(const json &parameters) {
+    return decode_struct<VerifyReply>(parameters, Unknown::ignored);
 }
 template <>
 Decoded<PortRequest> decode(const json &parameters) {

@@ -27,14 +27,18 @@ nlohmann::json encode(const BindFailure &);
 nlohmann::json encode(const Coverage &);
 nlohmann::json encode(const HistoryRequest &);
 nlohmann::json encode(const ListRequest &);
+nlohmann::json encode(const AuditRequest &);
+nlohmann::json encode(const AuditReply &);
+nlohmann::json encode(const VerifyReply &);
 nlohmann::json encode(const PortRequest &);
 nlohmann::json encode(const LeaseReply &);
 nlohmann::json encode(const WhoReply &);
 nlohmann::json encode(const Explanation &);
 nlohmann::json encode(const Status &);
 
-// Instantiated for HistoryRequest, ListRequest, PortRequest, LeaseReply, WhoReply, Explanation,
-// Status. Ports must be 1..65535, times within int64, limits positive.
+// Instantiated for HistoryRequest, ListRequest, AuditRequest, PortRequest, LeaseReply, AuditReply,
+// VerifyReply, WhoReply, Explanation, Status. Ports must be 1..65535, times within int64, limits
+// positive.
 template <typename T>
 Decoded<T> decode(const nlohmann::json &parameters);
 

@@ -21,6 +21,8 @@ struct Moment {
     std::optional<std::int64_t> earliest_usec;
     std::optional<std::int64_t> latest_usec;
     Provenance provenance = Provenance::unknown;
+    // CLOCK_BOOTTIME at `usec`, or at `latest_usec`, or at `earliest_usec` if that is all there is.
+    std::optional<std::int64_t> boot_usec = std::nullopt;
 
     bool operator==(const Moment &) const = default;
 };
@@ -88,6 +90,7 @@ struct Lease {
 struct BindFailure {
     std::string boot_id;
     std::int64_t at_usec = 0;
+    std::optional<std::int64_t> boot_usec; // CLOCK_BOOTTIME then
     Protocol protocol = Protocol::tcp;
     Family family = Family::ipv4;
     std::string local_address; // the requested ones
@@ -124,35 +127,64 @@ struct Gap {
     bool operator==(const Gap &) const = default;
 };
 
+// The wall clock was set while it showed `from_usec`, and showed `to_usec` then.
+struct ClockStep {
+    std::int64_t from_usec = 0;
+    std::int64_t to_usec = 0;
+
+    bool operator==(const ClockStep &) const = default;
+};
+
 // What portd can say about the interval that was asked for.
 struct Coverage {
     std::vector<CoverageInterval> intervals;
     std::vector<Gap> gaps;
     bool complete = false; // watched without a gap, the port is recorded, nothing was withheld
+    std::vector<ClockStep> clock_steps = {}; // that skip or repeat times of the interval
 
     bool operator==(const Coverage &) const = default;
 };
 
-// The filters are joined by AND. An interval selects the leases that may have held the port at some
-// moment of [since, until]; `at` with `within` is the interval [at - within, at + within].
-struct HistoryRequest {
+// Which leases are asked for. The conditions are joined by AND; those from pid to container must be
+// true of one and the same process.
+struct LeaseFilter {
     std::optional<std::int64_t> port;
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> pid;
+    std::optional<std::string> executable; // with a slash the whole path, else its last component
+    std::optional<std::string> command;
+    std::optional<std::string> unit;
+    std::optional<std::string> container; // whole, or the first 4 or more hexadecimal digits
+    std::optional<std::int64_t> uid;      // owner of the socket
+    std::optional<std::int64_t> network_namespace;
+    std::optional<std::string> network_namespace_name;
+    std::optional<std::string> peer_address; // "192.0.2.1" or "192.0.2.0/24", as is the other one
+    std::optional<std::int64_t> peer_port;
+    std::optional<std::string> local_address;
+    std::optional<Role> role;
+    std::optional<Outcome> outcome;
+    // From the opening until no process had the socket, or until now.
+    std::optional<std::int64_t> shorter_than_usec;
+    std::optional<std::int64_t> longer_than_usec;
+
+    bool operator==(const LeaseFilter &) const = default;
+};
+
+// An interval selects the leases that may have held the port at some moment of [since, until]; `at`
+// with `within` is the interval [at - within, at + within].
+struct HistoryRequest : LeaseFilter {
     std::optional<std::int64_t> at_usec;
     std::optional<std::int64_t> within_usec;
     std::optional<std::int64_t> since_usec;
     std::optional<std::int64_t> until_usec;
-    std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid;
     std::optional<std::int64_t> limit;
     bool newest_first = false;
+    std::optional<std::string> cursor; // of a reply of an earlier answer, to go on after it
 
     bool operator==(const HistoryRequest &) const = default;
 };
 
-struct ListRequest {
-    std::optional<std::int64_t> port;
-    std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid;
+struct ListRequest : LeaseFilter {
     std::optional<std::int64_t> limit;
 
     bool operator==(const ListRequest &) const = default;
@@ -163,10 +195,105 @@ struct ListRequest {
 struct LeaseReply {
     std::optional<Lease> lease;
     std::optional<BindFailure> bind_failure;
+    std::optional<std::string> cursor; // history only: the position after this entry
     std::optional<Coverage> coverage;
     bool withheld = false; // last reply: leases of other users were left out or cut
 
     bool operator==(const LeaseReply &) const = default;
+};
+
+// Leases and bind failures as History selects them, summed up.
+struct AuditRequest : LeaseFilter {
+    std::optional<std::int64_t> since_usec;
+    std::optional<std::int64_t> until_usec;
+    AuditBy by = AuditBy::program;
+    AuditOrder order = AuditOrder::leases;
+    std::optional<std::int64_t> limit; // at most so many groups are told one by one
+
+    bool operator==(const AuditRequest &) const = default;
+};
+
+struct OutcomeCount {
+    Outcome outcome = Outcome::closed;
+    std::int64_t leases = 0;
+
+    bool operator==(const OutcomeCount &) const = default;
+};
+
+// What leases with one program, unit, user or peer come to. Of its name only what it was grouped by
+// is there; nothing where there was no such thing (no unit, no peer).
+struct AuditGroup {
+    bool known = false; // false: it is not known which it was
+    std::optional<std::string> executable;
+    std::optional<std::string> command; // where the executable is not known
+    std::optional<std::string> unit;
+    std::optional<std::string> container;
+    std::optional<std::int64_t> uid;
+    std::optional<std::string> user;
+    std::optional<std::string> peer_address;
+    std::int64_t leases = 0;
+    std::int64_t open = 0; // of these
+    std::int64_t bind_failures = 0;
+    std::vector<OutcomeCount> outcomes;
+    std::optional<std::int64_t> first_usec; // openings and attempts to bind: earliest and latest
+    std::optional<std::int64_t> last_usec;
+    std::int64_t measured = 0; // leases whose length is known; the lengths are theirs
+    std::optional<std::int64_t> median_usec;
+    std::optional<std::int64_t> p99_usec;
+    std::optional<std::int64_t> longest_usec;
+    std::int64_t bytes_sent = 0;
+    std::int64_t bytes_received = 0;
+
+    bool operator==(const AuditGroup &) const = default;
+};
+
+struct AuditProgress {
+    std::int64_t examined = 0;                // leases and bind failures
+    std::optional<std::int64_t> reached_usec; // opening of the lease that was looked at last
+
+    bool operator==(const AuditProgress &) const = default;
+};
+
+// One reply of an audit: how far it has come, a group, or (the last one) all other groups together
+// and the coverage.
+struct AuditReply {
+    std::optional<AuditProgress> progress;
+    std::optional<AuditGroup> group;
+    std::optional<AuditGroup> other;
+    std::int64_t groups_in_other = 0; // that were told apart: there may have been more
+    std::optional<Coverage> coverage;
+    bool withheld = false; // last reply: leases of other users were left out
+
+    bool operator==(const AuditReply &) const = default;
+};
+
+// What is wrong with one file of the store, or nothing; or how far its check has come.
+struct FileReport {
+    std::string file;
+    bool sealed = false; // it is never written again
+    std::int64_t bytes = 0;
+    std::int64_t leases = 0;
+    std::int64_t bind_failures = 0;
+    std::vector<std::string> findings; // at most 16, for people
+
+    bool operator==(const FileReport &) const = default;
+};
+
+struct VerifyProgress {
+    std::string file;
+    std::int64_t examined = 0; // rows
+
+    bool operator==(const VerifyProgress &) const = default;
+};
+
+// One reply of a verification: how far it has come, a file, or (the last one) the verdict.
+struct VerifyReply {
+    std::optional<VerifyProgress> progress;
+    std::optional<FileReport> file;
+    std::optional<bool> sound;       // last reply: nothing is wrong anywhere
+    std::vector<std::string> record; // last reply: what is wrong with the record of coverage
+
+    bool operator==(const VerifyReply &) const = default;
 };
 
 struct PortRequest {
@@ -219,6 +346,19 @@ struct SelfCheck {
     bool operator==(const SelfCheck &) const = default;
 };
 
+// Ports with an open lease, of one protocol in one network namespace.
+struct PoolUse {
+    std::int64_t network_namespace = 0;
+    Protocol protocol = Protocol::tcp;
+    std::int64_t open_ports = 0;
+    // Those from which the kernel chooses, and how many of them are open; of the daemon's own
+    // namespace alone.
+    std::optional<std::int64_t> automatic_ports;
+    std::optional<std::int64_t> open_automatic_ports;
+
+    bool operator==(const PoolUse &) const = default;
+};
+
 struct Status {
     std::string version;
     CaptureTier tier = CaptureTier::sock_diag;
@@ -243,10 +383,17 @@ struct Status {
     std::int64_t range_high = 0;
     std::int64_t network_namespace = 0;
     std::int64_t open_leases = 0;
+    // Since the start.
+    std::int64_t leases_opened = 0;
+    std::int64_t leases_ended = 0;
+    std::int64_t bind_failures = 0;
+    std::int64_t gaps_recorded = 0;
+    std::vector<PoolUse> pools;
     std::int64_t stored_leases = 0;
     std::int64_t stored_bytes = 0;
     std::vector<LossCount> losses;
-    std::vector<Gap> gaps; // the newest, at most 16
+    std::vector<Gap> gaps;              // the newest, at most 16
+    std::vector<ClockStep> clock_steps; // the newest, at most 16
     std::int64_t cpu_usec = 0;
     std::int64_t resident_bytes = 0;
 

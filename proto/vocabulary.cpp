@@ -46,6 +46,15 @@ template <>
 struct Words<CaptureTier> {
     static constexpr std::array<std::string_view, 3> table{"ebpf", "sock_diag", "procfs"};
 };
+template <>
+struct Words<AuditBy> {
+    static constexpr std::array<std::string_view, 4> table{"program", "unit", "user", "peer"};
+};
+template <>
+struct Words<AuditOrder> {
+    static constexpr std::array<std::string_view, 4> table{"leases", "failures", "bytes",
+                                                           "longest"};
+};
 
 template <typename Enum>
 std::string_view word(Enum value) {
@@ -78,6 +87,12 @@ std::string_view to_string(Provenance value) {
 std::string_view to_string(CaptureTier value) {
     return word(value);
 }
+std::string_view to_string(AuditBy value) {
+    return word(value);
+}
+std::string_view to_string(AuditOrder value) {
+    return word(value);
+}
 
 template <typename Enum>
 std::optional<Enum> parse_word(std::string_view text) {
@@ -96,5 +111,7 @@ template std::optional<Phase> parse_word(std::string_view);
 template std::optional<Outcome> parse_word(std::string_view);
 template std::optional<Provenance> parse_word(std::string_view);
 template std::optional<CaptureTier> parse_word(std::string_view);
+template std::optional<AuditBy> parse_word(std::string_view);
+template std::optional<AuditOrder> parse_word(std::string_view);
 
 } // namespace portd

@@ -43,6 +43,10 @@ enum class Provenance : std::uint8_t { observed, sampled, inferred, unknown };
 // Where portd's knowledge comes from, best first.
 enum class CaptureTier : std::uint8_t { ebpf, sock_diag, procfs };
 
+// What an audit groups leases by, and by what it orders the groups: most first.
+enum class AuditBy : std::uint8_t { program, unit, user, peer };
+enum class AuditOrder : std::uint8_t { leases, failures, bytes, longest };
+
 std::string_view to_string(Protocol);
 std::string_view to_string(Family);
 std::string_view to_string(Role);
@@ -51,6 +55,8 @@ std::string_view to_string(Phase);
 std::string_view to_string(Outcome);
 std::string_view to_string(Provenance);
 std::string_view to_string(CaptureTier);
+std::string_view to_string(AuditBy);
+std::string_view to_string(AuditOrder);
 
 // The value spelled `text`, or nothing. Instantiated for every enumeration above.
 template <typename Enum>

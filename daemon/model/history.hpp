@@ -1,14 +1,19 @@
 // What the server needs of the store and of the running daemon, as interfaces: the server and the
-// store never meet. Times are wall-clock microseconds since the epoch, as on the wire.
+// store never meet. Times are microseconds since the epoch by the wall clock as it was set then, as
+// on the wire. A wall time that the clock showed twice means both moments.
 #pragma once
 
+#include "model/address_range.hpp"
 #include "model/port_policy.hpp"
 #include "proto/messages.hpp"
 
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace portd::model {
@@ -17,17 +22,44 @@ namespace portd::model {
 struct LeaseQuery {
     std::optional<std::uint16_t> port;
     std::optional<Protocol> protocol;
-    std::optional<std::int64_t> pid; // any holder
+    // Of one and the same holder.
+    std::optional<std::int64_t> pid;
+    std::optional<std::string> executable; // with a slash the whole path, else its last component
+    std::optional<std::string> command;
+    std::optional<std::string> unit;
+    std::optional<std::string> container; // whole, or its beginning: see names_containers()
+    std::optional<std::uint32_t> uid;     // owner of the socket
     std::optional<Role> role;
-    std::optional<std::uint32_t> network_namespace; // its inode number
-    // Leases that may have held the port at some moment of [since, until].
+    std::optional<Outcome> outcome;
+    std::optional<std::uint32_t> network_namespace;    // its inode number
+    std::optional<std::string> network_namespace_name; // when the lease was first seen
+    std::optional<AddressRange> peer;
+    std::optional<std::uint16_t> peer_port;
+    std::optional<AddressRange> local;
+    // How long processes may have had the socket: from the opening until it was closed, or freed
+    // where that is not known, or until now_us.
+    std::optional<std::int64_t> shorter_than_us;
+    std::optional<std::int64_t> longer_than_us;
+    std::int64_t now_us = 0;
+    // Leases that may have held the port at some moment at which the wall clock showed a time of
+    // [since, until].
     std::optional<std::int64_t> since_us;
     std::optional<std::int64_t> until_us;
     // What an ordinary user may see: leases of sockets of this uid, and open leases of anybody.
     std::optional<std::uint32_t> visible_to_uid;
     bool open_only = false;
     bool newest_first = false;
+
+    bool operator==(const LeaseQuery &) const = default;
+    bool asks_for_processes() const { return pid || executable || command || unit || container; }
 };
+
+// Whether the beginning of an identifier is enough to name a container: 4 or more hexadecimal
+// digits.
+inline bool names_containers(std::string_view beginning) {
+    return beginning.size() >= 4 &&
+           beginning.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 // Position after a lease: its serial. Leases come in the order in which they were found, which is
 // that of their openings but for those that were found late.
@@ -41,14 +73,26 @@ struct BindFailureCursor {
     auto operator<=>(const BindFailureCursor &) const = default;
 };
 
+// Each entry has its place in `places`: the position after it.
 struct LeasePage {
     std::vector<proto::Lease> leases;
+    std::vector<LeaseCursor> places;
     std::optional<LeaseCursor> next; // absent: that was the end
 };
 
 struct BindFailurePage {
     std::vector<proto::BindFailure> failures;
+    std::vector<BindFailureCursor> places;
     std::optional<BindFailureCursor> next; // absent: that was the end
+};
+
+// A check of everything stored, which goes on by itself.
+class Verification {
+  public:
+    virtual ~Verification() = default;
+    // What there is to tell since it was asked last; the reply with `sound` is the last one. Throws
+    // std::runtime_error if the check cannot go on.
+    virtual std::optional<proto::VerifyReply> next() = 0;
 };
 
 // Reads stored leases. Each call is one short read transaction, so that a slow client never pins
@@ -58,18 +102,23 @@ class History {
     virtual ~History() = default;
     virtual LeasePage page(const LeaseQuery &, std::optional<LeaseCursor> after,
                            std::size_t limit) = 0;
-    // The bind failures that match: in [since, until], tried by the pid, of sockets of the uid.
-    // None for `open_only`.
+    // The bind failures that match, in [since, until]. They have no peer, role, outcome or length:
+    // none for a query that asks for one of these, nor for `open_only`.
     virtual BindFailurePage bind_failures(const LeaseQuery &,
                                           std::optional<BindFailureCursor> after,
                                           std::size_t limit) = 0;
     // The lease of the port that was freed last, among those the query admits.
     virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;
     // The part of [since, until] in which portd was watching, and each gap in it; absent bounds
-    // reach to the first record and to now.
+    // reach to the first record and to now. The future is left out: nobody could have watched it.
     virtual proto::Coverage coverage(std::optional<std::int64_t> since_us,
-                                     std::int64_t until_us) = 0;
+                                     std::optional<std::int64_t> until_us) = 0;
+    virtual proto::Coverage present_coverage() = 0;
     virtual std::vector<proto::Gap> newest_gaps(std::size_t limit) = 0;
+    // The newest last.
+    virtual std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) = 0;
+    // One at a time: nothing while another one is alive.
+    virtual std::unique_ptr<Verification> verify() = 0;
 };
 
 // The daemon as it is now. Called from the server's thread while capture runs in another.

@@ -51,7 +51,7 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual Instant now() const = 0;
-    // CLOCK_REALTIME minus CLOCK_BOOTTIME, in microseconds.
+    // CLOCK_REALTIME minus CLOCK_BOOTTIME, in microseconds. It changes only when the clock is set.
     virtual std::int64_t wall_offset_us() const = 0;
 };
 

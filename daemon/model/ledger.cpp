@@ -70,6 +70,7 @@ Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol p
         connect(table, name, placed.lease);
     take_parked_claim(placed);
     ++open_;
+    ++leases_found;
     mark(name, placed);
     return placed;
 }
@@ -312,6 +313,12 @@ std::vector<Lease> Ledger::open() const {
 }
 std::size_t Ledger::open_leases() const {
     return state_->open_leases();
+}
+std::uint64_t Ledger::found_leases() const {
+    return state_->leases_found;
+}
+std::vector<proto::PoolUse> Ledger::pools() const {
+    return state_->pools();
 }
 std::uint64_t Ledger::unseen_sockets() const {
     return state_->unseen;

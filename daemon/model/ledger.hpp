@@ -60,6 +60,7 @@
 #include "model/ledger_notes.hpp"
 #include "model/observation.hpp"
 #include "model/port_policy.hpp"
+#include "proto/messages.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -123,6 +124,11 @@ class Ledger {
     std::size_t open_leases() const;
     // Each of them in its present state, by serial.
     std::vector<Lease> open() const;
+    // Leases that were found since the start, those of an earlier run not counted.
+    std::uint64_t found_leases() const;
+    // The ports that open leases have, of each namespace and protocol that has any, in the order of
+    // both. Looks at every lease.
+    std::vector<proto::PoolUse> pools() const;
     // Destroyed sockets that no scan had shown: each is a lease with unknown holders.
     std::uint64_t unseen_sockets() const;
 

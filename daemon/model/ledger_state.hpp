@@ -38,9 +38,11 @@ class Ledger::State {
     LedgerNotes notes() const;
     std::size_t open_leases() const { return open_; }
     std::vector<Lease> open() const;
+    std::vector<proto::PoolUse> pools() const;
 
     NamespacePorts ports;
     std::uint64_t unseen = 0;
+    std::uint64_t leases_found = 0;
 
   private:
     using Entry = std::pair<const SocketKey, Record>;

@@ -1,5 +1,7 @@
 #include "access.hpp"
 
+#include "proto/varlink.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -37,6 +39,18 @@ Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
                std::optional<std::uint32_t> portd_group) {
     const bool member = portd_group && std::ranges::find(groups, *portd_group) != groups.end();
     return uid == 0 || member ? Sight::everything : Sight::own;
+}
+
+OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
+    const bool of_past = query.until_us && *query.until_us < now_us;
+    const bool of_length = query.shorter_than_us || query.longer_than_us;
+    const bool tells = query.asks_for_processes() || query.outcome || of_length ||
+                       query.network_namespace_name || of_past;
+    return tells ? OthersOpen::withheld : OthersOpen::cut;
+}
+
+bool may_call(std::string_view method, const Caller &caller) {
+    return caller.sight == Sight::everything || method != proto::methods::verify;
 }
 
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others) {

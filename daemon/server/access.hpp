@@ -7,14 +7,17 @@
 //
 // A question can tell by its choice of leases what their text leaves out: asked for a pid, the cut
 // lease of another user would say who holds it; asked for a time in the past, when it was opened.
-// Such questions are not answered from leases of others at all. Nor is it said which leases of
-// others were in the way of a bind that was refused: that they were open then.
+// Such questions are not answered from leases of others at all: those for a process, program, unit,
+// container, outcome, length, name of a namespace, or past time. A cursor is a time, too. Nor is it
+// said which leases of others were in the way of a bind that was refused: that they were open then.
 #pragma once
 
+#include "model/history.hpp"
 #include "proto/messages.hpp"
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 namespace portd::server {
@@ -31,8 +34,14 @@ struct Caller {
 Sight sight_of(std::uint32_t uid, const std::vector<std::uint32_t> &groups,
                std::optional<std::uint32_t> portd_group);
 
+// Whether the caller may call the method at all. All may call those that answer from leases; the
+// state of the files that history is kept in is nothing that the kernel shows to all.
+bool may_call(std::string_view method, const Caller &caller);
+
 // What becomes of open leases of others that the caller may not see in full.
 enum class OthersOpen { cut, withheld };
+// They are cut where only what the kernel shows to all decides which are chosen.
+OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us);
 
 // The lease as the caller may see it, marked `incomplete` if it was cut; or nothing.
 std::optional<proto::Lease> visible(proto::Lease lease, const Caller &caller, OthersOpen others);

@@ -31,11 +31,4 @@ std::variant<Interval, NoInterval> interval_of(const proto::HistoryRequest &requ
     return Interval{subtract(*request.at_usec, within), add(*request.at_usec, within)};
 }
 
-proto::Coverage coverage_of(const Interval &interval, model::History &history,
-                            std::int64_t now_us) {
-    const std::int64_t until = std::min(interval.until_us.value_or(now_us), now_us);
-    return history.coverage(interval.since_us,
-                            std::max(until, interval.since_us.value_or(Limits::min())));
-}
-
 } // namespace portd::server

@@ -1,7 +1,6 @@
 // The interval of a History call.
 #pragma once
 
-#include "model/history.hpp"
 #include "proto/messages.hpp"
 
 #include <cstdint>
@@ -25,8 +24,5 @@ struct NoInterval {
 };
 
 std::variant<Interval, NoInterval> interval_of(const proto::HistoryRequest &request);
-
-// The future is left out: nobody could have watched it yet.
-proto::Coverage coverage_of(const Interval &interval, model::History &history, std::int64_t now_us);
 
 } // namespace portd::server

@@ -24,15 +24,19 @@ std::int64_t opened_by_us(const proto::Lease &lease) {
 LeaseStream::LeaseStream(LeaseQuestion question, const Caller &caller)
     : question_(std::move(question)), caller_(caller) {
     bind_failures_.exhausted = !question_.with_bind_failures;
+    sent_ = question_.after.value_or(Cursor{});
+    sent_.newest_first = question_.query.newest_first;
+    leases_.after = sent_.lease;
+    bind_failures_.after = sent_.bind_failure;
 }
 
-std::string LeaseStream::next(model::History &history, std::int64_t now_us) {
+std::string LeaseStream::next(model::History &history, std::int64_t) {
     std::string out;
     try {
         fetch(history);
         append_fetched(out);
         if (is_exhausted())
-            append_last(out, history, now_us);
+            append_last(out, history);
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
         finished_ = true;
@@ -42,19 +46,20 @@ std::string LeaseStream::next(model::History &history, std::int64_t now_us) {
 
 // One page of each that has run out.
 void LeaseStream::fetch(model::History &history) {
-    const auto keep = [](auto &fetched, auto &entries, const auto &next) {
-        std::ranges::move(entries, std::back_inserter(fetched.entries));
-        fetched.after = next;
-        fetched.exhausted = !next;
+    const auto keep = [](auto &fetched, auto &contents, const auto &page) {
+        for (std::size_t i = 0; i < contents.size(); ++i)
+            fetched.entries.push_back({std::move(contents[i]), page.places.at(i)});
+        fetched.after = page.next;
+        fetched.exhausted = !page.next;
     };
     if (!leases_.is_known()) {
         model::LeasePage page = history.page(question_.query, leases_.after, page_limit());
-        keep(leases_, page.leases, page.next);
+        keep(leases_, page.leases, page);
     }
     if (!bind_failures_.is_known()) {
         model::BindFailurePage page =
             history.bind_failures(question_.query, bind_failures_.after, page_limit());
-        keep(bind_failures_, page.failures, page.next);
+        keep(bind_failures_, page.failures, page);
     }
 }
 
@@ -71,32 +76,49 @@ void LeaseStream::append_fetched(std::string &out) {
 bool LeaseStream::lease_is_next() const {
     if (leases_.entries.empty() || bind_failures_.entries.empty())
         return bind_failures_.entries.empty();
-    const std::int64_t opened_us = opened_by_us(leases_.entries.front());
-    const std::int64_t attempt_us = bind_failures_.entries.front().at_usec;
+    const proto::Lease &lease = leases_.entries.front().content;
+    const proto::BindFailure &attempt = bind_failures_.entries.front().content;
+    const bool in_one_boot =
+        lease.boot_id == attempt.boot_id && lease.opened.boot_usec && attempt.boot_usec;
+    const std::int64_t opened_us = in_one_boot ? *lease.opened.boot_usec : opened_by_us(lease);
+    const std::int64_t attempt_us = in_one_boot ? *attempt.boot_usec : attempt.at_usec;
     return question_.query.newest_first ? opened_us > attempt_us : opened_us <= attempt_us;
 }
 
+// A cursor tells when a lease was found: that of one that is cut is not told, and an answer that
+// goes on behind a cursor has none of those.
 void LeaseStream::append_lease(std::string &out) {
-    proto::LeaseReply reply;
-    reply.lease = visible(std::move(leases_.entries.front()), caller_, question_.others);
+    auto [lease, place] = std::move(leases_.entries.front());
     leases_.entries.pop_front();
+    proto::LeaseReply reply;
+    reply.lease = visible(std::move(lease), caller_, question_.others);
     if (!reply.lease)
         return;
-    question_.withheld = question_.withheld || reply.lease->incomplete;
-    append(out, reply);
+    if (reply.lease->incomplete) {
+        question_.withheld = true;
+    } else {
+        sent_.lease = place;
+        reply.cursor = to_text(sent_);
+    }
+    append(out, std::move(reply));
 }
 
 void LeaseStream::append_bind_failure(std::string &out) {
-    proto::LeaseReply reply;
-    reply.bind_failure = visible(std::move(bind_failures_.entries.front()), caller_);
+    auto [failure, place] = std::move(bind_failures_.entries.front());
     bind_failures_.entries.pop_front();
+    proto::LeaseReply reply;
+    reply.bind_failure = visible(std::move(failure), caller_);
     if (!reply.bind_failure)
         return;
     question_.withheld = question_.withheld || reply.bind_failure->incomplete;
-    append(out, reply);
+    sent_.bind_failure = place;
+    reply.cursor = to_text(sent_);
+    append(out, std::move(reply));
 }
 
-void LeaseStream::append(std::string &out, const proto::LeaseReply &reply) {
+void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
+    if (!question_.with_bind_failures)
+        reply.cursor.reset();
     proto::Reply message = success(encode(reply));
     message.continues = true;
     out += framed(message);
@@ -108,11 +130,12 @@ bool LeaseStream::is_exhausted() const {
     return question_.limit == 0 || (leases_.is_over() && bind_failures_.is_over());
 }
 
-void LeaseStream::append_last(std::string &out, model::History &history, std::int64_t now_us) {
+void LeaseStream::append_last(std::string &out, model::History &history) {
     proto::LeaseReply last;
     last.withheld = question_.withheld;
-    last.coverage = question_.coverage_of ? coverage_of(*question_.coverage_of, history, now_us)
-                                          : history.coverage(now_us, now_us);
+    const std::optional<Interval> &asked = question_.coverage_of;
+    last.coverage =
+        asked ? history.coverage(asked->since_us, asked->until_us) : history.present_coverage();
     last.coverage->complete = last.coverage->complete && question_.recorded && !last.withheld;
     out += framed(success(encode(last)));
     finished_ = true;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "access.hpp"
+#include "cursor.hpp"
 #include "interval.hpp"
 #include "model/history.hpp"
 #include "stream.hpp"
@@ -23,8 +24,9 @@ namespace portd::server {
 struct LeaseQuestion {
     model::LeaseQuery query;
     std::optional<std::int64_t> limit;
+    std::optional<Cursor> after; // of an earlier answer
     OthersOpen others = OthersOpen::cut;
-    bool with_bind_failures = false;
+    bool with_bind_failures = false;     // and with cursors
     bool withheld = false;               // there may be leases that the query leaves out
     bool recorded = true;                // leases of the ports that were asked for are kept
     std::optional<Interval> coverage_of; // absent: of the instant of the last reply
@@ -44,10 +46,14 @@ class LeaseStream final : public Stream {
 
   private:
     // What was fetched and not sent, in its order.
-    template <typename Entry, typename Cursor>
+    template <typename Content, typename Place>
     struct Fetched {
+        struct Entry {
+            Content content;
+            Place place{};
+        };
         std::deque<Entry> entries;
-        std::optional<Cursor> after;
+        std::optional<Place> after;
         bool exhausted = false; // there is no more to fetch
 
         bool is_known() const { return exhausted || !entries.empty(); }
@@ -59,14 +65,15 @@ class LeaseStream final : public Stream {
     bool lease_is_next() const;
     void append_lease(std::string &out);
     void append_bind_failure(std::string &out);
-    void append(std::string &out, const proto::LeaseReply &reply);
-    void append_last(std::string &out, model::History &history, std::int64_t now_us);
+    void append(std::string &out, proto::LeaseReply reply);
+    void append_last(std::string &out, model::History &history);
     void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;
     bool is_exhausted() const;
 
     LeaseQuestion question_;
     Caller caller_;
+    Cursor sent_;           // the last that went out, but for those that were cut
     std::size_t page_ = 32; // entries of the next page
     Fetched<proto::Lease, model::LeaseCursor> leases_;
     Fetched<proto::BindFailure, model::BindFailureCursor> bind_failures_;

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -84,7 +85,7 @@ Listener::Listener(Listener &&other) noexcept
 
 Listener::~Listener() {
     struct stat status {};
-    if (fd_ && ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
+    if (fd_ && !path_.empty() && ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
         status.st_ino == inode_)
         ::unlink(path_.c_str());
 }
@@ -104,6 +105,27 @@ Listener listen(const std::filesystem::path &path) {
     if (::listen(listener.fd(), SOMAXCONN) != 0)
         fail(errno, path, "listen");
     return listener;
+}
+
+Listener take_over(system::Fd fd) {
+    int accepts = 0;
+    int type = 0;
+    int domain = 0;
+    const auto ask = [&](int option, int &value) {
+        socklen_t size = sizeof value;
+        if (::getsockopt(fd.get(), SOL_SOCKET, option, &value, &size) != 0)
+            throw std::system_error(errno, std::generic_category(), "the socket that was passed");
+    };
+    ask(SO_ACCEPTCONN, accepts);
+    ask(SO_TYPE, type);
+    ask(SO_DOMAIN, domain);
+    if (accepts == 0 || type != SOCK_STREAM || domain != AF_UNIX)
+        throw std::system_error(EINVAL, std::generic_category(),
+                                "the socket that was passed is no listening Unix stream socket");
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+        throw std::system_error(errno, std::generic_category(), "the socket that was passed");
+    return Listener(std::move(fd));
 }
 
 } // namespace portd::server

@@ -5,11 +5,12 @@
 
 #include <filesystem>
 #include <sys/types.h>
+#include <utility>
 
 namespace portd::server {
 
-// A listening socket. Its name in the file system goes with it, unless something else has taken the
-// name meanwhile.
+// A listening socket. If it was made here, its name in the file system goes with it, unless
+// something else has taken the name meanwhile.
 class Listener {
   public:
     Listener(Listener &&other) noexcept;
@@ -20,10 +21,12 @@ class Listener {
 
   private:
     friend Listener listen(const std::filesystem::path &path);
+    friend Listener take_over(system::Fd fd);
+    explicit Listener(system::Fd fd) : fd_(std::move(fd)) {}
     Listener(system::Fd fd, std::filesystem::path path);
 
     system::Fd fd_;
-    std::filesystem::path path_;
+    std::filesystem::path path_; // empty: it is somebody else's
     dev_t device_ = 0;
     ino_t inode_ = 0;
 };
@@ -35,5 +38,9 @@ class Listener {
 //   file_exists     something is there that is not a socket
 //   others          of the system call that failed
 Listener listen(const std::filesystem::path &path);
+
+// The listening Unix stream socket that the service manager made (systemd.socket(5)), and keeps.
+// Throws std::system_error, invalid_argument if it is anything else.
+Listener take_over(system::Fd fd);
 
 } // namespace portd::server

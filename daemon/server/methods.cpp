@@ -1,11 +1,14 @@
 #include "methods.hpp"
 
+#include "audit_stream.hpp"
 #include "interval.hpp"
 #include "lease_stream.hpp"
 #include "proto/codec.hpp"
 #include "proto/interfaces.hpp"
+#include "query.hpp"
 #include "replies.hpp"
 #include "services.hpp"
+#include "verify_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -89,27 +92,22 @@ Answer get_interface_description(const Request &request) {
     return no_such_interface(text);
 }
 
-template <typename Wire>
-model::LeaseQuery query_of(const Wire &wire, const Caller &caller) {
-    model::LeaseQuery query;
-    if (wire.port)
-        query.port = static_cast<std::uint16_t>(*wire.port);
-    query.protocol = wire.protocol;
-    query.pid = wire.pid;
-    if (caller.sight == Sight::own)
-        query.visible_to_uid = caller.uid;
-    return query;
-}
-
 // A port of which no leases are kept may have been held unseen.
 bool is_recorded(const model::LeaseQuery &query, const Backend &backend) {
     return !query.port || backend.daemon.records(*query.port);
 }
 
-// Whether only what the kernel shows to all decides which open leases are chosen (access.hpp).
-OthersOpen others_in(const model::LeaseQuery &query, std::int64_t now_us) {
-    const bool of_past = query.until_us && *query.until_us < now_us;
-    return query.pid || of_past ? OthersOpen::withheld : OthersOpen::cut;
+// Goes on where the cursor stands.
+std::optional<proto::InvalidField> resume(LeaseQuestion &question, const std::string &text) {
+    const auto cursor = parse_cursor(text);
+    if (!cursor)
+        return proto::InvalidField{"cursor", "is not a cursor of this version"};
+    if (question.query.newest_first && !cursor->newest_first)
+        return proto::InvalidField{"cursor", "is of an answer that had the oldest first"};
+    question.after = *cursor;
+    question.query.newest_first = cursor->newest_first;
+    question.others = OthersOpen::withheld;
+    return std::nullopt;
 }
 
 Answer history(const Request &request) {
@@ -121,15 +119,22 @@ Answer history(const Request &request) {
     if (const auto *none = std::get_if<NoInterval>(&interval))
         return failure(proto::errors::invalid_interval, "reason", none->reason);
 
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
+
     LeaseQuestion question;
     question.coverage_of = std::get<Interval>(interval);
-    question.query = query_of(wire, request.caller);
+    question.query = std::get<model::LeaseQuery>(std::move(query));
     question.query.since_us = question.coverage_of->since_us;
     question.query.until_us = question.coverage_of->until_us;
     question.query.newest_first = wire.newest_first;
     question.limit = wire.limit;
     question.with_bind_failures = true;
     question.others = others_in(question.query, request.now_us);
+    if (wire.cursor)
+        if (const auto field = resume(question, *wire.cursor))
+            return invalid(*field);
     question.withheld = request.caller.sight == Sight::own;
     question.recorded = is_recorded(question.query, request.backend);
     return std::make_unique<LeaseStream>(std::move(question), request.caller);
@@ -140,9 +145,12 @@ Answer list(const Request &request) {
     if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
         return invalid(*field);
     const auto &wire = std::get<proto::ListRequest>(decoded);
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
 
     LeaseQuestion question;
-    question.query = query_of(wire, request.caller);
+    question.query = std::get<model::LeaseQuery>(std::move(query));
     question.query.open_only = true;
     question.limit = wire.limit;
     question.others = others_in(question.query, request.now_us);
@@ -150,6 +158,31 @@ Answer list(const Request &request) {
         request.caller.sight == Sight::own && question.others == OthersOpen::withheld;
     question.recorded = is_recorded(question.query, request.backend);
     return std::make_unique<LeaseStream>(std::move(question), request.caller);
+}
+
+Answer audit(const Request &request) {
+    const auto decoded = proto::decode<proto::AuditRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::AuditRequest>(decoded);
+    if (wire.since_usec && wire.until_usec && *wire.since_usec > *wire.until_usec)
+        return failure(proto::errors::invalid_interval, "reason", "sinceUsec is after untilUsec");
+    auto query = query_of(wire, request.caller, request.now_us);
+    if (const auto *field = std::get_if<proto::InvalidField>(&query))
+        return invalid(*field);
+
+    AuditQuestion question;
+    question.query = std::get<model::LeaseQuery>(std::move(query));
+    question.query.since_us = wire.since_usec;
+    question.query.until_us = wire.until_usec;
+    question.interval = {wire.since_usec, wire.until_usec};
+    question.by = wire.by;
+    question.order = wire.order;
+    if (wire.limit)
+        question.limit =
+            static_cast<std::size_t>(std::min<std::int64_t>(*wire.limit, AuditTable::most_groups));
+    question.recorded = is_recorded(question.query, request.backend);
+    return std::make_unique<AuditStream>(std::move(question), request.caller, request.now_us);
 }
 
 // Adds the open leases of the port, as far as a reply takes them.
@@ -189,7 +222,7 @@ proto::WhoReply who_holds(std::uint16_t port, const Request &request) {
             reply.last = visible(*std::move(last), request.caller, OthersOpen::withheld);
         reply.withheld = request.caller.sight == Sight::own;
     }
-    reply.coverage = request.backend.history.coverage(request.now_us, request.now_us);
+    reply.coverage = request.backend.history.present_coverage();
     reply.coverage.complete =
         reply.coverage.complete && !reply.withheld && is_recorded(query, request.backend);
     return reply;
@@ -236,7 +269,17 @@ Answer status(const Request &request) {
         return *refusal;
     proto::Status status = request.backend.daemon.status();
     status.gaps = request.backend.history.newest_gaps(16);
+    status.clock_steps = request.backend.history.newest_clock_steps(16);
     return success(encode(status));
+}
+
+Answer verify(const Request &request) {
+    if (auto refusal = refuse_others(request.parameters, ""))
+        return *refusal;
+    auto verification = request.backend.history.verify();
+    if (!verification)
+        return limit_exceeded("verifications", 1);
+    return std::make_unique<VerifyStream>(std::move(verification));
 }
 
 enum class Replies { one, stream };
@@ -247,14 +290,16 @@ struct Method {
     Answer (*answer)(const Request &);
 };
 
-constexpr std::array<Method, 7> served_methods{{
+constexpr std::array<Method, 9> served_methods{{
     {proto::methods::get_info, Replies::one, get_info},
     {proto::methods::get_interface_description, Replies::one, get_interface_description},
     {proto::methods::history, Replies::stream, history},
     {proto::methods::list, Replies::stream, list},
+    {proto::methods::audit, Replies::stream, audit},
     {proto::methods::who, Replies::one, who},
     {proto::methods::explain, Replies::one, explain},
     {proto::methods::status, Replies::one, status},
+    {proto::methods::verify, Replies::stream, verify},
 }};
 
 } // namespace
@@ -272,6 +317,8 @@ Answer answer(const proto::Call &call, const Caller &caller, const Backend &back
         return failure(proto::errors::method_not_implemented, "method", call.method);
     if (method->replies == Replies::stream && !call.more)
         return failure(proto::errors::expected_more, json::object());
+    if (!may_call(name, caller))
+        return failure(proto::errors::permission_denied, json::object());
     try {
         return method->answer({*call.parameters, caller, backend, now_us});
     } catch (const std::exception &fault) {

@@ -28,6 +28,7 @@ Session::Session(Socket socket, const Caller &caller, Admission::Place place,
       backend_(backend),
       limits_(limits),
       deadline_(socket_.get_executor()),
+      pause_(socket_.get_executor()),
       reader_(limits.message) {}
 
 void Session::start() {
@@ -101,8 +102,15 @@ void Session::stream() {
     } else if (!bytes.empty()) {
         send(std::move(bytes), Then::next_page);
     } else {
-        asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stream(); });
+        stream_after(stream_->pause());
     }
+}
+
+void Session::stream_after(std::chrono::milliseconds pause) {
+    if (pause == std::chrono::milliseconds::zero())
+        return asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stream(); });
+    pause_.expires_after(pause);
+    pause_.async_wait([self = shared_from_this()](const error_code &) { self->stream(); });
 }
 
 void Session::send(std::string bytes, Then then) {

@@ -47,6 +47,7 @@ class Session : public std::enable_shared_from_this<Session> {
     void proceed();
     Handled handle(std::string_view message);
     void stream();
+    void stream_after(std::chrono::milliseconds pause);
     void send(std::string bytes, Then then);
     void write_on();
     void written();
@@ -61,6 +62,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const Backend backend_;
     const Limits limits_;
     boost::asio::steady_timer deadline_;
+    boost::asio::steady_timer pause_; // of a stream that has nothing to say yet
 
     proto::MessageReader reader_;
     std::array<char, 8192> received_;

@@ -3,6 +3,7 @@
 
 #include "model/history.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -12,11 +13,13 @@ class Stream {
   public:
     virtual ~Stream() = default;
 
-    // The next replies, framed. Can be empty before the end: then it is asked again after other
-    // sessions had their turn. Whatever fails is an error reply, and the end.
+    // The next replies, framed. Can be empty before the end: then it is asked again after a pause,
+    // in which other sessions have their turn. Whatever fails is an error reply, and the end.
     virtual std::string next(model::History &history, std::int64_t now_us) = 0;
     // Whether the last reply was made.
     virtual bool finished() const = 0;
+    // Zero for one that works whenever it is asked.
+    virtual std::chrono::milliseconds pause() const { return std::chrono::milliseconds::zero(); }
 };
 
 } // namespace portd::server

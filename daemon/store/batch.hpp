@@ -29,12 +29,18 @@ struct NamespaceName {
     model::Instant since{};
 };
 
+// What both clocks showed at one moment.
+struct ClockReading {
+    model::Instant at{};
+    std::int64_t wall_offset_us = 0; // CLOCK_REALTIME minus CLOCK_BOOTTIME
+};
+
 struct Batch {
     // Each replaces what is stored under its serial, which must be positive. Serials grow.
     std::span<const model::Lease> leases;
     std::optional<Watched> watched;
-    // In wall-clock time of the store (Writer::wall_us). One with the start and cause of a stored
-    // gap replaces it: so a gap grows while it lasts.
+    // In row time (Writer::row_us). One with the start and cause of a stored gap replaces it: so a
+    // gap grows while it lasts.
     std::span<const proto::Gap> gaps;
     // One with the socket and instant of a stored one is left out.
     std::span<const model::BindFailure> bind_failures = {};
@@ -42,6 +48,8 @@ struct Batch {
     std::span<const NamespaceName> namespaces = {};
     // The events before it are in this batch or in earlier ones.
     std::optional<model::RingMark> ring_mark = {};
+    // Costs nothing as long as the clock is not set.
+    std::optional<ClockReading> clock = {};
 };
 
 } // namespace portd::store

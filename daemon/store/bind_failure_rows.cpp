@@ -1,5 +1,6 @@
 #include "store/bind_failure_rows.hpp"
 
+#include "store/lease_filter.hpp"
 #include "store/row.hpp"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ StoredBindFailure BindFailureRows::bind_failure(std::int64_t id) {
     failure.socket.kind = row.enumeration(model::SocketKey::Kind::tuple);
     failure.socket.value = static_cast<std::uint64_t>(row.integer());
     const std::int64_t at_us = row.integer();
-    failure.at = model::instant_from_us(at_us - stored.boot->wall_offset_us);
+    failure.at = model::instant_from_us(at_us - stored.boot->base_offset_us);
     failure.protocol = row.enumeration<Protocol>();
     failure.local.address = row.address().value_or(model::Address{});
     failure.local.port = row.fitting<std::uint16_t>();
@@ -68,40 +69,29 @@ StoredBindFailure BindFailureRows::bind_failure(std::int64_t id) {
     return stored;
 }
 
-// ?1 port, ?2 protocol, ?3 pid, ?4 uid, ?5 open leases only; the rows after (?6, ?7), up to ?8.
-std::string bind_failures_sql(FailuresOf ports, bool newest_first) {
-    const std::string source = ports == FailuresOf::one_port
-                                   ? "bind_failure_by_port WHERE f.local_port = ?1 AND"
-                                   : "bind_failure_by_time WHERE";
-    const std::string direction = newest_first ? " DESC" : "";
-    return "SELECT f.id, f.at_us, ((?2 IS NULL OR f.protocol = ?2) AND (?4 IS NULL OR f.uid IS ?4) "
-           "AND ?5 = 0 AND (?3 IS NULL OR EXISTS(SELECT 1 FROM process AS p WHERE p.id = f.process "
-           "AND p.pid = ?3))) FROM bind_failure AS f INDEXED BY " +
-           source +
-           (newest_first ? " (f.at_us, f.id) < (?6, ?7) AND f.at_us >= ?8"
-                         : " (f.at_us, f.id) > (?6, ?7) AND f.at_us <= ?8") +
-           " ORDER BY f.at_us" + direction + ", f.id" + direction;
-}
-
-void bind_failures_query(Execution &execution, const model::LeaseQuery &query,
-                         const std::optional<model::BindFailureCursor> &after) {
+BoundSql bind_failures_of(const model::LeaseQuery &query,
+                          const std::optional<model::BindFailureCursor> &after) {
     using Cursor = model::BindFailureCursor;
     const std::int64_t since = query.since_us.value_or(Limits::min());
     const std::int64_t until = query.until_us.value_or(Limits::max());
     Cursor begin = query.newest_first ? Cursor{until, Limits::max()} : Cursor{since, Limits::min()};
     if (after)
         begin = query.newest_first ? std::min(*after, begin) : std::max(*after, begin);
-    execution.bind(query.port);
-    if (query.protocol)
-        execution.bind(number(*query.protocol));
-    else
-        execution.bind_null();
-    execution.bind(query.pid)
-        .bind(query.visible_to_uid)
-        .bind(std::int64_t{query.open_only})
-        .bind(begin.at_us)
-        .bind(begin.number)
-        .bind(query.newest_first ? since : until);
+
+    BoundSql sql;
+    const std::string visible =
+        query.visible_to_uid ? " AND f.uid IS " + sql.put(std::int64_t{*query.visible_to_uid}) : "";
+    const std::string source = query.port ? "bind_failure_by_port WHERE f.local_port = " +
+                                                sql.put(std::int64_t{*query.port}) + " AND "
+                                          : "bind_failure_by_time WHERE ";
+    const std::string direction = query.newest_first ? " DESC" : "";
+    sql.text = "SELECT f.id, f.at_us, (TRUE" + visible + bind_failure_conditions(sql, query) +
+               ") FROM bind_failure AS f INDEXED BY " + source + "(f.at_us, f.id) " +
+               (query.newest_first ? "<" : ">") + " (" + sql.put(begin.at_us) + ", " +
+               sql.put(begin.number) + ") AND f.at_us " + (query.newest_first ? ">=" : "<=") + " " +
+               sql.put(query.newest_first ? since : until) + " ORDER BY f.at_us" + direction +
+               ", f.id" + direction;
+    return sql;
 }
 
 } // namespace portd::store

@@ -4,6 +4,7 @@
 #include "model/bind_failure.hpp"
 #include "model/history.hpp"
 #include "store/boot.hpp"
+#include "store/bound_sql.hpp"
 #include "store/database.hpp"
 #include "store/lease_rows.hpp"
 
@@ -22,7 +23,7 @@ void bind_bind_failure(Execution &execution, const model::BindFailure &failure, 
 struct StoredBindFailure {
     model::BindFailure failure;
     std::int64_t boot_row = 0;
-    const BootInfo *boot = nullptr; // lives as long as the LeaseRows
+    const StoredBoot *boot = nullptr; // lives as long as the LeaseRows
     std::optional<std::string> network_namespace_name;
 };
 
@@ -43,9 +44,7 @@ class BindFailureRows {
 
 // The rows (id, instant, whether it matches) in the order of the query. What an index can decide
 // stands in WHERE, all else is decided row by row, so that the reader can count rows.
-enum class FailuresOf { any_port, one_port };
-std::string bind_failures_sql(FailuresOf ports, bool newest_first);
-void bind_failures_query(Execution &execution, const model::LeaseQuery &query,
-                         const std::optional<model::BindFailureCursor> &after);
+BoundSql bind_failures_of(const model::LeaseQuery &query,
+                          const std::optional<model::BindFailureCursor> &after);
 
 } // namespace portd::store

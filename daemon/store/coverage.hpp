@@ -1,5 +1,5 @@
 // What portd can say about an interval, from the intervals in which it watched and the gaps that it
-// wrote down. Pure.
+// wrote down. In row time (store/boot.hpp). Pure.
 //
 // Intervals and gaps are closed on a continuous line: [0, 10] and [10, 20] leave nothing out
 // between them, [0, 10] and [11, 20] leave out what is between 10 and 11. An absent bound of a gap
@@ -9,6 +9,7 @@
 #include "proto/messages.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,7 @@ struct Present {
 
     // The gap that lasts.
     std::optional<proto::Gap> unstored() const;
+    std::function<std::int64_t()> now_us = {};
 };
 
 // Cause of the gap before the history that is kept.

@@ -15,8 +15,17 @@ using End = StateDirectory::PreviousRun::End;
 
 } // namespace
 
-CurrentPart::CurrentPart(StateDirectory &directory, const BootInfo &boot)
-    : directory_(directory), boot_(boot) {}
+CurrentPart::CurrentPart(StateDirectory &directory, const BootInfo &boot,
+                         std::int64_t waiting_leases)
+    : directory_(directory),
+      boot_(boot),
+      stored_boot_{boot.boot_id, boot.wall_offset_us},
+      waiting_leases_(waiting_leases) {}
+
+std::unique_ptr<Session> CurrentPart::make_session(const PartFile &file, OwnOpen own) const {
+    return std::make_unique<Session>(open_store(directory_, file, boot_, depth_, own),
+                                     waiting_leases_);
+}
 
 std::filesystem::path CurrentPart::path() const {
     return path_of(directory_.path(), file_);
@@ -76,8 +85,7 @@ void CurrentPart::open() {
 void CurrentPart::open_file() {
     file_ = find_current_part(directory_, new_part_);
     const bool is_late = !was_open_ && !why_closed_.empty();
-    session_ = std::make_unique<Session>(
-        open_store(directory_, file_, boot_, depth_, is_late ? OwnOpen::end : OwnOpen::go_on));
+    session_ = make_session(file_, is_late ? OwnOpen::end : OwnOpen::go_on);
 }
 
 // What a name stands for that was ours is another's file, or nothing. It is set aside as well: the
@@ -91,7 +99,7 @@ void CurrentPart::lose_file() {
     notices_.push_back(
         {Notice::Kind::damage, path().string() + ": " + why_closed_ +
                                    "; a new part is begun, and what was in it is a gap"});
-    new_part_ = {file_.number + 1, last_.now_us};
+    new_part_ = {file_.number + 1, last_.now_us, stored_boot_};
     owe({began_us_, last_.now_us, std::string(unreadable), std::nullopt});
     is_replaced_ = false;
     has_begun_anew_ = true;
@@ -103,9 +111,10 @@ void CurrentPart::set_aside_and_open(const std::string &reason) {
                                                   "); it was set aside as " + aside.path.string() +
                                                   " and a new part begun"});
     damage_.reset();
-    new_part_ = {file_.number + 1, std::nullopt};
+    new_part_ = {file_.number + 1, std::nullopt, std::nullopt};
     if (was_open_) {
         new_part_.since_us = last_.now_us;
+        new_part_.boot = stored_boot_;
         owe({began_us_, last_.now_us, std::string(unreadable), std::nullopt});
     } else if (list_parts(directory_.path()).empty()) {
         owe({std::nullopt, std::nullopt, std::string(unreadable), std::nullopt});
@@ -124,7 +133,7 @@ void CurrentPart::have_opened() {
         owe({now_us, last_.now_us, std::string(unreadable), std::nullopt});
         has_begun_anew_ = true;
     }
-    boot_ = session_->opened().info;
+    stored_boot_ = session_->opened().info;
     began_us_ = session_->opened().part->since_us.value_or(now_us);
     marks_ = FileMarks::of(path());
     was_open_ = true;
@@ -136,7 +145,8 @@ void CurrentPart::have_opened() {
 }
 
 void CurrentPart::close(const std::string &why) {
-    last_ = {session_->now_us(), session_->last_serial(), session_->leases()};
+    last_ = {session_->now_us(), session_->last_serial(), session_->leases(),
+             session_->opened().walls};
     why_closed_ = why;
     session_.reset();
 }
@@ -182,7 +192,7 @@ std::vector<proto::Gap> CurrentPart::gaps_to_store(const Batch &batch) const {
     std::vector<proto::Gap> gaps(batch.gaps.begin(), batch.gaps.end());
     for (proto::Gap gap : owed_gaps_) {
         if (!gap.until_usec && batch.watched)
-            gap.until_usec = to_us(batch.watched->since) + boot_.wall_offset_us;
+            gap.until_usec = row_us(batch.watched->since);
         if (gap.until_usec)
             gaps.push_back(std::move(gap));
     }
@@ -196,7 +206,8 @@ void CurrentPart::commit(const Batch &batch) {
     Batch all = batch;
     all.gaps = gaps;
     try {
-        session_->commit(all);
+        if (const auto set = session_->commit(all))
+            notices_.push_back({Notice::Kind::clock_set, session_->describe(*set)});
     } catch (const FullStore &) {
         marks_ = FileMarks::of(path());
         throw;
@@ -204,6 +215,8 @@ void CurrentPart::commit(const Batch &batch) {
         close_after(fault);
         throw;
     }
+    if (batch.clock)
+        boot_.wall_offset_us = batch.clock->wall_offset_us;
     std::erase_if(owed_gaps_,
                   [&](const proto::Gap &gap) { return gap.until_usec || batch.watched; });
     marks_ = FileMarks::of(path());
@@ -231,7 +244,7 @@ CurrentPart::GivenUp CurrentPart::begin_next() {
     PartFile next;
     try {
         next = session_->make_next();
-        auto opened = std::make_unique<Session>(open_store(directory_, next, boot_));
+        auto opened = make_session(next, OwnOpen::go_on);
         session_->give_up_files();
         session_ = std::move(opened);
     } catch (const StoreFault &fault) {

@@ -36,7 +36,7 @@ namespace portd::store {
 class CurrentPart {
   public:
     // `directory` lives longer. Opens nothing.
-    CurrentPart(StateDirectory &directory, const BootInfo &boot);
+    CurrentPart(StateDirectory &directory, const BootInfo &boot, std::int64_t waiting_leases);
 
     bool is_open() const { return session_ != nullptr; }
     // Opens what is there, or begins the first part. Does nothing if it is open.
@@ -72,7 +72,11 @@ class CurrentPart {
     void owe(const proto::Gap &gap) { owed_gaps_.push_back(gap); }
 
     // As they are, or were when it was closed.
-    const BootInfo &boot() const { return boot_; }
+    const StoredBoot &boot() const { return stored_boot_; }
+    std::int64_t row_us(model::Instant at) const { return to_us(at) + stored_boot_.base_offset_us; }
+    std::int64_t wall_us(model::Instant at) const {
+        return session_ ? session_->wall_us(at) : last_.walls.wall_us(row_us(at));
+    }
     std::int64_t number() const { return file_.number; }
     std::int64_t now_us() const { return session_ ? session_->now_us() : last_.now_us; }
     std::int64_t last_serial() const { return session_ ? session_->last_serial() : last_.serial; }
@@ -90,6 +94,7 @@ class CurrentPart {
     void set_aside_and_open(const std::string &reason);
     void lose_file();
     void have_opened();
+    std::unique_ptr<Session> make_session(const PartFile &file, OwnOpen own) const;
     void close(const std::string &why);
     void close_after(const StoreFault &fault);
     void note_damage(const std::string &reason);
@@ -97,7 +102,9 @@ class CurrentPart {
     std::vector<proto::Gap> gaps_to_store(const Batch &batch) const;
 
     StateDirectory &directory_;
-    BootInfo boot_;
+    BootInfo boot_; // as the clock is now
+    StoredBoot stored_boot_;
+    const std::int64_t waiting_leases_;
     PartFile file_;
     std::unique_ptr<Session> session_;
     FileMarks marks_;
@@ -109,6 +116,7 @@ class CurrentPart {
         std::int64_t now_us = 0;
         std::int64_t serial = 0;
         std::int64_t leases = 0;
+        WallTimes walls;
     } last_;
     bool was_open_ = false;
 

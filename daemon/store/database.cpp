@@ -160,6 +160,14 @@ void Database::damaged(const std::string &what) const {
     throw DamagedStore(file_, what);
 }
 
+void Database::stop_when(const std::atomic<bool> &stop) {
+    constexpr int steps = 10'000; // of SQLite's virtual machine: a few milliseconds
+    const auto is_due = [](void *flag) -> int {
+        return static_cast<const std::atomic<bool> *>(flag)->load() ? 1 : 0;
+    };
+    sqlite3_progress_handler(handle_.get(), steps, is_due, const_cast<std::atomic<bool> *>(&stop));
+}
+
 Statement::Statement(Database &database, std::string_view sql) : database_(&database) {
     sqlite3_stmt *handle = nullptr;
     const int code =
@@ -197,6 +205,18 @@ Execution &Execution::bind(std::string_view text) {
 
 Execution &Execution::bind(std::span<const std::uint8_t> blob) {
     check(sqlite3_bind_blob64(handle(), ++bound_, blob.data(), blob.size(), SQLITE_STATIC));
+    return *this;
+}
+
+Execution &Execution::bind_copy(std::string_view text) {
+    const char *data = text.data() ? text.data() : "";
+    check(
+        sqlite3_bind_text64(handle(), ++bound_, data, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+    return *this;
+}
+
+Execution &Execution::bind_copy(std::span<const std::uint8_t> blob) {
+    check(sqlite3_bind_blob64(handle(), ++bound_, blob.data(), blob.size(), SQLITE_TRANSIENT));
     return *this;
 }
 

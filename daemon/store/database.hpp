@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -47,6 +48,9 @@ class Database {
     // Whether closing the last connection brings the WAL into the file and removes it.
     enum class OnClose { checkpoint, leave };
     void on_close(OnClose what);
+
+    // Statements fail soon after `stop` becomes true. It lives longer.
+    void stop_when(const std::atomic<bool> &stop);
 
     std::int64_t last_insert_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
     int changed_rows() const { return sqlite3_changes(handle_.get()); }
@@ -97,6 +101,10 @@ class Execution {
     Execution &bind(std::string_view text);
     Execution &bind(std::span<const std::uint8_t> blob);
     Execution &bind_null();
+    // Copies them.
+    Execution &bind_copy(std::int64_t value) { return bind(value); }
+    Execution &bind_copy(std::string_view text);
+    Execution &bind_copy(std::span<const std::uint8_t> blob);
 
     // The next row, if there is one.
     bool next();

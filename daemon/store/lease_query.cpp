@@ -1,10 +1,13 @@
 #include "store/lease_query.hpp"
 
+#include "store/late_index.hpp"
+#include "store/lease_filter.hpp"
 #include "store/lease_span.hpp"
-#include "store/lease_times.hpp"
+#include "store/lease_state.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace portd::store {
 namespace {
@@ -35,45 +38,26 @@ struct Moments {
         const std::string filed =
             std::to_string(saturating_sum(part.origin.value_or(0), part.shift_us));
         opened_by = "(l.id + " + filed + " + l.opened_by_us)";
-        opened_earliest = "CASE WHEN (ifnull(l.kinds, 1) & 31) BETWEEN 9 AND 12 THEN (SELECT "
-                          "b.base_offset_us FROM boot AS b WHERE b.id = f.boot) ELSE " +
+        opened_earliest = "CASE WHEN " + kind_sql(Time::opened) +
+                          " BETWEEN 9 AND 12 THEN (SELECT b.base_offset_us FROM boot AS b WHERE "
+                          "b.id = f.boot) ELSE " +
                           opened_by + " - ifnull(l.opened_spread_us, 0) END";
-        freed_latest = "CASE WHEN (ifnull(l.kinds, " + std::to_string(observed_kinds) +
-                       ") >> 10 & 31) BETWEEN 1 AND 12 THEN " + opened_by +
-                       " + ifnull(l.closed_us, 0) + l.freed_us END";
+        freed_latest = "CASE WHEN " + kind_sql(Time::freed) + " BETWEEN 1 AND 12 THEN " +
+                       opened_by + " + ifnull(l.closed_us, 0) + l.freed_us END";
     }
 };
 
-// "?" for the value.
-std::string put(BoundSql &sql, std::int64_t value) {
-    sql.values.push_back(value);
-    return "?";
-}
+const std::string is_open = "l.state & 7 = " + std::to_string(static_cast<int>(Span::open));
+const std::string is_over = "l.state & 7 <> " + std::to_string(static_cast<int>(Span::open));
 
-// Flows of the process.
-std::string flows_of_pid(BoundSql &sql, const Part &part, std::int64_t pid) {
-    const std::string processes = "SELECT p.id FROM process AS p WHERE p.pid = ";
-    std::string text =
-        "SELECT o.flow FROM flow_of_process AS o WHERE o.process IN (" + processes + put(sql, pid);
-    text += ") UNION SELECT f.id FROM flow AS f WHERE f.id > " + std::to_string(part.indexed_flow) +
-            " AND f.process IN (" + processes + put(sql, pid);
-    text += ") UNION SELECT h.flow FROM flow_holder AS h WHERE h.process IN (" + processes +
-            put(sql, pid);
-    return text + ")";
+std::string put(BoundSql &sql, std::int64_t value) {
+    return sql.put(value);
 }
 
 // Of what no index decides.
-std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Part &part,
-                    const Moments &moments) {
-    std::string text = "TRUE";
-    if (query.protocol)
-        text += " AND f.protocol = " + put(sql, static_cast<std::int64_t>(*query.protocol));
-    if (query.role)
-        text += " AND f.role = " + put(sql, static_cast<std::int64_t>(*query.role));
-    if (query.network_namespace)
-        text += " AND f.network_namespace = " + put(sql, *query.network_namespace);
-    if (query.pid)
-        text += " AND l.flow IN (" + flows_of_pid(sql, part, *query.pid) + ")";
+std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments &moments) {
+    std::string text =
+        "TRUE" + lease_conditions(sql, query, {moments.opened_by, moments.opened_earliest});
     if (query.since_us)
         text +=
             " AND ifnull(" + moments.freed_latest + " >= " + put(sql, *query.since_us) + ", TRUE)";
@@ -82,167 +66,254 @@ std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Part &p
         text += " OR " + moments.opened_earliest + " <= " + put(sql, *query.until_us) + ")";
     }
     if (query.visible_to_uid)
-        text += " AND (l.span = 2 OR f.uid IS " + put(sql, *query.visible_to_uid) + ")";
+        text += " AND (" + is_open + " OR f.uid IS " + put(sql, *query.visible_to_uid) + ")";
     return text;
 }
 
-// Which leases of the part: `waiting` are those that are yet to be indexed, of any span but open.
-enum class Reach { indexed, waiting, lasting, open };
-
+// Where leases are found. `id` is their column in the order of the index.
 struct Source {
     std::string from;
-    std::string id; // as the index has it
+    std::string id = "l.id";
+    std::string condition = "TRUE";
+    std::string sorted_by{}; // before the id, and in accordance with it
 };
 
-// Leases of that reach, of the query's port if it has one, with their flows.
-Source source(BoundSql &sql, const model::LeaseQuery &query, const Part &part, Reach reach) {
-    Source source{"lease AS l", "l.id"};
-    std::string condition;
-    switch (reach) {
-    case Reach::indexed:
-        if (query.port) {
-            source = {"lease_of_port AS o CROSS JOIN lease AS l ON l.id = o.lease", "o.lease"};
-            condition = "o.port = " + put(sql, *query.port);
-        } else {
-            condition = "l.id <= " + std::to_string(part.indexed_lease.value_or(Limits::min()));
-        }
-        condition += " AND +l.span <> 2";
-        break;
-    case Reach::waiting:
-        condition = "+l.span <> 2";
-        if (part.indexed_lease)
-            condition += " AND l.id > " + std::to_string(*part.indexed_lease);
-        if (query.port)
-            condition += " AND l.port = " + put(sql, *query.port);
-        break;
-    case Reach::lasting:
-        source.from += std::string(" INDEXED BY lease_lasting") + (query.port ? "_by_port" : "");
-        condition = "l.span = 1";
-        if (query.port)
-            condition += " AND l.port = " + put(sql, *query.port);
-        break;
-    case Reach::open:
-        source = {"lease AS l INDEXED BY lease_open", "+l.id"};
-        condition = "l.span = 2";
-        if (query.port)
-            condition += " AND l.port = " + put(sql, *query.port);
-        break;
-    }
-    source.from += " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
+Source by_port(BoundSql &sql, std::uint16_t port, Span span) {
+    return {"lease_of_port AS o CROSS JOIN lease AS l ON l.id = o.lease", "o.lease",
+            "o.span_port = " + std::to_string(span_port(span, 0)) + " + " + put(sql, port)};
+}
+
+// Of leases that are yet to be indexed: those that are sorted by port in runs.
+Source by_port_in_runs(BoundSql &sql, std::uint16_t port) {
+    Source source{"waiting_run AS r CROSS JOIN waiting_of_port AS o ON o.run = r.last_lease "
+                  "CROSS JOIN lease AS l ON l.id = o.lease",
+                  "o.lease", "o.port = " + put(sql, port)};
+    source.condition += " AND l.port = " + put(sql, port);
+    source.sorted_by = "r.last_lease";
     return source;
 }
 
-// Where leases are filed that live in the query's interval and are brief.
-std::string filed_near(BoundSql &sql, const model::LeaseQuery &query, const Part &part,
-                       const std::string &id) {
+// And the others.
+Source by_port_unsorted(BoundSql &sql, std::uint16_t port, const Part &part) {
+    Source source{"lease AS l"};
+    source.condition = "l.port = " + put(sql, port);
+    if (part.sorted_lease)
+        source.condition += " AND l.id > " + put(sql, *part.sorted_lease);
+    return source;
+}
+
+Source by_span(Span span) {
+    return {"lease AS l INDEXED BY lease_long", "l.id", is_long(span)};
+}
+
+Source among_all() {
+    return {"lease AS l"};
+}
+
+// Ids of leases that live in the query's interval and whose life reaches so far from there.
+struct IdRange {
+    std::int64_t first = Limits::min();
+    std::int64_t last = Limits::max();
+};
+
+IdRange filed_near(const model::LeaseQuery &query, const Part &part, Span span) {
     const auto id_at = [&](std::int64_t moment_us) {
         return saturating_difference(moment_us,
                                      saturating_sum(part.shift_us, part.origin.value_or(0)));
     };
-    std::string text;
+    IdRange range;
+    if (span == Span::unbounded || span == Span::open)
+        return range;
     if (query.since_us)
-        text += " AND " + id +
-                " >= " + put(sql, id_at(saturating_sum(*query.since_us, -brief_span_us)));
+        range.first = id_at(saturating_sum(*query.since_us, -reach_us(span)));
     if (query.until_us)
-        text +=
-            " AND " + id + " <= " + put(sql, id_at(saturating_sum(*query.until_us, brief_span_us)));
+        range.last = id_at(saturating_sum(*query.until_us, reach_us(span)));
+    return range;
+}
+
+std::string within(BoundSql &sql, const IdRange &range, const std::string &id) {
+    std::string text;
+    if (range.first > Limits::min())
+        text += " AND " + id + " >= " + put(sql, range.first);
+    if (range.last < Limits::max())
+        text += " AND " + id + " <= " + put(sql, range.last);
     return text;
 }
 
-std::string in_order(const model::LeaseQuery &query, const std::string &id) {
-    return query.newest_first ? " AND " + id + " < ? ORDER BY " + id + " DESC"
-                              : " AND " + id + " > ? ORDER BY " + id;
+std::string order(const Source &source, bool newest_first) {
+    const std::string direction = newest_first ? " DESC" : "";
+    const std::string first = source.sorted_by.empty() ? "" : source.sorted_by + direction + ", ";
+    return " ORDER BY " + first + source.id + direction;
 }
 
-enum class OnlyBrief { no, yes };
+// Behind the last parameter.
+std::string in_order(const model::LeaseQuery &query, const Source &source) {
+    return " AND " + source.id + (query.newest_first ? " < ?" : " > ?") +
+           order(source, query.newest_first);
+}
 
-BoundSql candidates_of(const model::LeaseQuery &query, const Part &part, Reach reach,
-                       OnlyBrief only_brief = OnlyBrief::no) {
-    BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) + ") FROM ";
-    const Source from = source(sql, query, part, reach);
-    sql.text += from.from;
-    if (only_brief == OnlyBrief::yes)
-        sql.text += " AND +l.span = 0" + filed_near(sql, query, part, from.id);
-    sql.text += in_order(query, from.id);
-    return sql;
+// Sealed parts say which leases they have.
+bool may_have(const Part &part, Span span, const IdRange &range) {
+    const Part::Bounds &bounds = part.bounds[static_cast<std::size_t>(span)];
+    return !part.leases || (bounds.first <= bounds.last && bounds.last >= range.first &&
+                            bounds.first <= range.last);
+}
+
+// The statements of one question to one part.
+class Candidates {
+  public:
+    Candidates(const model::LeaseQuery &query, const Part &part, Holdings holdings)
+        : query_(query), part_(part), holdings_(holdings), moments_(part) {}
+
+    // Leases from that source whose life reaches so far from where they are filed, or less far.
+    template <typename SourceOf>
+    void add(Span span, SourceOf source_of) {
+        const IdRange range = filed_near(query_, part_, span);
+        BoundSql sql;
+        sql.text = "SELECT l.id, (" + matches(sql, query_, moments_) + ") FROM ";
+        const Source source = source_of(sql);
+        sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " +
+                    source.condition + admitted() + within(sql, range, source.id) +
+                    in_order(query_, source);
+        scans_.push_back(std::move(sql));
+    }
+    void add(BoundSql sql) { scans_.push_back(std::move(sql)); }
+    std::vector<BoundSql> take() { return std::move(scans_); }
+
+  private:
+    // Open leases are those of the current part.
+    std::string admitted() const {
+        if (query_.open_only)
+            return " AND " + is_open;
+        return holdings_ == Holdings::given_up ? " AND " + is_over : "";
+    }
+
+    const model::LeaseQuery &query_;
+    const Part &part_;
+    const Holdings holdings_;
+    const Moments moments_;
+    std::vector<BoundSql> scans_;
+};
+
+void add_of_port(Candidates &candidates, const model::LeaseQuery &query, const Part &part,
+                 Holdings holdings) {
+    const std::uint16_t port = *query.port;
+    const auto indexed = [&](Span span) {
+        if (may_have(part, span, filed_near(query, part, span)))
+            candidates.add(span, [&](BoundSql &sql) { return by_port(sql, port, span); });
+    };
+    if (!query.open_only)
+        std::ranges::for_each(closed_spans, indexed);
+    if (holdings == Holdings::sealed)
+        return;
+    indexed(Span::open);
+    candidates.add(Span::open, [&](BoundSql &sql) { return by_port_in_runs(sql, port); });
+    candidates.add(Span::open, [&](BoundSql &sql) { return by_port_unsorted(sql, port, part); });
+}
+
+void add_of_interval(Candidates &candidates, const model::LeaseQuery &query, const Part &part) {
+    candidates.add(last_short_span, [](BoundSql &) {
+        Source source = among_all();
+        source.condition = is_short();
+        return source;
+    });
+    for (const Span span : long_spans)
+        if (may_have(part, span, filed_near(query, part, span)))
+            candidates.add(span, [span](BoundSql &) { return by_span(span); });
 }
 
 // Leases of the query's processes that are not open; few, so SQLite may sort them.
 std::string leases_of_processes(BoundSql &sql, const model::LeaseQuery &query, const Part &part) {
-    std::string text = "SELECT o.lease FROM lease_of_flow AS o WHERE o.flow IN (";
-    text += flows_of_pid(sql, part, *query.pid);
-    text += ") UNION SELECT w.id FROM lease AS w WHERE ";
+    const std::string flows = flows_of_processes(sql, query, part);
+    std::string text = "SELECT o.lease FROM lease_of_flow AS o WHERE o.flow IN (" + flows +
+                       ") UNION SELECT w.id FROM lease AS w WHERE ";
     if (part.indexed_lease)
         text += "w.id > " + std::to_string(*part.indexed_lease) + " AND ";
-    text += "w.flow IN (" + flows_of_pid(sql, part, *query.pid);
-    return text + ")";
+    return text + "w.flow IN (" + flows + ")";
 }
 
 BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &part) {
     BoundSql sql;
-    sql.text = "SELECT l.id, (" + matches(sql, query, part, Moments(part)) +
-               ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE +l.span <> 2 AND "
-               "l.id IN (";
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
+               ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE " + is_over +
+               " AND l.id IN (";
     sql.text += leases_of_processes(sql, query, part);
-    sql.text += ")" + in_order(query, "l.id");
+    sql.text += ")" + in_order(query, Source{"lease AS l"});
     return sql;
 }
 
-BoundSql by_freedom(const model::LeaseQuery &query, const Part &part, Reach reach) {
-    BoundSql sql;
+template <typename SourceOf>
+FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span span,
+                         SourceOf source_of) {
+    FreedLeases freed;
+    if (span != Span::unbounded && span != Span::open)
+        freed.reach_us = reach_us(span);
+    BoundSql &sql = freed.sql;
     const Moments moments(part);
     sql.text = "SELECT l.id, " + moments.freed_latest + " FROM ";
-    const Source from = source(sql, query, part, reach);
-    sql.text += from.from;
-    if (reach != Reach::lasting)
-        sql.text += " AND +l.span = 0";
-    sql.text += " AND " + matches(sql, query, part, moments) + " ORDER BY " + from.id + " DESC";
-    return sql;
+    const Source source = source_of(sql);
+    sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + source.condition +
+                " AND " + is_over + " AND " + matches(sql, query, moments) + order(source, true);
+    return freed;
 }
 
 } // namespace
 
-void bind(Execution &execution, const BoundSql &sql) {
-    for (const std::int64_t value : sql.values)
-        execution.bind(value);
-}
-
 std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most) {
-    if (!query.pid)
+    if (!query.asks_for_processes())
         return std::nullopt;
     BoundSql sql;
-    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease_of_flow AS o WHERE o.flow IN (";
-    sql.text += flows_of_pid(sql, part, *query.pid);
-    sql.text += ") LIMIT " + put(sql, most) + ")";
+    sql.text = "SELECT count(*) FROM (SELECT 1 FROM (" + flows_of_processes(sql, query, part) +
+               ") AS w CROSS JOIN lease_of_flow AS o ON o.flow = w.flow LIMIT ";
+    sql.text += put(sql, most) + ")";
     return sql;
 }
 
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes) {
-    std::vector<BoundSql> scans;
-    if (holdings == Holdings::current)
-        scans.push_back(candidates_of(query, part, Reach::open));
-    if (query.open_only)
-        return scans;
-    if (query.pid && !query.port && processes == LeasesOfProcesses::few) {
-        scans.push_back(candidates_of_processes(query, part));
-        return scans;
-    }
+    if (query.open_only && holdings != Holdings::current)
+        return {};
+    Candidates candidates(query, part, holdings);
     const bool has_interval = query.since_us || query.until_us;
-    const OnlyBrief only_brief = has_interval ? OnlyBrief::yes : OnlyBrief::no;
-    scans.push_back(candidates_of(query, part, Reach::indexed, only_brief));
-    if (holdings != Holdings::sealed)
-        scans.push_back(candidates_of(query, part, Reach::waiting, only_brief));
-    if (has_interval)
-        scans.push_back(candidates_of(query, part, Reach::lasting));
-    return scans;
+    if (query.port) {
+        add_of_port(candidates, query, part, holdings);
+        return candidates.take();
+    }
+    const bool by_process = query.asks_for_processes() && processes == LeasesOfProcesses::few;
+    if (!has_interval && !by_process && !query.open_only) {
+        candidates.add(Span::open, [](BoundSql &) { return among_all(); });
+        return candidates.take();
+    }
+    if (holdings == Holdings::current)
+        candidates.add(Span::open, [](BoundSql &) { return by_span(Span::open); });
+    if (query.open_only)
+        return candidates.take();
+    if (by_process)
+        candidates.add(candidates_of_processes(query, part));
+    else
+        add_of_interval(candidates, query, part);
+    return candidates.take();
 }
 
-std::vector<BoundSql> by_freedom(const model::LeaseQuery &query, const Part &part) {
-    return {by_freedom(query, part, Reach::lasting), by_freedom(query, part, Reach::waiting),
-            by_freedom(query, part, Reach::indexed)};
+std::vector<FreedLeases> by_freedom(const model::LeaseQuery &query, const Part &part,
+                                    Holdings holdings) {
+    const std::uint16_t port = *query.port;
+    std::vector<FreedLeases> all;
+    const auto indexed = [&](Span span) {
+        all.push_back(freed_leases(query, part, span,
+                                   [&](BoundSql &sql) { return by_port(sql, port, span); }));
+    };
+    if (holdings != Holdings::sealed) {
+        all.push_back(freed_leases(query, part, Span::open, [&](BoundSql &sql) {
+            return by_port_unsorted(sql, port, part);
+        }));
+        all.push_back(freed_leases(query, part, Span::open,
+                                   [&](BoundSql &sql) { return by_port_in_runs(sql, port); }));
+        indexed(Span::open);
+    }
+    std::ranges::for_each(closed_spans, indexed);
+    return all;
 }
 
 } // namespace portd::store

@@ -4,23 +4,14 @@
 #pragma once
 
 #include "model/history.hpp"
-#include "store/database.hpp"
+#include "store/bound_sql.hpp"
 #include "store/part.hpp"
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace portd::store {
-
-// SQL with the values of its parameters, in their order.
-struct BoundSql {
-    std::string text;
-    std::vector<std::int64_t> values;
-};
-
-void bind(Execution &execution, const BoundSql &sql);
 
 // What of the part can match.
 enum class Holdings {
@@ -41,8 +32,14 @@ enum class LeasesOfProcesses { few, many };
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes);
 
-// The freed leases of the query's port that match, with the rows (id, freed_latest): first those
-// that lasted, in any order, then the others, by two statements, newest first.
-std::vector<BoundSql> by_freedom(const model::LeaseQuery &query, const Part &part);
+// Freed leases of the query's port that match, newest first, as rows (id, freed_latest).
+struct FreedLeases {
+    BoundSql sql;
+    // Each was freed so near to where it is filed, at the most; absent: that is not known.
+    std::optional<std::int64_t> reach_us;
+};
+// All of them, by several statements.
+std::vector<FreedLeases> by_freedom(const model::LeaseQuery &query, const Part &part,
+                                    Holdings holdings);
 
 } // namespace portd::store

@@ -1,5 +1,6 @@
 #include "store/lease_rows.hpp"
 
+#include "store/lease_state.hpp"
 #include "store/lease_times.hpp"
 #include "store/row.hpp"
 
@@ -20,11 +21,10 @@ LeaseRows::LeaseRows(Database &database, const Part &part)
     : database_(database),
       part_(part),
       processes_(database),
-      select_lease_(
-          database,
-          "SELECT port, flow, peer_address, peer_port, key_value, opened_by_us, first_observed_us, "
-          "opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
-          "kinds, phase, outcome, bytes_sent, bytes_received FROM lease WHERE id = ?1"),
+      select_lease_(database,
+                    "SELECT port, flow, peer_address, peer_port, key_value, state, opened_by_us, "
+                    "first_observed_us, opened_spread_us, closed_us, closed_spread_us, freed_us, "
+                    "freed_spread_us, bytes_sent, bytes_received FROM lease WHERE id = ?1"),
       select_flow_(database,
                    "SELECT boot, network_namespace, protocol, key_kind, local_address, "
                    "role, port_choice, uid, process, opener, opener_provenance, "
@@ -48,7 +48,7 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     const auto port = row.fitting<std::uint16_t>();
     const Flow &common = flow(row.integer());
     Stored stored{common.lease, common.boot_row, &processes_.boot(common.boot_row), {}};
-    const std::int64_t base = stored.boot->wall_offset_us;
+    const std::int64_t base = stored.boot->base_offset_us;
     model::Lease &lease = stored.lease;
     lease.serial = serial;
     lease.local.port = port;
@@ -56,7 +56,14 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
         lease.peer.address = address(*peer);
     lease.peer.port = row.optional_fitting<std::uint16_t>().value_or(std::uint16_t{0});
     lease.id.socket.value = static_cast<std::uint64_t>(row.integer());
+    const std::int64_t packed = row.integer();
+    const auto state = unpack_state(packed);
+    if (!state)
+        row.refuse(packed);
+    lease.phase = state->phase;
+    lease.outcome = state->outcome;
     LeaseTimes times;
+    times.kinds = state->kinds;
     times.opened_by_us = row.integer() + part_.moment_us(serial) - base;
     times.first_observed_us = row.integer();
     times.opened_spread_us = row.optional_integer();
@@ -64,11 +71,8 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     times.closed_spread_us = row.optional_integer();
     times.freed_us = row.optional_integer();
     times.freed_spread_us = row.optional_integer();
-    times.kinds = row.optional_integer();
     if (!unpack_times(times, lease))
-        row.refuse(times.kinds.value_or(observed_kinds));
-    lease.phase = row.optional_enumeration<Phase>().value_or(Phase::freed);
-    lease.outcome = row.optional_enumeration<Outcome>();
+        row.refuse(packed);
     lease.bytes_sent = as_unsigned(row.optional_integer());
     lease.bytes_received = as_unsigned(row.optional_integer());
     set_holder_times(part_.id_of(serial), base, lease);

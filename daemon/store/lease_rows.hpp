@@ -25,7 +25,7 @@ class LeaseRows {
     struct Stored {
         model::Lease lease;
         std::int64_t boot_row = 0;
-        const BootInfo *boot = nullptr; // lives as long as this object
+        const StoredBoot *boot = nullptr; // lives as long as this object
         std::optional<std::string> network_namespace_name;
     };
     // The row must exist.

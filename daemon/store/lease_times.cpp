@@ -12,8 +12,6 @@ using Us = std::optional<std::int64_t>;
 // Which bounds there are. `exact`: both, and equal.
 enum class Form : std::int64_t { exact, both, latest, earliest, neither };
 
-constexpr int bits_a_kind = 5;
-
 Form form_of(const When &when) {
     if (when.earliest && when.latest)
         return when.earliest == when.latest ? Form::exact : Form::both;
@@ -92,28 +90,25 @@ LeaseTimes pack_times(const model::Lease &lease) {
     times.opened_by_us = to_us(opened);
     times.first_observed_us = to_us(lease.id.first_observed) - to_us(opened);
     times.opened_spread_us = spread(opening);
-    std::int64_t kinds = kind_of(opening);
+    times.kinds = kind_of(opening);
     std::optional<Instant> closed;
     if (lease.closed) {
         closed = anchor(*lease.closed);
         times.closed_us = distance(closed, opened);
         times.closed_spread_us = spread(*lease.closed);
-        kinds |= kind_of(*lease.closed) << bits_a_kind;
+        times.kinds |= kind_of(*lease.closed) << kind_shift(1);
     }
     if (lease.freed) {
         times.freed_us = distance(anchor(*lease.freed), closed.value_or(opened));
         times.freed_spread_us = spread(*lease.freed);
-        kinds |= kind_of(*lease.freed) << 2 * bits_a_kind;
+        times.kinds |= kind_of(*lease.freed) << kind_shift(2);
     }
-    if (kinds != observed_kinds)
-        times.kinds = kinds;
     return times;
 }
 
 bool unpack_times(const LeaseTimes &times, model::Lease &lease) {
-    const std::int64_t kinds = times.kinds.value_or(observed_kinds);
-    constexpr std::int64_t mask = (1 << bits_a_kind) - 1;
-    if (kinds < 0 || kinds >> 3 * bits_a_kind != 0)
+    const std::int64_t kinds = times.kinds;
+    if (kinds < 0 || kinds >> kind_shift(3) != 0)
         return false;
     const auto after = [](Us distance, std::int64_t from) {
         return distance ? Us(sum(*distance, from)) : std::nullopt;
@@ -123,10 +118,10 @@ bool unpack_times(const LeaseTimes &times, model::Lease &lease) {
     std::optional<When> opened;
     const Us closed = after(times.closed_us, times.opened_by_us);
     const Us freed = after(times.freed_us, closed.value_or(times.opened_by_us));
-    if (!unpack(kinds & mask, times.opened_by_us, times.opened_spread_us, opened) || !opened ||
+    if (!unpack(kinds & kind_mask, times.opened_by_us, times.opened_spread_us, opened) || !opened ||
         !opened->latest ||
-        !unpack(kinds >> bits_a_kind & mask, closed, times.closed_spread_us, lease.closed) ||
-        !unpack(kinds >> 2 * bits_a_kind & mask, freed, times.freed_spread_us, lease.freed))
+        !unpack(kinds >> kind_shift(1) & kind_mask, closed, times.closed_spread_us, lease.closed) ||
+        !unpack(kinds >> kind_shift(2) & kind_mask, freed, times.freed_spread_us, lease.freed))
         return false;
     lease.opened = *opened;
     return true;

@@ -30,8 +30,8 @@ struct LeaseTimes {
     std::optional<std::int64_t> freed_us;
     std::optional<std::int64_t> freed_spread_us;
     // Five bits each for opened, closed and freed from the lowest: 0 for none, else 1 plus the
-    // provenance plus four times the form of the bounds. Absent for three that were observed.
-    std::optional<std::int64_t> kinds;
+    // provenance plus four times the form of the bounds.
+    std::int64_t kinds = 0;
 
     bool operator==(const LeaseTimes &) const = default;
 };
@@ -40,7 +40,10 @@ LeaseTimes pack_times(const model::Lease &lease);
 // Sets first_observed, opened, closed and freed. False if no lease has these.
 bool unpack_times(const LeaseTimes &times, model::Lease &lease);
 
-// The bits of `kinds` for times that were observed, all three.
-inline constexpr std::int64_t observed_kinds = 1 | 1 << 5 | 1 << 10;
+// Of opened, closed and freed, counted from 0, in `kinds`.
+inline constexpr std::int64_t kind_mask = 31;
+inline constexpr int kind_shift(int time) {
+    return 5 * time;
+}
 
 } // namespace portd::store

@@ -1,6 +1,7 @@
 #include "store/lease_writer.hpp"
 
 #include "store/lease_span.hpp"
+#include "store/lease_state.hpp"
 #include "store/lease_times.hpp"
 #include "store/row.hpp"
 
@@ -21,19 +22,10 @@ constexpr std::size_t rows_at_once = 32;
 // lease goes on.
 constexpr std::array<std::string_view, 6> settled{"id",           "port",      "flow",
                                                   "peer_address", "peer_port", "key_value"};
-constexpr std::array<std::string_view, 13> progress{"opened_by_us",
-                                                    "first_observed_us",
-                                                    "opened_spread_us",
-                                                    "closed_us",
-                                                    "closed_spread_us",
-                                                    "freed_us",
-                                                    "freed_spread_us",
-                                                    "kinds",
-                                                    "phase",
-                                                    "outcome",
-                                                    "span",
-                                                    "bytes_sent",
-                                                    "bytes_received"};
+constexpr std::array<std::string_view, 10> progress{
+    "state",      "opened_by_us",     "first_observed_us", "opened_spread_us",
+    "closed_us",  "closed_spread_us", "freed_us",          "freed_spread_us",
+    "bytes_sent", "bytes_received"};
 
 template <std::size_t Count>
 std::string list(const std::array<std::string_view, Count> &columns) {
@@ -78,14 +70,15 @@ bool is_plain(const model::Holder &holder, const model::Lease &lease) {
 } // namespace
 
 LeaseWriter::LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
-                         Counts stored)
+                         Counts stored, std::int64_t waiting_leases)
     : database_(database),
       part_(part),
       boot_(boot),
       interning_(interning),
       flows_(database, interning),
-      late_index_(database, part),
-      select_indexed_(database, "SELECT flow, peer_address FROM lease WHERE id = ?1"),
+      late_index_(database, part, waiting_leases),
+      select_entry_(database, "SELECT " + span_sql() +
+                                  ", port, flow, peer_address FROM lease AS l WHERE id = ?1"),
       insert_one_(database, insert_sql(1)),
       insert_many_(database, insert_sql(rows_at_once)),
       update_all_(database, "UPDATE lease SET " + assignments(settled, 1, 2) + ", " +
@@ -144,11 +137,7 @@ void LeaseWriter::insert_rows(Statement &statement, Fresh leases) {
         if (lease->is_open())
             remember(*lease, flow, insert_holders(*lease));
         counts_.last_serial = std::max(counts_.last_serial, lease->serial);
-        const std::int64_t id = part_.id_of(lease->serial);
-        if (late_index_.is_indexed(id))
-            late_index_.add(id, lease->local.port, {flow, peer_of(*lease)});
-        else
-            late_index_.count();
+        late_index_.add(part_.id_of(lease->serial), entry(*lease, flow));
     }
     execution.run();
     counts_.leases += static_cast<std::int64_t>(leases.size());
@@ -195,18 +184,27 @@ std::optional<std::int64_t> LeaseWriter::peer_of(const model::Lease &lease) {
     return interning_.address(lease.peer.address);
 }
 
+LateIndex::Entry LeaseWriter::entry(const model::Lease &lease, std::int64_t flow) {
+    return {span_of(lease, filed_at(lease, boot_)), lease.local.port, flow, peer_of(lease)};
+}
+
 void LeaseWriter::follow(const model::Lease &lease, std::int64_t flow) {
     const std::int64_t id = part_.id_of(lease.serial);
-    if (!late_index_.is_indexed(id))
+    if (!late_index_.knows(id))
         return;
     std::optional<LateIndex::Entry> before;
     {
-        Execution row(select_indexed_);
+        Execution row(select_entry_);
         if (row.bind(id).next())
-            before = {row.integer(0), row.optional_integer(1)};
+            before = {static_cast<Span>(row.integer(0)), row.integer(1), row.integer(2),
+                      row.optional_integer(3)};
     }
     if (before)
-        late_index_.change(id, *before, {flow, peer_of(lease)});
+        late_index_.change(id, *before, entry(lease, flow));
+}
+
+model::Instant LeaseWriter::filed_at(const model::Lease &lease, const Boot &boot) const {
+    return model::instant_from_us(part_.moment_us(lease.serial) - boot.base_offset_us);
 }
 
 void LeaseWriter::end(const model::Lease &lease, const Boot &boot) {
@@ -266,21 +264,15 @@ void LeaseWriter::bind_row(Execution &execution, const model::Lease &lease, std:
 
 void LeaseWriter::bind_progress(Execution &execution, const model::Lease &lease, const Boot &boot) {
     const LeaseTimes times = pack_times(lease);
-    const std::int64_t filed_us = part_.moment_us(lease.serial);
-    execution.bind(times.opened_by_us + boot.base_offset_us - filed_us)
+    const model::Instant filed = filed_at(lease, boot);
+    execution.bind(pack_state({span_of(lease, filed), lease.phase, lease.outcome, times.kinds}))
+        .bind(times.opened_by_us - to_us(filed))
         .bind(times.first_observed_us)
         .bind(times.opened_spread_us)
         .bind(times.closed_us)
         .bind(times.closed_spread_us)
         .bind(times.freed_us)
         .bind(times.freed_spread_us)
-        .bind(times.kinds);
-    if (lease.phase == Phase::freed)
-        execution.bind_null();
-    else
-        execution.bind(number(lease.phase));
-    execution.bind(number(lease.outcome))
-        .bind(number(span_of(lease, model::instant_from_us(filed_us - boot.base_offset_us))))
         .bind(as_signed(lease.bytes_sent))
         .bind(as_signed(lease.bytes_received));
 }

@@ -34,8 +34,9 @@ class LeaseWriter {
     };
 
     // `interning` and `part` live longer; the part gets its origin with the first lease.
+    // `waiting_leases`: see store/late_index.hpp.
     LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
-                Counts stored);
+                Counts stored, std::int64_t waiting_leases);
 
     const Counts &counts() const { return counts_; }
     // Throws std::invalid_argument if a serial is not positive.
@@ -62,6 +63,8 @@ class LeaseWriter {
     bool update(const model::Lease &lease, std::int64_t flow, const Known *known);
     // Before its row says so.
     void follow(const model::Lease &lease, std::int64_t flow);
+    LateIndex::Entry entry(const model::Lease &lease, std::int64_t flow);
+    model::Instant filed_at(const model::Lease &lease, const Boot &boot) const;
     std::optional<std::int64_t> peer_of(const model::Lease &lease);
     bool insert_holders(const model::Lease &lease);
     void replace_holders(const model::Lease &lease, const Known *known);
@@ -75,7 +78,7 @@ class LeaseWriter {
     Interning &interning_;
     Flows flows_;
     LateIndex late_index_;
-    Statement select_indexed_;
+    Statement select_entry_;
     Statement insert_one_;
     Statement insert_many_;
     Statement update_all_;

@@ -10,6 +10,8 @@ namespace portd::store {
 struct Limits {
     std::int64_t max_bytes = std::int64_t{2} << 30;
     std::chrono::microseconds max_age = std::chrono::hours(90 * 24);
+    // So many leases at the least, and at the most twice as many, wait to be indexed.
+    std::int64_t waiting_leases = 65'536;
 
     // A part is this large or this old when the next one is begun.
     std::int64_t part_bytes() const {

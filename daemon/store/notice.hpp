@@ -8,9 +8,10 @@ namespace portd::store {
 
 struct Notice {
     enum class Kind {
-        dropped, // old history, as the limits say
-        failure, // something could not be done, and is tried again
-        damage,  // a file was set aside, or is gone
+        dropped,   // old history, as the limits say
+        clock_set, // by whom or what ever
+        failure,   // something could not be done, and is tried again
+        damage,    // a file was set aside, or is gone
     };
     Kind kind = Kind::failure;
     std::string text;

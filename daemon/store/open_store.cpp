@@ -1,7 +1,9 @@
 #include "store/open_store.hpp"
 
+#include "store/clock_table.hpp"
 #include "store/interning.hpp"
 #include "store/lease_rows.hpp"
+#include "store/lease_state.hpp"
 #include "store/lease_writer.hpp"
 #include "store/rotation.hpp"
 #include "store/schema.hpp"
@@ -15,15 +17,71 @@
 namespace portd::store {
 namespace {
 
-void enter_boot(OpenedStore &store, const BootInfo &boot) {
-    Statement insert(*store.database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2) "
-                                      "ON CONFLICT(uuid) DO NOTHING");
-    Execution(insert).bind(boot.boot_id).bind(boot.wall_offset_us).run();
-    Statement select(*store.database, "SELECT id, base_offset_us FROM boot WHERE uuid = ?1");
+// The last moment of which the part tells.
+std::optional<std::int64_t> end_of_record(const OpenedStore &store) {
+    Statement select(*store.database,
+                     "SELECT (SELECT max(until_us) FROM coverage), (SELECT max(id) FROM lease)");
     Execution row(select);
-    row.bind(boot.boot_id).next();
-    store.boot = row.integer(0);
-    store.info = {boot.boot_id, row.integer(1)};
+    row.next();
+    std::optional<std::int64_t> end = row.optional_integer(0);
+    if (const auto id = row.optional_integer(1)) {
+        const Part &part = *store.part;
+        const std::int64_t filed = part.moment_us(part.serial_of(std::max<std::int64_t>(*id, 0)));
+        end = std::max(end.value_or(filed), filed);
+    }
+    return end;
+}
+
+// Row time less CLOCK_BOOTTIME in a boot that follows what is on record.
+std::int64_t base_of_next_boot(const OpenedStore &store, std::int64_t wall_offset_us) {
+    const auto end = end_of_record(store);
+    if (!end)
+        return wall_offset_us;
+    std::int64_t absence_us = 0;
+    if (__builtin_sub_overflow(wall_offset_us, store.walls.wall_us(*end), &absence_us) ||
+        absence_us > longest_absence_us)
+        absence_us = 0;
+    return *end + std::max<std::int64_t>(absence_us, 1);
+}
+
+std::optional<std::int64_t> watched_until(Database &database, std::int64_t boot) {
+    Statement select(database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
+    Execution row(select);
+    row.bind(boot).next();
+    return row.optional_integer(0);
+}
+
+void enter_boot(OpenedStore &store, const BootInfo &boot) {
+    Statement select(*store.database, "SELECT id, base_offset_us FROM boot WHERE uuid = ?1");
+    const auto is_known = [&] {
+        Execution row(select);
+        if (!row.bind(boot.boot_id).next())
+            return false;
+        store.boot = row.integer(0);
+        store.info = {boot.boot_id, row.integer(1)};
+        return true;
+    };
+    if (!is_known()) {
+        Statement insert(*store.database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2)");
+        Execution(insert)
+            .bind(boot.boot_id)
+            .bind(base_of_next_boot(store, boot.wall_offset_us))
+            .run();
+        is_known();
+    }
+}
+
+// The clock may have been set since the last run: when nobody looked.
+void read_clock(OpenedStore &store, const BootInfo &boot) {
+    const std::int64_t base_us = store.info.base_offset_us;
+    const auto until_us = watched_until(*store.database, store.boot);
+    const std::int64_t since_us =
+        until_us ? std::max(*until_us, store.walls.last_set_us()) + 1 : base_us;
+    const ClockSetting setting{since_us, boot.wall_offset_us - base_us};
+    if (!store.walls.is_set_by(setting))
+        return;
+    write_setting(*store.database, setting);
+    store.walls.add(setting);
 }
 
 // But those of the boot that is given.
@@ -31,7 +89,8 @@ std::vector<std::int64_t> serials_left_open(Database &database, const Part &part
                                             std::int64_t except_boot) {
     std::vector<std::int64_t> serials;
     Statement select(database, "SELECT l.id FROM lease AS l JOIN flow AS f ON f.id = l.flow "
-                               "WHERE l.span = 2 AND f.boot <> ?1");
+                               "WHERE f.boot <> ?1 AND " +
+                                   is_long(Span::open));
     Execution row(select);
     row.bind(except_boot);
     while (row.next())
@@ -40,16 +99,13 @@ std::vector<std::int64_t> serials_left_open(Database &database, const Part &part
 }
 
 // The end of a lease that was left open: not before the last moment of which its boot tells, nor
-// after the next one began, where that is known. If the clock was set back in between, the second
-// does not bound the first.
-void end_lease(model::Lease &lease, std::optional<std::int64_t> watched_until_us,
-               std::optional<std::int64_t> next_boot_us) {
+// after the start of the next boot, if it is known when that was.
+void end_lease(model::Lease &lease, std::optional<model::Instant> watched_until,
+               std::optional<model::Instant> next_boot) {
     model::Instant earliest = lease.id.first_observed;
-    if (watched_until_us)
-        earliest = std::max(earliest, model::instant_from_us(*watched_until_us));
-    model::When end = model::When::inferred(earliest, std::nullopt);
-    if (next_boot_us && *next_boot_us >= to_us(earliest))
-        end.latest = model::instant_from_us(*next_boot_us);
+    if (watched_until)
+        earliest = std::max(earliest, *watched_until);
+    const model::When end = model::When::inferred(earliest, next_boot);
     lease.phase = Phase::freed;
     lease.freed = end;
     if (!lease.closed)
@@ -58,46 +114,52 @@ void end_lease(model::Lease &lease, std::optional<std::int64_t> watched_until_us
 
 constexpr std::int64_t no_boot = -1;
 
-// `boot`, of which `info` tells, is this one; or none is.
-void end_leases(Database &database, Part &part, std::int64_t boot, const BootInfo &info,
+// The boot that follows those of which leases are left, if there is one.
+struct NextBoot {
+    std::int64_t row = no_boot;
+    std::int64_t base_offset_us = 0;
+    std::optional<std::int64_t> start_us; // if the clock tells when that was
+};
+
+void end_leases(Database &database, Part &part, const NextBoot &next,
                 std::span<const std::int64_t> serials) {
-    Interning interning(database, boot, info.wall_offset_us);
-    LeaseWriter writer(database, interning, part, {boot, 0}, {});
+    Interning interning(database, next.row, next.base_offset_us);
+    LeaseWriter writer(database, interning, part, {next.row, 0}, {}, 0);
     LeaseRows rows(database, part);
-    Statement watched(database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
     for (const std::int64_t serial : serials) {
         LeaseRows::Stored stored = rows.lease(serial);
-        const std::int64_t base = stored.boot->wall_offset_us;
-        Execution row(watched);
-        row.bind(stored.boot_row).next();
-        auto until_us = row.optional_integer(0);
-        if (until_us)
-            *until_us -= base;
-        std::optional<std::int64_t> next_boot_us;
-        if (boot != no_boot && stored.boot_row != boot)
-            next_boot_us = info.wall_offset_us - base;
-        end_lease(stored.lease, until_us, next_boot_us);
+        const std::int64_t base = stored.boot->base_offset_us;
+        const auto instant = [base](std::optional<std::int64_t> us) {
+            return us ? std::optional(model::instant_from_us(*us - base)) : std::nullopt;
+        };
+        const bool is_followed = stored.boot_row != next.row;
+        end_lease(stored.lease, instant(watched_until(database, stored.boot_row)),
+                  is_followed ? instant(next.start_us) : std::nullopt);
         writer.end(stored.lease, {stored.boot_row, base});
     }
 }
 
+NextBoot next_boot(const OpenedStore &store) {
+    const std::int64_t start_us = store.info.base_offset_us;
+    NextBoot next{store.boot, start_us, start_us};
+    if (store.walls.ahead_us(start_us) != store.walls.ahead_us(start_us - 1))
+        next.start_us.reset();
+    return next;
+}
+
 void look_back(OpenedStore &store) {
-    Statement select(*store.database,
-                     "SELECT (SELECT max(until_us) FROM coverage WHERE boot = ?1), "
-                     "(SELECT max(until_us) FROM coverage WHERE boot <> ?1), "
-                     "(SELECT count(*) FROM lease), (SELECT max(id) FROM lease), "
-                     "(SELECT max(id) FROM bind_failure)");
+    store.watched_until_us = watched_until(*store.database, store.boot);
+    Statement select(*store.database, "SELECT (SELECT max(until_us) FROM coverage), "
+                                      "(SELECT count(*) FROM lease), (SELECT max(id) FROM lease), "
+                                      "(SELECT max(id) FROM bind_failure)");
     Execution row(select);
-    row.bind(store.boot).next();
-    store.watched_until_us = row.optional_integer(0);
-    store.watched_until_any_boot_us = store.watched_until_us;
-    if (const auto other = row.optional_integer(1); other && !store.watched_until_us)
-        store.watched_until_any_boot_us = std::min(*other, store.info.wall_offset_us);
-    store.leases = row.integer(2);
+    row.next();
+    store.watched_until_any_boot_us = row.optional_integer(0);
+    store.leases = row.integer(1);
     // Leases that were taken along have negative ids: the part begins after them.
     if (store.part->origin)
-        store.last_serial = store.part->serial_of(std::max<std::int64_t>(row.integer(3), 0));
-    store.last_bind_failure = row.optional_integer(4).value_or(store.part->first_bind_failure - 1);
+        store.last_serial = store.part->serial_of(std::max<std::int64_t>(row.integer(2), 0));
+    store.last_bind_failure = row.optional_integer(3).value_or(store.part->first_bind_failure - 1);
 }
 
 } // namespace
@@ -109,7 +171,7 @@ PartFile find_current_part(const StateDirectory &directory, const NewPart &made)
     const std::int64_t last =
         std::max(parts.empty() ? 0 : parts.back().number, last_number_set_aside(directory.path()));
     const PartFile file{std::max(last + 1, made.least_number), false};
-    make_first_part(directory.path(), file.number, made.since_us);
+    make_first_part(directory.path(), file.number, made.since_us, made.boot);
     return file;
 }
 
@@ -121,10 +183,12 @@ OpenedStore open_store(const StateDirectory &directory, const PartFile &file, co
     Transaction transaction(*store.database, Transaction::Kind::write);
     create_schema(*store.database);
     store.part = std::make_unique<Part>(read_part(*store.database));
+    read_wall_times(*store.database, store.walls);
     enter_boot(store, boot);
+    read_clock(store, boot);
     const auto left_open = serials_left_open(*store.database, *store.part,
                                              own == OwnOpen::go_on ? store.boot : no_boot);
-    end_leases(*store.database, *store.part, store.boot, store.info, left_open);
+    end_leases(*store.database, *store.part, next_boot(store), left_open);
     look_back(store);
     transaction.commit();
     return store;
@@ -133,7 +197,7 @@ OpenedStore open_store(const StateDirectory &directory, const PartFile &file, co
 void end_open_leases(Database &database) {
     Part part = read_part(database);
     Transaction transaction(database, Transaction::Kind::write);
-    end_leases(database, part, no_boot, {}, serials_left_open(database, part, no_boot));
+    end_leases(database, part, {}, serials_left_open(database, part, no_boot));
     transaction.commit();
 }
 

@@ -6,6 +6,7 @@
 #include "store/part.hpp"
 #include "store/part_files.hpp"
 #include "store/state_directory.hpp"
+#include "store/wall_times.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -18,10 +19,11 @@ struct OpenedStore {
     PartFile file;
     std::unique_ptr<Database> database;
     std::unique_ptr<Part> part;
-    std::int64_t boot = 0;                                 // row of this boot
-    BootInfo info;                                         // as stored
-    std::optional<std::int64_t> watched_until_us;          // in this boot, in row time
-    std::optional<std::int64_t> watched_until_any_boot_us; // not after the start of this boot
+    std::int64_t boot = 0; // row of this boot
+    StoredBoot info;
+    WallTimes walls;
+    std::optional<std::int64_t> watched_until_us; // in this boot, in row time
+    std::optional<std::int64_t> watched_until_any_boot_us;
     std::int64_t leases = 0;
     std::int64_t last_serial = 0;
     std::int64_t last_bind_failure = 0;
@@ -31,6 +33,7 @@ struct OpenedStore {
 struct NewPart {
     std::int64_t least_number = 1;
     std::optional<std::int64_t> since_us; // what was before is in no part any more
+    std::optional<StoredBoot> boot;       // that goes on
 };
 
 // The newest one, if it is written and has at least that number; otherwise a new one.

@@ -3,6 +3,7 @@
 
 #include "store/database.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -17,7 +18,14 @@ struct Part {
     std::int64_t first_bind_failure = 1;
     std::optional<std::int64_t> indexed_lease; // see store/late_index.hpp
     std::int64_t indexed_flow = 0;
+    std::optional<std::int64_t> sorted_lease;
     std::optional<std::int64_t> leases; // once it is sealed
+    // Of a sealed part, by span: the ids that its leases have, at the most.
+    struct Bounds {
+        std::int64_t first = 0;
+        std::int64_t last = -1;
+    };
+    std::array<Bounds, 8> bounds{};
 
     std::int64_t id_of(std::int64_t serial) const { return serial - origin.value_or(0); }
     std::int64_t serial_of(std::int64_t id) const { return id + origin.value_or(0); }

@@ -1,6 +1,5 @@
 #include "store/part_reader.hpp"
 
-#include "store/lease_span.hpp"
 #include "store/schema.hpp"
 
 #include <algorithm>
@@ -65,28 +64,24 @@ Statement &PartReader::statement(const std::string &sql) {
     return *known;
 }
 
-// A brief lease was freed about when it was filed, so the newest ones decide.
-std::optional<std::int64_t> PartReader::last_freed(const model::LeaseQuery &query) {
+// Most leases were freed about when they were filed, so the newest ones decide.
+std::optional<std::int64_t> PartReader::last_freed(const model::LeaseQuery &query,
+                                                   Holdings holdings) {
     std::optional<std::int64_t> serial;
     std::optional<std::int64_t> last_us;
-    const auto consider = [&](const Execution &row) {
-        const auto freed_us = row.optional_integer(1);
-        if (serial && freed_us <= last_us)
-            return;
-        serial = part_.serial_of(row.integer(0));
-        last_us = freed_us;
-    };
-    bool is_brief = false;
-    for (const BoundSql &sql : by_freedom(query, part_)) {
-        Execution row(statement(sql.text));
-        bind(row, sql);
+    for (const FreedLeases &leases : by_freedom(query, part_, holdings)) {
+        Execution row(statement(leases.sql.text));
+        bind(row, leases.sql);
         while (row.next()) {
-            const std::int64_t filed_us = part_.moment_us(part_.serial_of(row.integer(0)));
-            if (is_brief && last_us && filed_us < *last_us - brief_span_us)
+            const std::int64_t found = part_.serial_of(row.integer(0));
+            const auto freed_us = row.optional_integer(1);
+            if (leases.reach_us && last_us && part_.moment_us(found) < *last_us - *leases.reach_us)
                 break;
-            consider(row);
+            if (serial && freed_us <= last_us)
+                continue;
+            serial = found;
+            last_us = freed_us;
         }
-        is_brief = true;
     }
     return serial;
 }

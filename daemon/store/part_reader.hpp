@@ -4,6 +4,7 @@
 #include "model/history.hpp"
 #include "proto/messages.hpp"
 #include "store/bind_failure_rows.hpp"
+#include "store/clock_table.hpp"
 #include "store/database.hpp"
 #include "store/lease_query.hpp"
 #include "store/lease_rows.hpp"
@@ -35,12 +36,14 @@ class PartReader {
     void begin();
     void end();
 
+    // Adds what the part tells of the wall clock.
+    void read_clock(WallTimes &walls) { read_wall_times(database_, walls); }
+
     // The statement of that text, prepared once. It lives until the next begin().
     Statement &statement(const std::string &sql);
 
-    // The serial of the lease of the query's port that was freed last. Of brief leases, so many are
-    // looked at as a page looks at.
-    std::optional<std::int64_t> last_freed(const model::LeaseQuery &query);
+    // The serial of the lease of the query's port that was freed last.
+    std::optional<std::int64_t> last_freed(const model::LeaseQuery &query, Holdings holdings);
 
     // Intervals of coverage, and gaps, that touch [since, until].
     std::vector<proto::CoverageInterval> coverage(std::optional<std::int64_t> since_us,

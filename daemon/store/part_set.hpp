@@ -32,6 +32,7 @@ class PartSet {
 
     // In an answer: those that can be read.
     Parts &parts() { return parts_; }
+    const std::filesystem::path &directory() const { return directory_; }
     // All that are there.
     const std::vector<PartFile> &files() const { return files_; }
     bool is_current(const PartReader &part) const { return part.file() == files_.back(); }

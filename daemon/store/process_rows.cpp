@@ -63,13 +63,13 @@ std::vector<model::Ancestor> ProcessRows::ancestors(std::int64_t process) {
     return found;
 }
 
-const BootInfo &ProcessRows::boot(std::int64_t id) {
+const StoredBoot &ProcessRows::boot(std::int64_t id) {
     if (const auto known = boots_.find(id); known != boots_.end())
         return known->second;
     Execution row(select_boot_);
     if (!row.bind(id).next())
         database_.damaged("boot " + std::to_string(id) + " is missing");
-    return boots_.emplace(id, BootInfo{row.text(0), row.integer(1)}).first->second;
+    return boots_.emplace(id, StoredBoot{row.text(0), row.integer(1)}).first->second;
 }
 
 } // namespace portd::store

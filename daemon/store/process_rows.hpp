@@ -19,7 +19,7 @@ class ProcessRows {
 
     model::ProcessRef process(std::int64_t id);
     void forget() { processes_.clear(); }
-    const BootInfo &boot(std::int64_t id); // lives as long as this object
+    const StoredBoot &boot(std::int64_t id); // lives as long as this object
 
   private:
     std::vector<model::Ancestor> ancestors(std::int64_t process);
@@ -28,7 +28,7 @@ class ProcessRows {
     Statement select_process_;
     Statement select_ancestors_;
     Statement select_boot_;
-    std::unordered_map<std::int64_t, BootInfo> boots_;
+    std::unordered_map<std::int64_t, StoredBoot> boots_;
     std::unordered_map<std::int64_t, model::ProcessRef> processes_;
 };
 

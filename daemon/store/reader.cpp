@@ -6,6 +6,8 @@
 #include "store/part_reader.hpp"
 #include "store/part_set.hpp"
 #include "store/user_names.hpp"
+#include "store/verification.hpp"
+#include "store/wall_coverage.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
@@ -17,12 +19,12 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace portd::store {
 namespace {
 
-// Processes with more leases than this are met often enough by looking through all of them.
-constexpr std::int64_t few_leases = 4096;
+constexpr std::size_t most_clock_steps = 16;
 
 // Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
 constexpr std::size_t most_obstacles = 512;
@@ -41,7 +43,11 @@ std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
 struct Reader::State {
     PartSet set;
     const PresentNow present;
+    const std::int64_t few_leases;
+    WallTimes walls = {};
+    std::vector<PartFile> walls_of = {}; // the files of which `walls` tells
     UserNames names;
+    std::weak_ptr<void> verifying; // gone: nobody is
 
     // A bind failure that a page shows.
     struct FoundFailure {
@@ -50,18 +56,43 @@ struct Reader::State {
     };
 
     PartSet::Parts &parts() { return set.parts(); }
-    CoverageRecords coverage_records(std::optional<std::int64_t> since_us, std::int64_t until_us);
+    template <typename Ask>
+    auto answer(Ask ask);
+    void read_clock();
     void add_holes(CoverageRecords &records);
     Holdings holdings(const PartReader &part) const;
     LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
     bool may_have_had_port(const StoredBindFailure &failure, std::optional<Role> role,
                            std::vector<LeaseRows::Stored> &found);
-    FoundFailure find_failure(const Candidate &candidate);
+    FoundFailure find_failure(const StoredBindFailure &stored);
+    CoverageRecords bounds_of_record();
+    proto::Coverage coverage(const CoverageRecords &bounds, const Stretch &rows);
+    std::int64_t now_us(const CoverageRecords &bounds) const;
     proto::Lease to_wire(const LeaseRows::Stored &stored);
     proto::BindFailure to_wire(const FoundFailure &found);
     std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
 };
+
+// Sealed parts tell what they told before, and the one that is written tells of the last settings.
+void Reader::State::read_clock() {
+    if (walls_of != set.files()) {
+        walls.clear();
+        for (auto &[file, part] : parts())
+            part.read_clock(walls);
+        walls_of = set.files();
+    } else if (!parts().empty()) {
+        parts().rbegin()->second.read_clock(walls);
+    }
+}
+
+template <typename Ask>
+auto Reader::State::answer(Ask ask) {
+    return set.answer([&] {
+        read_clock();
+        return ask();
+    });
+}
 
 Holdings Reader::State::holdings(const PartReader &part) const {
     if (part.file().is_sealed)
@@ -102,7 +133,7 @@ bool Reader::State::may_have_had_port(const StoredBindFailure &stored, std::opti
     query.protocol = failure.protocol;
     query.network_namespace = failure.socket.network_namespace;
     query.role = role;
-    query.since_us = query.until_us = to_us(failure.at) + stored.boot->wall_offset_us;
+    query.since_us = query.until_us = to_us(failure.at) + stored.boot->base_offset_us;
     query.newest_first = true;
     Merge merge = leases(query, std::nullopt);
     Candidate candidate;
@@ -118,8 +149,8 @@ bool Reader::State::may_have_had_port(const StoredBindFailure &stored, std::opti
     return true;
 }
 
-Reader::State::FoundFailure Reader::State::find_failure(const Candidate &candidate) {
-    FoundFailure found{candidate.part->bind_failures().bind_failure(candidate.number), {}};
+Reader::State::FoundFailure Reader::State::find_failure(const StoredBindFailure &stored) {
+    FoundFailure found{stored, {}};
     std::vector<LeaseRows::Stored> leases;
     const bool are_all = may_have_had_port(found.stored, std::nullopt, leases);
     if (!are_all) {
@@ -132,7 +163,7 @@ Reader::State::FoundFailure Reader::State::find_failure(const Candidate &candida
 }
 
 proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
-    proto::Lease wire = store::to_wire(stored.lease, *stored.boot,
+    proto::Lease wire = store::to_wire(stored.lease, {*stored.boot, walls},
                                        [this](std::uint32_t uid) { return user_name(uid); });
     wire.network_namespace_name = stored.network_namespace_name;
     return wire;
@@ -140,7 +171,7 @@ proto::Lease Reader::State::to_wire(const LeaseRows::Stored &stored) {
 
 proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     const StoredBindFailure &stored = found.stored;
-    proto::BindFailure wire = store::to_wire(stored.failure, *stored.boot,
+    proto::BindFailure wire = store::to_wire(stored.failure, {*stored.boot, walls},
                                              [this](std::uint32_t uid) { return user_name(uid); });
     wire.network_namespace_name = stored.network_namespace_name;
     wire.error = found.obstacles.error;
@@ -152,28 +183,78 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
 }
 
 Reader::Reader(const std::filesystem::path &state_directory, PresentNow present,
-               std::shared_ptr<Suspects> suspects) {
+               std::shared_ptr<Suspects> suspects, std::int64_t few_leases) {
     const auto empty = present ? PartSet::Empty::allowed : PartSet::Empty::fault;
     state_ = std::make_unique<State>(PartSet(state_directory, empty, std::move(suspects)),
-                                     std::move(present), UserNames());
-    state_->set.answer([] { return true; });
+                                     std::move(present), few_leases);
+    state_->answer([] { return true; });
 }
 
 Reader::~Reader() = default;
 
 namespace {
 
-// Up to `limit` of what matches, each made by `make`; and where to go on, if that was not all.
+// The row time in which a lease can have had its port.
+Stretch life_of(const LeaseRows::Stored &stored) {
+    const model::Lease &lease = stored.lease;
+    const std::int64_t base_us = stored.boot->base_offset_us;
+    Stretch life;
+    const auto opened = lease.opened.latest.value_or(lease.id.first_observed);
+    life.since_us =
+        to_us(std::min(opened, lease.opened.earliest.value_or(model::Instant{}))) + base_us;
+    if (lease.freed && lease.freed->latest)
+        life.until_us = to_us(*lease.freed->latest) + base_us;
+    return life;
+}
+
+Stretch life_of(const StoredBindFailure &stored) {
+    const std::int64_t at_us = to_us(stored.failure.at) + stored.boot->base_offset_us;
+    return {at_us, at_us};
+}
+
+// A query in row time: from the first moment that was asked for to the last. If the clock was set
+// in between, not all of that was asked for.
+class InRowTime {
+  public:
+    InRowTime(const model::LeaseQuery &asked, const WallTimes &walls)
+        : query_(asked), rows_(walls.rows_of(asked.since_us, asked.until_us)) {
+        if (asked.since_us && !rows_.empty())
+            query_.since_us = rows_.front().since_us;
+        if (asked.until_us && !rows_.empty())
+            query_.until_us = rows_.back().until_us;
+        query_.now_us -= walls.ahead_us(std::numeric_limits<std::int64_t>::max());
+    }
+
+    const model::LeaseQuery &query() const { return query_; }
+    bool is_empty() const { return rows_.empty(); }
+    bool takes(const Stretch &life) const {
+        return rows_.size() == 1 || std::ranges::any_of(rows_, [&](const Stretch &one) {
+                   return life.since_us <= one.until_us && life.until_us >= one.since_us;
+               });
+    }
+
+  private:
+    model::LeaseQuery query_;
+    std::vector<Stretch> rows_;
+};
+
+// Up to `limit` of what matches and `make` makes something of; and where to go on, if that was not
+// all.
 template <typename Found, typename Cursor, typename CursorAt, typename Make>
 std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std::size_t limit,
-                                std::vector<Found> &found, CursorAt cursor_at, Make make) {
+                                std::vector<Found> &found, std::vector<Cursor> &places,
+                                CursorAt cursor_at, Make make) {
     Candidate candidate;
     for (std::size_t examined = 0; merge.next(candidate); ++examined) {
         if (found.size() >= std::max<std::size_t>(limit, 1) || examined == Reader::max_examined)
             return reached;
         reached = cursor_at(candidate);
-        if (candidate.matches)
-            found.push_back(make(candidate));
+        if (!candidate.matches)
+            continue;
+        if (auto made = make(candidate)) {
+            found.push_back(*std::move(made));
+            places.push_back(*reached);
+        }
     }
     return std::nullopt;
 }
@@ -185,12 +266,20 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
                               std::optional<model::LeaseCursor> after, std::size_t limit) {
     model::LeasePage page;
     std::vector<LeaseRows::Stored> found;
-    page.next = state_->set.answer([&] {
+    page = state_->answer([&] {
+        model::LeasePage taken;
         found.clear();
-        return take_page(
-            state_->leases(query, after), after, limit, found,
+        const InRowTime asked(query, state_->walls);
+        if (asked.is_empty())
+            return taken;
+        taken.next = take_page(
+            state_->leases(asked.query(), after), after, limit, found, taken.places,
             [](const Candidate &one) { return one.place; },
-            [](const Candidate &one) { return one.part->rows().lease(one.place); });
+            [&](const Candidate &one) {
+                std::optional lease(one.part->rows().lease(one.place));
+                return asked.takes(life_of(*lease)) ? std::move(lease) : std::nullopt;
+            });
+        return taken;
     });
     for (const LeaseRows::Stored &stored : found)
         page.leases.push_back(state_->to_wire(stored));
@@ -200,24 +289,29 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
 model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
                                              std::optional<model::BindFailureCursor> after,
                                              std::size_t limit) {
-    const FailuresOf ports = query.port ? FailuresOf::one_port : FailuresOf::any_port;
-    const std::string sql = bind_failures_sql(ports, query.newest_first);
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
-    page.next = state_->set.answer([&] {
+    page = state_->answer([&] {
+        model::BindFailurePage taken;
         found.clear();
+        const InRowTime asked(query, state_->walls);
+        if (asked.is_empty())
+            return taken;
         Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-        for (auto &[file, part] : state_->parts()) {
-            auto rows = std::make_unique<Execution>(part.statement(sql));
-            bind_failures_query(*rows, query, after);
-            merge.add_bind_failures(part, std::move(rows));
-        }
-        return take_page(
-            std::move(merge), after, limit, found,
+        const BoundSql sql = bind_failures_of(asked.query(), after);
+        for (auto &[file, part] : state_->parts())
+            merge.add_bind_failures(part, run(part, sql));
+        taken.next = take_page(
+            std::move(merge), after, limit, found, taken.places,
             [](const Candidate &one) {
                 return model::BindFailureCursor{one.place, one.number};
             },
-            [this](const Candidate &one) { return state_->find_failure(one); });
+            [&](const Candidate &one) {
+                const StoredBindFailure stored = one.part->bind_failures().bind_failure(one.number);
+                return asked.takes(life_of(stored)) ? std::optional(state_->find_failure(stored))
+                                                    : std::nullopt;
+            });
+        return taken;
     });
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
@@ -229,13 +323,13 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
 std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     if (!query.port)
         throw std::invalid_argument("the lease that was freed last: of which port?");
-    const auto found = state_->set.answer([&]() -> std::optional<LeaseRows::Stored> {
+    const auto found = state_->answer([&]() -> std::optional<LeaseRows::Stored> {
         std::optional<std::int64_t> newer;
         for (auto &[file, part] : std::views::reverse(state_->parts())) {
             if (newer.value_or(state_->set.files().back().number + 1) != file.number + 1)
                 return std::nullopt; // what is missing may have a later one
             newer = file.number;
-            if (const auto serial = part.last_freed(query))
+            if (const auto serial = part.last_freed(query, state_->holdings(part)))
                 return part.rows().lease(*serial);
         }
         return std::nullopt;
@@ -265,14 +359,7 @@ void Reader::State::add_holes(CoverageRecords &records) {
         add(previous_until_us, std::nullopt);
 }
 
-proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) {
-    return assemble_coverage(
-        state_->set.answer([&] { return state_->coverage_records(since_us, until_us); }), since_us,
-        until_us);
-}
-
-CoverageRecords Reader::State::coverage_records(std::optional<std::int64_t> since_us,
-                                                std::int64_t until_us) {
+CoverageRecords Reader::State::bounds_of_record() {
     CoverageRecords records;
     if (present)
         records.present = present();
@@ -285,24 +372,65 @@ CoverageRecords Reader::State::coverage_records(std::optional<std::int64_t> sinc
         if (bounds.last_us && (!records.last_us || *bounds.last_us > *records.last_us))
             records.last_us = bounds.last_us;
     }
+    return records;
+}
+
+proto::Coverage Reader::State::coverage(const CoverageRecords &bounds, const Stretch &rows) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    CoverageRecords records = bounds;
+    std::optional<std::int64_t> asked_since;
+    if (rows.since_us != Limits::min())
+        asked_since = rows.since_us;
     // An answer about the present is one about the end of the record.
     const std::optional<std::int64_t> since =
-        since_us && records.last_us ? std::min(*since_us, *records.last_us) : since_us;
+        asked_since && records.last_us ? std::min(*asked_since, *records.last_us) : asked_since;
     std::map<std::tuple<std::optional<std::int64_t>, std::string>, proto::Gap> gaps;
     for (auto &[file, part] : parts()) {
-        std::ranges::move(part.coverage(since, until_us), std::back_inserter(records.intervals));
+        std::ranges::move(part.coverage(since, rows.until_us),
+                          std::back_inserter(records.intervals));
         // One that grew while the next part was begun stands in both.
-        for (proto::Gap &gap : part.gaps(since, until_us))
+        for (proto::Gap &gap : part.gaps(since, rows.until_us))
             gaps.insert_or_assign({gap.since_usec, gap.cause}, gap);
     }
     for (auto &[key, gap] : gaps)
         records.gaps.push_back(std::move(gap));
     add_holes(records);
-    return records;
+    return assemble_coverage(std::move(records), asked_since, rows.until_us);
+}
+
+std::int64_t Reader::State::now_us(const CoverageRecords &bounds) const {
+    if (bounds.present && bounds.present->now_us)
+        return bounds.present->now_us();
+    return bounds.last_us.value_or(0);
+}
+
+proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us,
+                                 std::optional<std::int64_t> until_us) {
+    return state_->answer([&] {
+        const CoverageRecords bounds = state_->bounds_of_record();
+        const auto now_us = !until_us || (bounds.present && bounds.present->now_us)
+                                ? std::optional(state_->now_us(bounds))
+                                : std::nullopt;
+        std::vector<proto::Coverage> answers;
+        for (const Stretch &rows : asked_rows(state_->walls, since_us, until_us, now_us))
+            answers.push_back(state_->coverage(bounds, rows));
+        proto::Coverage told = answers.empty() ? never_shown(since_us, until_us)
+                                               : in_wall_time(answers, state_->walls);
+        told.clock_steps = state_->walls.steps(since_us, until_us, most_clock_steps);
+        return told;
+    });
+}
+
+proto::Coverage Reader::present_coverage() {
+    return state_->answer([&] {
+        const CoverageRecords bounds = state_->bounds_of_record();
+        const std::int64_t now_us = state_->now_us(bounds);
+        return in_wall_time({state_->coverage(bounds, {now_us, now_us})}, state_->walls);
+    });
 }
 
 std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
-    return state_->set.answer([&] {
+    return state_->answer([&] {
         std::vector<proto::Gap> found;
         if (state_->present)
             if (const auto lasting = state_->present().unstored())
@@ -316,8 +444,25 @@ std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
                     }))
                     found.push_back(std::move(gap));
         }
-        return found;
+        std::vector<proto::Gap> told;
+        for (const proto::Gap &gap : found)
+            std::ranges::move(pieces_of(gap, state_->walls), std::back_inserter(told));
+        if (told.size() > limit)
+            told.resize(limit);
+        return told;
     });
+}
+
+std::vector<proto::ClockStep> Reader::newest_clock_steps(std::size_t limit) {
+    return state_->answer([&] { return state_->walls.steps(std::nullopt, std::nullopt, limit); });
+}
+
+std::unique_ptr<model::Verification> Reader::verify() {
+    if (!state_->verifying.expired())
+        return nullptr;
+    auto place = std::make_shared<std::monostate>();
+    state_->verifying = place;
+    return std::make_unique<Verification>(state_->set.directory(), std::move(place));
 }
 
 } // namespace portd::store

@@ -30,6 +30,9 @@ namespace portd::store {
 class Reader final : public model::History {
   public:
     static constexpr std::size_t max_examined = 20'000;
+    // Leases of the processes that are asked for are sorted, if they are not more than this in a
+    // part; more are met often enough by looking through all of them.
+    static constexpr std::int64_t most_sorted = 4096;
 
     // Of a daemon that is watching: what assemble_coverage() is to know of it, asked at each
     // answer.
@@ -37,7 +40,7 @@ class Reader final : public model::History {
 
     // Without a `present`, the store must have been opened by a Writer. `suspects` hears of damage.
     explicit Reader(const std::filesystem::path &state_directory, PresentNow present = {},
-                    std::shared_ptr<Suspects> suspects = {});
+                    std::shared_ptr<Suspects> suspects = {}, std::int64_t few_leases = most_sorted);
     ~Reader() override;
 
     // A lease whose earliest opening is not known can have been opened at any time since its boot.
@@ -50,9 +53,13 @@ class Reader final : public model::History {
     // The query must name a port. Where the port has more than `max_examined` leases in a part,
     // these are the ones that were opened last, and those that outlast others.
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;
-    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override;
+    proto::Coverage coverage(std::optional<std::int64_t> since_us,
+                             std::optional<std::int64_t> until_us) override;
+    proto::Coverage present_coverage() override;
     // The gap that was recorded last comes first.
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
+    std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override;
+    std::unique_ptr<model::Verification> verify() override;
 
   private:
     struct State;

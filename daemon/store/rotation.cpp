@@ -1,8 +1,10 @@
 #include "store/rotation.hpp"
 
+#include "store/clock_table.hpp"
 #include "store/fault.hpp"
 #include "store/late_index.hpp"
 #include "store/lease_span.hpp"
+#include "store/lease_state.hpp"
 #include "store/open_store.hpp"
 #include "store/schema.hpp"
 
@@ -22,9 +24,8 @@ constexpr mode_t database_mode = 0640; // SQLite gives what it puts beside the f
 // ?1: the distance between the ids of the two parts; ?2: that between their shifts.
 constexpr const char *copy_leases =
     "INSERT INTO next.lease SELECT id + ?1, port, flow, peer_address, peer_port, key_value, "
-    "opened_by_us + ?2, "
-    "first_observed_us, opened_spread_us, closed_us, closed_spread_us, freed_us, freed_spread_us, "
-    "kinds, phase, outcome, span, bytes_sent, bytes_received FROM main.lease AS l WHERE ";
+    "state, opened_by_us + ?2, first_observed_us, opened_spread_us, closed_us, closed_spread_us, "
+    "freed_us, freed_spread_us, bytes_sent, bytes_received FROM main.lease AS l WHERE ";
 
 // ?3: what turns an id into a moment; ?4: the moment since when freed leases are taken along.
 constexpr const char *freed_lately =
@@ -112,10 +113,11 @@ void copy(Database &current, const Part &part, const NextPart &next) {
             execution.bind(filed).bind(lately_us);
         execution.run();
     };
-    run("l.span = 2");
-    run("l.span = 1" + std::string(freed_lately));
-    run("l.id >= " + std::to_string(lately_us - brief_span_us - filed) + " AND +l.span = 0" +
-        freed_lately);
+    run(is_long(Span::open));
+    for (const Span span : long_spans)
+        run(is_long(span) + freed_lately);
+    run("l.id >= " + std::to_string(lately_us - reach_us(last_short_span) - filed) + " AND " +
+        is_short() + freed_lately);
 }
 
 // The leases that the next part has of this one, by id. Read only: it is being written.
@@ -129,18 +131,35 @@ void note_copied(Database &given_up, const std::filesystem::path &next_file) {
     Execution row(select);
     while (row.next())
         Execution(insert).bind(row.integer(0) + distance).run();
+    given_up.execute("INSERT OR IGNORE INTO copied SELECT l.id FROM lease AS l WHERE " +
+                     is_long(Span::open));
+}
+
+// Where all leases are over.
+void settle(Database &given_up) {
+    settle_spans(given_up);
+    given_up.execute("DELETE FROM span_bounds; INSERT INTO span_bounds SELECT span_port >> 16, "
+                     "min(lease), max(lease) FROM lease_of_port GROUP BY 1");
 }
 
 void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
     Transaction transaction(given_up, Transaction::Kind::write);
     note_copied(given_up, next_file);
-    given_up.execute("DELETE FROM lease WHERE span = 2 OR id IN (SELECT id FROM copied); "
-                     "DELETE FROM open_holder");
-    fill_late_indexes(given_up, "main");
-    given_up.execute("DELETE FROM lease_of_port WHERE lease NOT IN (SELECT id FROM lease); "
-                     "DELETE FROM lease_of_flow WHERE lease NOT IN (SELECT id FROM lease); "
-                     "DELETE FROM lease_of_peer WHERE lease NOT IN (SELECT id FROM lease); "
+    index_all(given_up, "main");
+    const std::string copied = " FROM lease AS l WHERE l.id IN (SELECT id FROM copied))";
+    const std::string key_begin = "DELETE FROM lease_of_port WHERE (span_port, lease) IN (SELECT ";
+    given_up.execute(key_begin + span_sql() + " << 16 | l.port, l.id" + copied);
+    given_up.execute(key_begin + std::to_string(span_port(Span::open, 0)) + " | l.port, l.id" +
+                     copied);
+    given_up.execute("DELETE FROM lease_of_flow WHERE (flow, lease) IN (SELECT l.flow, l.id" +
+                     copied);
+    given_up.execute("DELETE FROM lease_of_peer WHERE (peer_address, lease) IN "
+                     "(SELECT l.peer_address, l.id" +
+                     copied);
+    given_up.execute("DELETE FROM lease WHERE id IN (SELECT id FROM copied); "
+                     "DELETE FROM open_holder; "
                      "UPDATE part SET leases = (SELECT count(*) FROM lease)");
+    settle(given_up);
     transaction.commit();
 }
 
@@ -148,21 +167,28 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
 void keep_copied(Database &given_up) {
     end_open_leases(given_up);
     Transaction transaction(given_up, Transaction::Kind::write);
-    fill_late_indexes(given_up, "main");
+    index_all(given_up, "main");
     given_up.execute("DELETE FROM open_holder; "
                      "UPDATE part SET leases = (SELECT count(*) FROM lease)");
+    settle(given_up);
     transaction.commit();
 }
 
 } // namespace
 
 void make_first_part(const std::filesystem::path &directory, std::int64_t number,
-                     std::optional<std::int64_t> since_us) {
+                     std::optional<std::int64_t> since_us, const std::optional<StoredBoot> &boot) {
     const auto file = path_of(directory, {number, false});
     Part first;
     first.number = number;
     first.since_us = since_us;
-    put_in_place(make_unfinished(file, first), file);
+    const auto being_made = make_unfinished(file, first);
+    if (boot) {
+        Database database(being_made, Database::Access::write);
+        Statement insert(database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2)");
+        Execution(insert).bind(boot->boot_id).bind(boot->base_offset_us).run();
+    }
+    put_in_place(being_made, file);
 }
 
 PartFile make_next_part(const std::filesystem::path &directory, Database &current, const Part &part,
@@ -176,7 +202,9 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
               .first_bind_failure = next.next_bind_failure,
               .indexed_lease = {},
               .indexed_flow = 0,
-              .leases = {}};
+              .sorted_lease = {},
+              .leases = {},
+              .bounds = {}};
     const auto being_made = make_unfinished(path, made);
     current.execute("ATTACH " + quoted(being_made) + " AS next");
     try {
@@ -186,10 +214,11 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
                         std::to_string(part.origin.value_or(0) - next.last_serial) +
                         ", ordinal, first_us, last_us, present FROM main.open_holder");
         current.execute(copy_the_rest);
+        current.execute(copy_settings_sql());
         current.execute("INSERT INTO next.coverage(boot, source, since_us, until_us) SELECT boot, "
                         "source, until_us, until_us FROM main.coverage ORDER BY until_us DESC "
                         "LIMIT 1");
-        fill_late_indexes(current, "next");
+        index_all(current, "next");
         transaction.commit();
     } catch (...) {
         current.execute("DETACH next");

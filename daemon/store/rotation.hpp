@@ -7,6 +7,7 @@
 // step can be cut off at any point, and is taken up again at the next start.
 #pragma once
 
+#include "store/boot.hpp"
 #include "store/database.hpp"
 #include "store/part.hpp"
 #include "store/part_files.hpp"
@@ -29,7 +30,8 @@ struct NextPart {
 
 // An empty part; what was before `since_us` is in no part any more.
 void make_first_part(const std::filesystem::path &directory, std::int64_t number,
-                     std::optional<std::int64_t> since_us = {});
+                     std::optional<std::int64_t> since_us = {},
+                     const std::optional<StoredBoot> &boot = {});
 // Makes the part after that of `current`.
 PartFile make_next_part(const std::filesystem::path &directory, Database &current, const Part &part,
                         const NextPart &next);

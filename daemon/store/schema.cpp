@@ -2,7 +2,7 @@
 
 #include "store/database.hpp"
 #include "store/fault.hpp"
-#include "store/lease_times.hpp"
+#include "store/lease_state.hpp"
 
 #include <string>
 
@@ -19,6 +19,7 @@ CREATE TABLE part(
     first_bind_failure INTEGER NOT NULL, -- ids go on from part to part
     indexed_lease INTEGER,              -- of leases and flows up to these, the tables *_of_* tell;
     indexed_flow INTEGER NOT NULL,      -- NULL: of none
+    sorted_lease INTEGER,               -- of leases after that and up to this, waiting_of_port tells
     leases INTEGER                      -- NULL: not sealed yet
 ) STRICT;
 
@@ -26,6 +27,12 @@ CREATE TABLE boot(
     id INTEGER PRIMARY KEY,
     uuid TEXT NOT NULL UNIQUE,
     base_offset_us INTEGER NOT NULL     -- row time minus CLOCK_BOOTTIME
+) STRICT;
+
+-- From since_us on, until the next row, the wall clock is ahead of row time by ahead_us.
+CREATE TABLE wall_clock(
+    since_us INTEGER PRIMARY KEY,
+    ahead_us INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE text(
@@ -56,6 +63,10 @@ CREATE TABLE process(
     container INTEGER REFERENCES text
 ) STRICT;
 CREATE INDEX process_by_pid ON process(pid, start_us);
+CREATE INDEX process_by_executable ON process(executable) WHERE executable IS NOT NULL;
+CREATE INDEX process_by_command ON process(command);
+CREATE INDEX process_by_unit ON process(unit) WHERE unit IS NOT NULL;
+CREATE INDEX process_by_container ON process(container) WHERE container IS NOT NULL;
 
 CREATE TABLE ancestor(
     process INTEGER NOT NULL REFERENCES process,
@@ -102,9 +113,9 @@ CREATE TABLE flow_of_process(
     PRIMARY KEY(process, flow)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lease_of_port(
-    port INTEGER NOT NULL,
+    span_port INTEGER NOT NULL,         -- span * 65536 + port; open: when it was filled
     lease INTEGER NOT NULL REFERENCES lease,
-    PRIMARY KEY(port, lease)
+    PRIMARY KEY(span_port, lease)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lease_of_peer(
     peer_address INTEGER NOT NULL REFERENCES address,
@@ -117,6 +128,18 @@ CREATE TABLE lease_of_flow(
     PRIMARY KEY(flow, lease)
 ) STRICT, WITHOUT ROWID;
 
+-- The leases that wait for that, sorted by port in runs: each is named by the last lease in it.
+CREATE TABLE waiting_run(
+    last_lease INTEGER PRIMARY KEY,
+    leases INTEGER NOT NULL
+) STRICT;
+CREATE TABLE waiting_of_port(
+    run INTEGER NOT NULL REFERENCES waiting_run,
+    port INTEGER NOT NULL,
+    lease INTEGER NOT NULL REFERENCES lease,
+    PRIMARY KEY(run, port, lease)
+) STRICT, WITHOUT ROWID;
+
 -- See store/lease_times.hpp for the times. Serials are handed out in the order in which leases are
 -- found, and are microseconds, too: so ids are in the order of time.
 CREATE TABLE lease(
@@ -126,6 +149,7 @@ CREATE TABLE lease(
     peer_address INTEGER REFERENCES address,
     peer_port INTEGER,                  -- 0: none
     key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
+    state INTEGER NOT NULL,             -- see store/lease_state.hpp
     opened_by_us INTEGER NOT NULL,      -- after serial + part.shift_us
     first_observed_us INTEGER NOT NULL,
     opened_spread_us INTEGER,
@@ -133,17 +157,17 @@ CREATE TABLE lease(
     closed_spread_us INTEGER,
     freed_us INTEGER,
     freed_spread_us INTEGER,
-    kinds INTEGER,
-    phase INTEGER,                      -- NULL: freed
-    outcome INTEGER,
-    span INTEGER NOT NULL,              -- 0 brief, 1 lasting, 2 open: see store/lease_span.hpp
     bytes_sent INTEGER,
     bytes_received INTEGER
 ) STRICT;
-CREATE INDEX lease_lasting ON lease(span) WHERE span = 1;
-CREATE INDEX lease_lasting_by_port ON lease(port) WHERE span = 1;
--- In the order of ids, and with the port at hand.
-CREATE INDEX lease_open ON lease(+id, port) WHERE span = 2;
+-- Of a sealed part: which leases of each span there are, at the most.
+CREATE TABLE span_bounds(
+    span INTEGER PRIMARY KEY,
+    first_lease INTEGER NOT NULL,
+    last_lease INTEGER NOT NULL
+) STRICT;
+-- In the order of ids, within each span.
+CREATE INDEX lease_long ON lease(state & 7) WHERE state & 7 > 2;
 
 -- Of open leases, when a holder had the socket, if that is not from the opening on and until the
 -- socket was closed.
@@ -222,6 +246,14 @@ std::string words(const std::string &column) {
     return sql + " END";
 }
 
+// What the wall clock showed at a moment of row time.
+std::string wall_time(const std::string &column) {
+    return "(" + column +
+           " + ifnull((SELECT w.ahead_us FROM wall_clock AS w WHERE w.since_us <= " + column +
+           " ORDER BY w.since_us DESC LIMIT 1), (SELECT w.ahead_us FROM wall_clock AS w ORDER BY "
+           "w.since_us LIMIT 1)))";
+}
+
 std::string iso_time(const std::string &column) {
     return "strftime('%Y-%m-%dT%H:%M:%S', " + column +
            " / 1000000, 'unixepoch') || printf('.%06dZ', " + column + " % 1000000)";
@@ -249,26 +281,20 @@ std::string address(const std::string &blob) {
 }
 
 // The times of a lease, spelt out of what store/lease_times.hpp packed.
-std::string provenance_of(int shift) {
-    const std::string kind = "(ifnull(l.kinds, " + std::to_string(observed_kinds) + ") >> " +
-                             std::to_string(shift) + " & 31)";
+std::string provenance_of(const std::string &kind) {
     return "CASE WHEN " + kind + " > 0 THEN " + words<Provenance>("((" + kind + " - 1) % 4)") +
            " END";
 }
 
-// Whether there is only an earliest bound.
-std::string earliest_only(int shift) {
-    return "((ifnull(l.kinds, 1) >> " + std::to_string(shift) + " & 31) BETWEEN 13 AND 16)";
-}
-
-std::string moment(const std::string &name, const std::string &at_us, int shift) {
-    const std::string kind = "(ifnull(l.kinds, " + std::to_string(observed_kinds) + ") >> " +
-                             std::to_string(shift) + " & 31)";
+std::string moment(const std::string &name, const std::string &at_us, Time time) {
+    const std::string kind = kind_sql(time);
     const std::string latest_only = "(" + kind + " BETWEEN 9 AND 12)";
+    const std::string earliest_only = "(" + kind + " BETWEEN 13 AND 16)";
+    const std::string wall_us = wall_time(at_us);
     return "CASE WHEN NOT " + latest_only + " THEN " +
-           iso_time("(" + at_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
-           "_earliest, CASE WHEN NOT " + earliest_only(shift) + " THEN " + iso_time(at_us) +
-           " END AS " + name + "_latest, " + provenance_of(shift) + " AS " + name + "_provenance, ";
+           iso_time("(" + wall_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
+           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(wall_us) + " END AS " +
+           name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
 }
 
 // What an operator wants to see of the process that opened the socket or was the last to hold it.
@@ -308,11 +334,11 @@ std::string history_view() {
            address("there.value") +
            " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, f.network_namespace, " +
            namespace_name("f", first) + words<Role>("f.role") + " AS role, " +
-           words<PortChoice>("f.port_choice") + " AS port_choice, " +
-           words<Phase>("ifnull(l.phase, " + std::to_string(static_cast<int>(Phase::freed)) + ")") +
-           " AS phase, " + words<Outcome>("l.outcome") + " AS outcome, " +
-           moment("opened", opened, 0) + moment("closed", closed, 5) + moment("freed", freed, 10) +
-           "f.uid, " + process_columns("opener") + process_columns("last_holder") +
+           words<PortChoice>("f.port_choice") + " AS port_choice, " + words<Phase>(phase_sql()) +
+           " AS phase, " + words<Outcome>(outcome_sql()) + " AS outcome, " +
+           moment("opened", opened, Time::opened) + moment("closed", closed, Time::closed) +
+           moment("freed", freed, Time::freed) + "f.uid, " + process_columns("opener") +
+           process_columns("last_holder") +
            "l.bytes_sent, l.bytes_received, "
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
            "boot "
@@ -328,9 +354,9 @@ std::string failed_bind_view() {
     for (const std::string field :
          {"command", "executable", "arguments", "unit", "slice", "container"})
         process += "(SELECT value FROM text WHERE id = p." + field + ") AS " + field + ", ";
-    return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time("f.at_us") + " AS at, " +
-           words<Protocol>("f.protocol") + " AS protocol, " + address("f.local_address") +
-           " AS local_address, f.local_port, f.network_namespace, " +
+    return "CREATE VIEW failed_bind AS SELECT f.id, " + iso_time(wall_time("f.at_us")) +
+           " AS at, " + words<Protocol>("f.protocol") + " AS protocol, " +
+           address("f.local_address") + " AS local_address, f.local_port, f.network_namespace, " +
            namespace_name("f", "f.at_us") + "f.uid, p.pid, " + process +
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', f.key_value) END AS cookie, "
            "b.uuid AS boot FROM bind_failure AS f JOIN boot AS b ON b.id = f.boot "

@@ -1,9 +1,7 @@
 // Private to the store: the tables. Rules for whoever changes them:
 //
-//  * Times are int64 microseconds: CLOCK_BOOTTIME plus boot.base_offset_us. So they are wall-clock
-//  times
-//    as of the first start of portd in that boot, and within a boot strictly ordered with exact
-//    durations, whatever was done to the clock meanwhile.
+//  * Times are int64 microseconds of row time (store/boot.hpp): CLOCK_BOOTTIME plus
+//    boot.base_offset_us. The table wall_clock turns them into wall time.
 //  * Enumerations are stored as the numbers of proto/vocabulary.hpp. Their values are append-only:
 //  a new
 //    word gets the next number, and no number changes its meaning.

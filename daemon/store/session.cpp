@@ -1,10 +1,14 @@
 #include "store/session.hpp"
 
 #include "store/bind_failure_rows.hpp"
+#include "store/clock_table.hpp"
 #include "store/fault.hpp"
+#include "store/lease_state.hpp"
 #include "store/rotation.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -16,14 +20,14 @@ constexpr int pages_between_checkpoints = 8192;
 
 } // namespace
 
-Session::Session(OpenedStore opened)
+Session::Session(OpenedStore opened, std::int64_t waiting_leases)
     : opened_(std::move(opened)),
-      interning_(*opened_.database, opened_.boot, opened_.info.wall_offset_us),
+      interning_(*opened_.database, opened_.boot, opened_.info.base_offset_us),
       lease_writer_(*opened_.database, interning_, *opened_.part,
-                    {opened_.boot, opened_.info.wall_offset_us},
-                    {opened_.leases, opened_.last_serial}),
+                    {opened_.boot, opened_.info.base_offset_us},
+                    {opened_.leases, opened_.last_serial}, waiting_leases),
       rows_(*opened_.database, *opened_.part),
-      select_open_(*opened_.database, "SELECT id FROM lease WHERE span = 2"),
+      select_open_(*opened_.database, "SELECT id FROM lease AS l WHERE " + is_long(Span::open)),
       put_coverage_(*opened_.database,
                     "INSERT INTO coverage(boot, source, since_us, until_us) VALUES(?1, ?2, ?3, ?4) "
                     "ON CONFLICT(boot, source, since_us) DO UPDATE SET "
@@ -49,7 +53,7 @@ Session::Session(OpenedStore opened)
       page_bytes_(opened_.database->integer("PRAGMA page_size")),
       next_bind_failure_(opened_.last_bind_failure + 1),
       checkpoint_at_pages_(pages_between_checkpoints),
-      now_us_(opened_.watched_until_us.value_or(opened_.info.wall_offset_us)) {}
+      now_us_(opened_.watched_until_us.value_or(opened_.info.base_offset_us)) {}
 
 std::vector<model::Lease> Session::open_leases() {
     std::vector<std::int64_t> serials;
@@ -97,12 +101,15 @@ PartFile Session::make_next() {
                            .shift_us = part.shift_us});
 }
 
-void Session::commit(const Batch &batch) {
+std::optional<ClockSetting> Session::commit(const Batch &batch) {
     const LeaseWriter::Counts before = lease_writer_.counts();
     const std::int64_t bind_failure_before = next_bind_failure_;
     const std::int64_t now_before_us = now_us_;
     try {
-        write(batch);
+        const auto set = write(batch);
+        if (set)
+            opened_.walls.add(*set);
+        return set;
     } catch (...) {
         // Rolled back: rows that were remembered may not exist.
         next_bind_failure_ = bind_failure_before;
@@ -137,7 +144,7 @@ void Session::checkpoint_and_close_files() {
     opened_.database->on_close(Database::OnClose::checkpoint);
 }
 
-void Session::write(const Batch &batch) {
+std::optional<ClockSetting> Session::write(const Batch &batch) {
     Transaction transaction(*opened_.database, Transaction::Kind::write);
     lease_writer_.write(batch.leases);
     if (batch.watched)
@@ -150,7 +157,9 @@ void Session::write(const Batch &batch) {
         write_namespace(name);
     if (batch.ring_mark)
         write_ring_mark(*batch.ring_mark);
+    const auto set = batch.clock ? write_clock(*batch.clock) : std::nullopt;
     transaction.commit();
+    return set;
 }
 
 // What was before this part stands in the one before.
@@ -185,7 +194,7 @@ void Session::write_bind_failure(const model::BindFailure &failure) {
         process = interning_.process(failure.process);
     Execution insert(insert_bind_failure_);
     bind_bind_failure(insert, failure, next_bind_failure_, opened_.boot,
-                      opened_.info.wall_offset_us, process);
+                      opened_.info.base_offset_us, process);
     insert.run();
     next_bind_failure_ += opened_.database->changed_rows();
 }
@@ -217,6 +226,24 @@ void Session::write_ring_mark(const model::RingMark &mark) {
         .bind(static_cast<std::int64_t>(mark.position))
         .bind(static_cast<std::int64_t>(mark.frame))
         .run();
+}
+
+// The clock was set some time before it was read.
+std::optional<ClockSetting> Session::write_clock(const ClockReading &reading) {
+    const ClockSetting setting{row_us(reading.at),
+                               reading.wall_offset_us - opened_.info.base_offset_us};
+    if (!opened_.walls.is_set_by(setting))
+        return std::nullopt;
+    write_setting(*opened_.database, setting);
+    return setting;
+}
+
+std::string Session::describe(const ClockSetting &set) {
+    const WallTimes &walls = opened_.walls;
+    const std::int64_t step_us = set.ahead_us - walls.ahead_us(set.since_us - 1);
+    const auto ms = std::chrono::milliseconds(std::abs(step_us) / 1000);
+    return std::string("the clock was set ") + (step_us < 0 ? "back" : "forward") + " by " +
+           std::to_string(ms.count()) + " ms; history goes on by CLOCK_BOOTTIME";
 }
 
 } // namespace portd::store

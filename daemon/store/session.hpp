@@ -13,15 +13,18 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace portd::store {
 
 class Session {
   public:
-    explicit Session(OpenedStore opened);
+    Session(OpenedStore opened, std::int64_t waiting_leases);
 
     const OpenedStore &opened() const { return opened_; }
+    std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.base_offset_us; }
+    std::int64_t wall_us(model::Instant at) const { return opened_.walls.wall_us(row_us(at)); }
     std::int64_t bytes() { return opened_.database->integer("PRAGMA page_count") * page_bytes_; }
     // Makes the next part and gives this one up.
     PartFile make_next();
@@ -32,7 +35,9 @@ class Session {
     std::vector<model::Lease> open_leases();
     std::vector<model::Lease> leases(std::span<const std::int64_t> serials);
     std::optional<model::RingMark> ring_mark();
-    void commit(const Batch &batch);
+    // What the batch says of the clock, if it was set.
+    std::optional<ClockSetting> commit(const Batch &batch);
+    std::string describe(const ClockSetting &set);
     // Once the log has grown enough; then again when it has grown as much again.
     void checkpoint_if_due();
     // What can be brought into the file before another part is begun.
@@ -41,13 +46,13 @@ class Session {
     void checkpoint_and_close_files();
 
   private:
-    void write(const Batch &batch);
+    std::optional<ClockSetting> write(const Batch &batch);
     void write_watched(const Watched &watched);
     void write_gap(const proto::Gap &gap);
     void write_bind_failure(const model::BindFailure &failure);
     void write_namespace(const NamespaceName &name);
     void write_ring_mark(const model::RingMark &mark);
-    std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.wall_offset_us; }
+    std::optional<ClockSetting> write_clock(const ClockReading &reading);
 
     OpenedStore opened_;
     Interning interning_;

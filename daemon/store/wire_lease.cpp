@@ -25,18 +25,27 @@ char letter(model::SocketKey::Kind kind) {
     return '?';
 }
 
-std::optional<std::int64_t> wall(const std::optional<model::Instant> &at, std::int64_t base) {
-    return at ? std::optional(to_us(*at) + base) : std::nullopt;
+std::int64_t wall(model::Instant at, const Times &times) {
+    return times.walls.wall_us(to_us(at) + times.boot.base_offset_us);
 }
 
-proto::Moment moment(const model::When &when, std::int64_t base) {
+// Both bounds by one setting of the clock: so neither their order nor their distance is lost.
+proto::Moment moment(const model::When &when, const Times &times) {
     proto::Moment wire;
     wire.provenance = when.provenance;
-    if (when.provenance == Provenance::observed && when.earliest && when.earliest == when.latest) {
-        wire.usec = wall(when.earliest, base);
+    const auto anchor = when.latest ? when.latest : when.earliest;
+    if (!anchor)
+        return wire;
+    const std::int64_t offset_us = wall(*anchor, times) - to_us(*anchor);
+    const auto bound = [offset_us](const std::optional<model::Instant> &at) {
+        return at ? std::optional(to_us(*at) + offset_us) : std::nullopt;
+    };
+    wire.boot_usec = to_us(*anchor);
+    if (when.provenance == Provenance::observed && when.earliest == when.latest) {
+        wire.usec = bound(anchor);
     } else {
-        wire.earliest_usec = wall(when.earliest, base);
-        wire.latest_usec = wall(when.latest, base);
+        wire.earliest_usec = bound(when.earliest);
+        wire.latest_usec = bound(when.latest);
     }
     return wire;
 }
@@ -48,14 +57,14 @@ std::optional<std::int64_t> byte_count(const std::optional<std::uint64_t> &bytes
     return static_cast<std::int64_t>(*bytes);
 }
 
-proto::Process process(const model::Process &from, Provenance provenance, std::int64_t base,
+proto::Process process(const model::Process &from, Provenance provenance, const Times &times,
                        const UserName &user_name) {
     proto::Process wire;
     wire.provenance = provenance;
     if (provenance == Provenance::unknown)
         return wire;
     wire.pid = from.key.pid;
-    wire.start_usec = to_us(from.key.started_at) + base;
+    wire.start_usec = wall(from.key.started_at, times);
     wire.executable = from.executable;
     if (!from.command.empty())
         wire.command = from.command;
@@ -75,10 +84,10 @@ proto::Process process(const model::Process &from, Provenance provenance, std::i
 }
 
 proto::Process attributed(const model::Lease &lease, const model::Attribution &who,
-                          std::int64_t base, const UserName &user_name) {
+                          const Times &times, const UserName &user_name) {
     if (!who.holder)
         return {};
-    return process(*lease.holders.at(*who.holder).process, who.provenance, base, user_name);
+    return process(*lease.holders.at(*who.holder).process, who.provenance, times, user_name);
 }
 
 } // namespace
@@ -93,11 +102,10 @@ std::string wire_id(const model::LeaseId &id, const std::string &boot_id) {
            hexadecimal(static_cast<std::uint64_t>(to_us(id.first_observed)));
 }
 
-proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const UserName &user_name) {
-    const std::int64_t base = boot.wall_offset_us;
+proto::Lease to_wire(const model::Lease &lease, const Times &times, const UserName &user_name) {
     proto::Lease wire;
-    wire.id = wire_id(lease.id, boot.boot_id);
-    wire.boot_id = boot.boot_id;
+    wire.id = wire_id(lease.id, times.boot.boot_id);
+    wire.boot_id = times.boot.boot_id;
     if (lease.id.socket.kind == model::SocketKey::Kind::cookie)
         wire.cookie = std::to_string(lease.id.socket.value);
     wire.protocol = lease.protocol;
@@ -113,29 +121,30 @@ proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const User
     wire.port_choice = lease.port_choice;
     wire.phase = lease.phase;
     wire.outcome = lease.outcome;
-    wire.opened = moment(lease.opened, base);
+    wire.opened = moment(lease.opened, times);
     if (lease.closed)
-        wire.closed = moment(*lease.closed, base);
+        wire.closed = moment(*lease.closed, times);
     if (lease.freed)
-        wire.freed = moment(*lease.freed, base);
+        wire.freed = moment(*lease.freed, times);
     if (lease.uid) {
         wire.uid = *lease.uid;
         wire.user = user_name(*lease.uid);
     }
-    wire.opener = attributed(lease, lease.opener, base, user_name);
-    wire.last_holder = attributed(lease, lease.last_holder, base, user_name);
+    wire.opener = attributed(lease, lease.opener, times, user_name);
+    wire.last_holder = attributed(lease, lease.last_holder, times, user_name);
     for (const model::Holder &holder : lease.holders)
-        wire.holders.push_back(process(*holder.process, Provenance::observed, base, user_name));
+        wire.holders.push_back(process(*holder.process, Provenance::observed, times, user_name));
     wire.bytes_sent = byte_count(lease.bytes_sent);
     wire.bytes_received = byte_count(lease.bytes_received);
     return wire;
 }
 
-proto::BindFailure to_wire(const model::BindFailure &failure, const BootInfo &boot,
+proto::BindFailure to_wire(const model::BindFailure &failure, const Times &times,
                            const UserName &user_name) {
     proto::BindFailure wire;
-    wire.boot_id = boot.boot_id;
-    wire.at_usec = to_us(failure.at) + boot.wall_offset_us;
+    wire.boot_id = times.boot.boot_id;
+    wire.at_usec = wall(failure.at, times);
+    wire.boot_usec = to_us(failure.at);
     wire.protocol = failure.protocol;
     wire.family = failure.local.address.family;
     wire.local_address = failure.local.address.to_string();
@@ -146,8 +155,7 @@ proto::BindFailure to_wire(const model::BindFailure &failure, const BootInfo &bo
         wire.user = user_name(*failure.uid);
     }
     if (failure.process)
-        wire.process =
-            process(*failure.process, Provenance::observed, boot.wall_offset_us, user_name);
+        wire.process = process(*failure.process, Provenance::observed, times, user_name);
     return wire;
 }
 

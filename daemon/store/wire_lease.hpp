@@ -1,11 +1,12 @@
-// Leases and bind failures as they travel: the model's times on CLOCK_BOOTTIME become wall-clock
-// microseconds.
+// Leases and bind failures as they travel: the model's times on CLOCK_BOOTTIME become what the wall
+// clock showed then.
 #pragma once
 
 #include "model/bind_failure.hpp"
 #include "model/lease.hpp"
 #include "proto/messages.hpp"
 #include "store/boot.hpp"
+#include "store/wall_times.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -20,9 +21,15 @@ using UserName = std::function<std::optional<std::string>(std::uint32_t uid)>;
 // the boot id is unique over all hosts, the rest within the boot.
 std::string wire_id(const model::LeaseId &id, const std::string &boot_id);
 
-proto::Lease to_wire(const model::Lease &lease, const BootInfo &boot, const UserName &user_name);
+// The times of a boot.
+struct Times {
+    const StoredBoot &boot;
+    const WallTimes &walls;
+};
+
+proto::Lease to_wire(const model::Lease &lease, const Times &times, const UserName &user_name);
 // Without what follows from the leases of that instant.
-proto::BindFailure to_wire(const model::BindFailure &failure, const BootInfo &boot,
+proto::BindFailure to_wire(const model::BindFailure &failure, const Times &times,
                            const UserName &user_name);
 
 } // namespace portd::store

@@ -28,7 +28,7 @@ bool passes_by_itself(const std::system_error &fault) {
 // Declaration order is lifetime: the lock outlives the files.
 struct Writer::State {
     StateDirectory directory;
-    const Limits limits;
+    Limits limits;
     CurrentPart current;
     Retention retention;
     std::vector<Notice> notices;
@@ -54,7 +54,7 @@ struct Writer::State {
 Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept)
     : directory(path, boot.boot_id),
       limits(kept),
-      current(directory, boot),
+      current(directory, boot, kept.waiting_leases),
       retention(directory.path()) {
     open_first();
     if (!current.is_open())
@@ -62,7 +62,7 @@ Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, co
     const OpenedStore &opened = current.session().opened();
     if (opened.watched_until_us)
         watched_until =
-            model::instant_from_us(*opened.watched_until_us - opened.info.wall_offset_us);
+            model::instant_from_us(*opened.watched_until_us - opened.info.base_offset_us);
     watched_until_any_boot_us = opened.watched_until_any_boot_us;
 }
 
@@ -162,12 +162,16 @@ const std::shared_ptr<Suspects> &Writer::suspects() const {
     return state_->suspects;
 }
 
-const BootInfo &Writer::boot() const {
+const StoredBoot &Writer::boot() const {
     return state_->current.boot();
 }
 
+std::int64_t Writer::row_us(model::Instant at) const {
+    return state_->current.row_us(at);
+}
+
 std::int64_t Writer::wall_us(model::Instant at) const {
-    return to_us(at) + boot().wall_offset_us;
+    return state_->current.wall_us(at);
 }
 
 std::int64_t Writer::next_serial() const {
@@ -190,16 +194,20 @@ std::optional<model::Instant> Writer::watched_until() const {
     return state_->watched_until;
 }
 
-std::optional<std::int64_t> Writer::watched_until_wall_us() const {
+std::optional<std::int64_t> Writer::watched_until_row_us() const {
     return state_->watched_until_any_boot_us;
 }
 
 void Writer::commit(const Batch &batch) {
     if (batch.leases.empty() && !batch.watched && batch.gaps.empty() &&
-        batch.bind_failures.empty() && batch.namespaces.empty() && !batch.ring_mark)
+        batch.bind_failures.empty() && batch.namespaces.empty() && !batch.ring_mark && !batch.clock)
         return;
     state_->current.commit(batch);
     state_->keep_house();
+}
+
+void Writer::set_limits(const Limits &limits) {
+    state_->limits = limits;
 }
 
 std::int64_t Writer::stored_leases() const {

@@ -55,11 +55,10 @@ class Writer {
     // Why it is not open.
     std::string why_closed() const;
 
-    // With the offset of the first start in this boot, which may not be the one the constructor was
-    // given.
-    const BootInfo &boot() const;
-    // An instant of this boot in the time of the rows. All wall-clock times that meet stored ones
-    // ("now" above all) must be made so: the clock may have been set since.
+    const StoredBoot &boot() const;
+    // An instant of this boot in row time, and as the wall clock showed it, as far as that is
+    // stored.
+    std::int64_t row_us(model::Instant at) const;
     std::int64_t wall_us(model::Instant at) const;
 
     // One more than the largest serial that was committed.
@@ -73,9 +72,9 @@ class Writer {
     // Of the last batch of this boot that had one.
     std::optional<model::RingMark> ring_mark() const;
     // Until when an earlier run watched, as found when the store was opened: in this boot, and in
-    // any (wall-clock; never after the start of this boot unless it was in this boot).
+    // any (row time).
     std::optional<model::Instant> watched_until() const;
-    std::optional<std::int64_t> watched_until_wall_us() const;
+    std::optional<std::int64_t> watched_until_row_us() const;
 
     // One transaction. After a fault the owner has to take it that nothing of the batch is stored;
     // it may be tried again, though all of it be stored, after recover().
@@ -83,6 +82,8 @@ class Writer {
 
     // Where readers tell of parts that they cannot make sense of.
     const std::shared_ptr<Suspects> &suspects() const;
+    // From the next commit on.
+    void set_limits(const Limits &limits);
 
     std::int64_t stored_leases() const;
     std::int64_t stored_bytes() const; // of all files

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/instant.hpp"
+#include "system/fd.hpp"
 
 #include <string>
 
@@ -13,6 +14,12 @@ class SystemClock : public model::Clock {
     model::Instant now() const override;
     std::int64_t wall_offset_us() const override;
 };
+
+// Becomes ready to read when the wall clock is set, but not when it is slewed (timerfd_create(2),
+// TFD_TIMER_CANCEL_ON_SET).
+Fd watch_clock();
+// Makes it ready for the next time.
+void forget_setting(int clock_watch);
 
 // CPU time of this process, user and system, in microseconds.
 std::int64_t cpu_time_us();

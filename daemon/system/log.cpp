@@ -1,49 +1,66 @@
 #include "system/log.hpp"
 
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include "system/message.hpp"
 
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 #include <string>
+#include <string_view>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
+#include <sys/uio.h>
+#include <syslog.h>
 #include <unistd.h>
+#include <vector>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 
 namespace portd::system {
 namespace {
 
-const char *priority_prefix(spdlog::level::level_enum level) {
+int priority_of(spdlog::level::level_enum level) {
     switch (level) {
     case spdlog::level::critical:
-        return SD_CRIT;
+        return LOG_CRIT;
     case spdlog::level::err:
-        return SD_ERR;
+        return LOG_ERR;
     case spdlog::level::warn:
-        return SD_WARNING;
+        return LOG_WARNING;
     case spdlog::level::info:
-        return SD_INFO;
+        return LOG_INFO;
     case spdlog::level::trace:
     case spdlog::level::debug:
     case spdlog::level::off:
     case spdlog::level::n_levels:
         break;
     }
-    return SD_DEBUG;
+    return LOG_DEBUG;
 }
 
-class PriorityFlag : public spdlog::custom_flag_formatter {
-  public:
-    void format(const spdlog::details::log_msg &message, const std::tm &,
-                spdlog::memory_buf_t &out) override {
-        const std::string_view prefix = priority_prefix(message.level);
-        out.append(prefix.data(), prefix.data() + prefix.size());
+void send_to_journal(spdlog::level::level_enum level, std::string_view text,
+                     std::vector<std::string> fields) {
+    fields.push_back("MESSAGE=" + std::string(text));
+    fields.push_back("PRIORITY=" + std::to_string(priority_of(level)));
+    fields.push_back("SYSLOG_IDENTIFIER=portd");
+    std::vector<iovec> parts;
+    parts.reserve(fields.size());
+    for (auto &field : fields)
+        parts.push_back({field.data(), field.size()});
+    sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+}
+
+class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
+    void sink_it_(const spdlog::details::log_msg &message) override {
+        send_to_journal(message.level, {message.payload.data(), message.payload.size()}, {});
     }
-    std::unique_ptr<custom_flag_formatter> clone() const override {
-        return std::make_unique<PriorityFlag>();
-    }
+    void flush_() override {}
 };
+
+bool logs_to_journal = false; // since start_logging()
 
 // JOURNAL_STREAM holds device and inode of the stream; a redirected standard error does not match.
 bool stderr_is_journal() {
@@ -57,17 +74,28 @@ bool stderr_is_journal() {
 } // namespace
 
 void start_logging() {
-    auto logger = std::make_shared<spdlog::logger>(
-        "portd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    if (stderr_is_journal()) {
-        auto formatter = std::make_unique<spdlog::pattern_formatter>();
-        formatter->add_flag<PriorityFlag>('*').set_pattern("%*%v");
-        logger->set_formatter(std::move(formatter));
-    } else {
-        logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");
-    }
+    logs_to_journal = stderr_is_journal();
+    spdlog::sink_ptr sink;
+    if (logs_to_journal)
+        sink = std::make_shared<JournalSink>();
+    else
+        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    auto logger = std::make_shared<spdlog::logger>("portd", std::move(sink));
+    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
+}
+
+void report(Message message, const std::string &text, const std::vector<MessageField> &fields) {
+    const MessageKind kind = kind_of(message);
+    if (!logs_to_journal) {
+        spdlog::log(kind.level, "{}", text);
+        return;
+    }
+    std::vector<std::string> lines{std::string("MESSAGE_ID=") + kind.id};
+    for (const auto &[name, value] : fields)
+        lines.push_back(std::string(name) + "=" + value);
+    send_to_journal(kind.level, text, std::move(lines));
 }
 
 } // namespace portd::system

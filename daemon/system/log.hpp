@@ -1,10 +1,10 @@
-// Logging to standard error: with times for people, with priority prefixes for journald.
+// The log: on standard error with times for people, or in the journal with priorities and fields.
 #pragma once
 
 namespace portd::system {
 
 // Sets up spdlog's default logger. Where standard error is the journal's stream (JOURNAL_STREAM,
-// systemd.exec(5)), each line carries a sd-daemon(3) priority prefix and no time of its own.
+// systemd.exec(5)), everything goes to the journal by its own protocol (sd_journal_print(3)).
 void start_logging();
 
 } // namespace portd::system

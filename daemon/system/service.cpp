@@ -1,6 +1,9 @@
 #include "system/service.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <systemd/sd-daemon.h>
 
 namespace portd::system {
@@ -9,8 +12,27 @@ void notify_ready(const std::string &status) {
     sd_notify(0, ("READY=1\nSTATUS=" + status).c_str());
 }
 
+// systemd from version 253 on wants to know when, and counts from there.
+void notify_reloading() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const std::int64_t now_us = std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+    sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now_us)).c_str());
+}
+
 void notify_stopping() {
     sd_notify(0, "STOPPING=1");
+}
+
+void notify_watchdog() {
+    sd_notify(0, "WATCHDOG=1");
+}
+
+std::optional<std::chrono::microseconds> watchdog_period() {
+    std::uint64_t period_us = 0;
+    if (sd_watchdog_enabled(0, &period_us) <= 0)
+        return std::nullopt;
+    return std::chrono::microseconds(period_us);
 }
 
 std::vector<NamedDescriptor> received_descriptors() {
@@ -23,6 +45,15 @@ std::vector<NamedDescriptor> received_descriptors() {
     }
     std::free(static_cast<void *>(names));
     return descriptors;
+}
+
+Fd take_descriptor(std::vector<NamedDescriptor> &descriptors, const std::string &name) {
+    const auto found = std::ranges::find(descriptors, name, &NamedDescriptor::name);
+    if (found == descriptors.end())
+        return {};
+    Fd taken = std::move(found->fd);
+    descriptors.erase(found);
+    return taken;
 }
 
 // FDPOLL=0: those of BPF objects cannot be watched for a hangup, which would drop them.

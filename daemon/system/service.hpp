@@ -4,13 +4,22 @@
 
 #include "system/fd.hpp"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace portd::system {
 
 void notify_ready(const std::string &status);
+// Between this and the next notify_ready() settings are read again.
+void notify_reloading();
 void notify_stopping();
+
+// That this process still does its work, which the service manager wants to hear within each
+// watchdog_period() (WatchdogSec= of systemd.service(5)). Nothing: it does not want to.
+void notify_watchdog();
+std::optional<std::chrono::microseconds> watchdog_period();
 
 struct NamedDescriptor {
     std::string name;
@@ -19,6 +28,8 @@ struct NamedDescriptor {
 
 // Those that the service manager handed to this process, sd_listen_fds(3). Once only.
 std::vector<NamedDescriptor> received_descriptors();
+// Takes one out of them: the first of that name, or nothing.
+Fd take_descriptor(std::vector<NamedDescriptor> &descriptors, const std::string &name);
 
 // Puts the descriptors under one name into the service manager's descriptor store. They stay there
 // when this process ends, until the service is stopped (FileDescriptorStoreMax= of

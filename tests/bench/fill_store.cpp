@@ -232,7 +232,7 @@ int main(int argc, char **argv) {
         const long in_tick = std::min(rate / 5, count - made);
         for (long i = 0; i < in_tick; ++i) {
             const Instant at = now + i * std::chrono::duration_cast<Duration>(tick) / in_tick;
-            serial = std::max(serial + 1, writer.wall_us(at));
+            serial = std::max(serial + 1, writer.row_us(at));
             model::Lease lease = machine.lease(at, serial);
             const Instant over = at + machine.lifetime();
             if (over < until) {

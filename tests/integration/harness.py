@@ -15,6 +15,8 @@ import tempfile
 import time
 import unittest
 
+import unit_process
+
 BIN = pathlib.Path(os.environ.get("PORTD_BIN", pathlib.Path(__file__).resolve().parents[2]
                                   / "build/release/bin"))
 NOBODY = 65534
@@ -62,19 +64,26 @@ class Daemon:
         self.options = ["--config", "/dev/null", "--state-dir", self.state, "--socket", self.socket,
                         "--interval", interval, *options]
         self.user = user
+        self.environment = {}  # of the daemon and its clients, beside what they have
         self.process = None
 
     def start(self, wait=True):
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BIN / "portd", *self.options], stderr=log,
-                                            stdin=subprocess.DEVNULL, user=self.user,
-                                            group=self.user, extra_groups=[] if self.user else None)
+        self.process = self._spawn([BIN / "portd", *self.options])
         if wait:
             wait_until(lambda: self.process.poll() is not None or self.answers(),
                        30, "portd's first answer")
             if self.process.poll() is not None:
                 raise AssertionError(f"portd ended with {self.process.returncode}:\n{self.log()}")
         return self
+
+    def _spawn(self, command):
+        if unit_process.UNIT_FILE and self.user is None:
+            os.chmod(self.folder, 0o777)
+            return unit_process.UnitProcess(command, self.log_path, self.folder)
+        with open(self.log_path, "ab") as log:
+            return subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL, user=self.user,
+                                    env={**os.environ, **self.environment}, group=self.user,
+                                    extra_groups=[] if self.user else None)
 
     def answers(self):
         with socket.socket(socket.AF_UNIX) as probe:
@@ -114,7 +123,7 @@ class Daemon:
         """Runs portd-ctl; the result has returncode, stdout and stderr."""
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC",
                        **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")},
-                       **(env or {})}
+                       **self.environment, **(env or {})}
         return subprocess.run([BIN / "portd-ctl", "--socket", self.socket, *map(str, arguments)],
                               capture_output=True, text=True, timeout=timeout, env=environment,
                               stdin=subprocess.DEVNULL, user=user, group=user,

@@ -81,16 +81,16 @@ def is_right(comparison):
 
 
 class Load:
-    """Plays LOAD until it is stopped; the truths of what was played."""
+    """Plays lines like those of LOAD until it is stopped; the truths of what was played."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, lines):
         self._folder = pathlib.Path(folder)
         self._folder.mkdir(exist_ok=True)
         self._is_over = threading.Event()
         self._truths = []
         self._faults = []
         self._threads = [threading.Thread(target=self._play, args=one, daemon=True)
-                         for one in LOAD]
+                         for one in lines]
 
     def __enter__(self):
         for thread in self._threads:
@@ -229,11 +229,11 @@ def check_account(portd, since_us, figures):
         figures.examples.append(f"gaps: {gaps}")
 
 
-def play_round(portd, disturb, figures, seconds=20):
+def play_round(portd, disturb, figures, seconds=20, lines=LOAD):
     """Runs disturb(portd, figures) under load, and compares for so long. The daemon runs before and
     after."""
     since_us = now_us()
-    with Load(portd.folder / "load") as load:
+    with Load(portd.folder / "load", lines) as load:
         disturb(portd, figures)
     compare(portd, load.truths(), since_us - SLACK_US, figures, seconds)
     check_account(portd, since_us, figures)

@@ -117,14 +117,20 @@ class Supervised(Daemon):
     def spawn(self):
         self._hear_all()
         self.is_ready.clear()
-        # The store hands them out in no order that could be relied on.
-        kept = list(reversed(self.kept))
-        environment = {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"),
-                       "LISTEN_FDS": str(len(kept)),
-                       "LISTEN_FDNAMES": ":".join(name for name, _ in kept)}
         with open(self.log_path, "ab") as log:
-            self.process = Child([str(BIN / "portd"), *map(str, self.options)], environment,
-                                 [fd for _, fd in kept], log.fileno())
+            self.process = Child([str(BIN / "portd"), *map(str, self.options)], self.environment(),
+                                 [fd for _, fd in self.passed()], log.fileno())
+
+    def passed(self):
+        """The (name, descriptor) that the next instance gets."""
+        # The store hands them out in no order that could be relied on.
+        return list(reversed(self.kept))
+
+    def environment(self):
+        passed = self.passed()
+        return {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"),
+                "LISTEN_FDS": str(len(passed)),
+                "LISTEN_FDNAMES": ":".join(name for name, _ in passed)}
 
     def start(self, wait=True):
         self.spawn()

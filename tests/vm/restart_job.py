@@ -12,6 +12,13 @@ import time
 from harness import BIN, Daemon, wait_until
 from kills import Figures, play_round
 
+# Emulated processors are some thirty times slower: each kind of traffic now and then.
+LINES = (
+    ("churn", ("--count", "5"), 1),
+    ("programs", ("--count", "2", "--parents", "1"), 3),
+    ("udp-churn", ("--count", "5"), 1),
+    ("binds", (), 5),
+)
 UNIT = "portd-restart.service"
 SECTIONS = """[Unit]
 StartLimitIntervalSec=0
@@ -57,7 +64,7 @@ def kill_and_restart(kills, restarts):
         acts = [("kill", "--signal=KILL")] * kills + [("restart",)] * restarts
         random.shuffle(acts)
         for act in acts:
-            time.sleep(random.uniform(0, 3))
+            time.sleep(random.uniform(0, 1))
             figures.kills += 1
             figures.during_start += not portd.is_ready()
             systemctl(*act, UNIT)
@@ -69,7 +76,8 @@ def main():
     kills, restarts = map(int, sys.argv[1:])
     figures = Figures()
     with Unit("--capture", "ebpf", "--ring-size", "16M", interval="1s") as portd:
-        play_round(portd, kill_and_restart(kills, restarts), figures, seconds=240)
+        play_round(portd, kill_and_restart(kills, restarts), figures, seconds=120,
+                   lines=LINES)
         stored = systemctl("show", "-P", "NFileDescriptorStore", UNIT)
         print(f"{kills} systemctl kill -s KILL, {restarts} systemctl restart, {stored} descriptors "
               f"kept: {figures}")

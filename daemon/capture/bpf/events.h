@@ -3,7 +3,7 @@
  * Included by the BPF program (C) and by what decodes and loads it (C++), and by nothing else. Native
  * byte order except for addresses (network order). Every record begins with a portd_header, is `length`
  * bytes long and aligned to 8.
- */
+ * SPDX-License-Identifier: MIT OR GPL-2.0-only */
 #ifndef PORTD_EVENTS_H
 #define PORTD_EVENTS_H
 

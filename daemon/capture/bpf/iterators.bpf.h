@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* What is there already: every socket of the reader's network namespace by the tables, and of all
  * namespaces by the descriptors of processes. One reader at a time, who says what the tables are to show.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The parts of the kernel's own types that the BPF program reads. libbpf finds the places of the members
  * in the BTF of the kernel that runs (CO-RE), so only names and kinds matter here. Where a member was
  * renamed or changed its type, each form has a struct of its own, told apart by what follows "___".

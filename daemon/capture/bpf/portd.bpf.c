@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The kernel side of the eBPF tier.
  *
  * Hooks of the socket layer, so that nothing that opens a socket goes around them (io_uring included),

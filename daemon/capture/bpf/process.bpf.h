@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* What a process is, read by the kernel at the moment of use: its image may be gone before anybody
  * could look into /proc.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The way out: the ring buffer, and the account of what could not be put into it. */
 #ifndef PORTD_RING_BPF_H
 #define PORTD_RING_BPF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* What a socket is.
  *
  * Where a hook gives a pointer whose type the verifier knows (TYPED: iterators, BTF tracepoints), its members

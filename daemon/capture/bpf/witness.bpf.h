@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* The destroy events of sock_diag(7) bear witness to what the hooks tell. The kernel writes one for every
  * socket of the reader's network namespace; this filter of the reader's socket drops those that say nothing
  * new, before they are queued: of ports that are not recorded, and of sockets whose end was told.

@@ -63,6 +63,31 @@ TEST_F(SettingsFile, SetsEveryKey) {
     EXPECT_EQ(settings.arguments, capture::ArgumentPolicy::off);
 }
 
+TEST(Reloading, AppliesWhatCanChangeAndNamesTheRest) {
+    Settings settings;
+    Settings fresh;
+    EXPECT_EQ(apply_while_running(fresh, settings), std::vector<std::string>{});
+    fresh.interval = 250ms;
+    fresh.max_bytes = 64 << 20;
+    fresh.max_age = 2h;
+    EXPECT_EQ(apply_while_running(fresh, settings), std::vector<std::string>{});
+    EXPECT_EQ(settings.interval, 250ms);
+    EXPECT_EQ(settings.max_bytes, 64 << 20);
+    EXPECT_EQ(settings.max_age, 2h);
+
+    fresh.state_dir = "/elsewhere";
+    fresh.socket = "/run/other";
+    fresh.capture = CaptureTier::procfs;
+    fresh.ports = std::get<model::PortPolicy>(model::PortPolicy::parse("53"));
+    fresh.arguments = capture::ArgumentPolicy::off;
+    fresh.ring_bytes = 4096;
+    EXPECT_EQ(apply_while_running(fresh, settings),
+              (std::vector<std::string>{"state_dir", "socket", "capture", "ports", "arguments",
+                                        "ring_size"}));
+    EXPECT_EQ(settings.state_dir, Settings{}.state_dir);
+    EXPECT_EQ(settings.ports, Settings{}.ports);
+}
+
 TEST_F(SettingsFile, TakesNumbersAsTheyWouldBeWritten) {
     const auto file = write("portd.toml", "interval = 2\nports = 8080\n");
     Settings settings;

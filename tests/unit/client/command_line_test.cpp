@@ -79,7 +79,12 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{}, "a verb is missing; see portd-ctl --help"},
         {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
         {{"frobnicate"},
-         "unknown verb 'frobnicate'; there are history, who, list, explain, status"},
+         "unknown verb 'frobnicate'; there are history, who, list, audit, explain, status, "
+         "metrics, verify, doctor"},
+        {{"audit", "--by", "programme"},
+         "--by 'programme': give program, unit, user or peer; did "
+         "you mean 'program'?"},
+        {{"audit", "--shorter-than", "0"}, "--shorter-than '0': give a span above 0"},
         {{"who", "0"}, "PORT '0' is not a port; give a number from 1 to 65535"},
         {{"who", "65536"}, "PORT '65536' is not a port"},
         {{"who", "abc"}, "PORT 'abc' is not a port"},
@@ -120,6 +125,34 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{"history", "--within", "2s"}, "--within says how far around --at to look"},
         {{"history", "--at", "now", "--within", "x"}, "--within: cannot read 'x'"},
         {{"history", "--at", "now", "--within", "100y"}, "reaches back before 1970"},
+        {{"history", "--exe", ""}, "--exe '': give the path of a program, or the last part of it"},
+        {{"history", "--comm", ""}, "--comm '': give the command name of a process"},
+        {{"list", "--unit", ""}, "--unit '': give the name of a systemd unit"},
+        {{"list", "--container", ""}, "--container '': give the id of a container"},
+        {{"list", "--user", ""}, "--user '' is not a user of this machine"},
+        {{"list", "--user", "no-such-user"}, "give the name of one, or a uid"},
+        {{"list", "--user", "4294967295"}, "--user '4294967295': uids end at 4294967294"},
+        {{"list", "--netns", ""}, "--netns '': give the inode number or the name"},
+        {{"list", "--netns", "0"}, "--netns '0': give a whole number from 1 up"},
+        {{"list", "--netns", "4294967296"}, "--netns 4294967296 is no inode number"},
+        {{"list", "--peer", ""}, "--peer '' is not ADDR[:PORT]; give one such as"},
+        {{"list", "--peer", "example.org"}, "--peer 'example.org' is not ADDR[:PORT]"},
+        {{"list", "--peer", "192.0.2.1:0"}, "--peer '192.0.2.1:0': '0' is not a port"},
+        {{"list", "--peer", "192.0.2.1:"}, "--peer '192.0.2.1:': '' is not a port"},
+        {{"list", "--peer", "[::1"}, "--peer '[::1' is not ADDR[:PORT]"},
+        {{"list", "--peer", "[::1]443"}, "--peer '[::1]443' is not ADDR[:PORT]"},
+        {{"list", "--peer", "[]:443"}, "--peer '[]:443' is not ADDR[:PORT]"},
+        {{"list", "--local", "192.0.2.0/33"}, "--local '192.0.2.0/33' is not an address"},
+        {{"list", "--local", "192.0.2.0/"}, "--local '192.0.2.0/' is not an address"},
+        {{"list", "--local", "[::1]"}, "--local '[::1]' is not an address; give one such as"},
+        {{"list", "--role", "server"},
+         "--role 'server': give client, listener, accepted or datagram"},
+        {{"list", "--outcome", "refusd"}, "abandoned; did you mean 'refused'?"},
+        {{"list", "--shorter-than", "0"}, "--shorter-than '0': give a span above 0"},
+        {{"list", "--shorter-than", "x"}, "--shorter-than: cannot read 'x'"},
+        {{"list", "--longer-than", "-1s"}, "--longer-than: cannot read '-1s'"},
+        {{"list", "--cursor", "x"}, "unknown option '--cursor' here; 'history' has it"},
+        {{"history", "--cursor", ""}, "--cursor '': give what --show-cursor printed"},
         {{"status", "--timeout", "0"}, "--timeout '0': give a span above 0"},
         {{"status", "--timeout", "x"}, "--timeout: cannot read 'x'"},
         {{"status", "--socket", ""}, "--socket '': give a path"},
@@ -149,6 +182,98 @@ TEST_F(CommandLine, HelpAndVersion) {
     const Outcome version = run({"--version"});
     EXPECT_EQ(version.status, 0);
     EXPECT_THAT(version.out, StartsWith("portd-ctl "));
+}
+
+// ---- Filters
+
+TEST_F(CommandLine, FiltersAreAskedForByTheirNamesOnTheWire) {
+    const struct {
+        std::vector<std::string> typed;
+        json asked;
+    } cases[] = {
+        {{"--exe", "/usr/bin/curl"}, {{"executable", "/usr/bin/curl"}}},
+        {{"--comm", "curl"}, {{"command", "curl"}}},
+        {{"--user", "65533"}, {{"uid", 65533}}},
+        {{"--user", "root"}, {{"uid", 0}}},
+        {{"--unit", "cron.service"}, {{"unit", "cron.service"}}},
+        {{"--unit", "cron"}, {{"unit", "cron.service"}}},
+        {{"--unit", "session-1.scope"}, {{"unit", "session-1.scope"}}},
+        {{"--container", "0123"}, {{"container", "0123"}}},
+        {{"--netns", "4026531840"}, {{"networkNamespace", 4026531840}}},
+        {{"--netns", "blue"}, {{"networkNamespaceName", "blue"}}},
+        {{"--peer", "192.0.2.1"}, {{"peerAddress", "192.0.2.1"}}},
+        {{"--peer", "192.0.2.1:443"}, {{"peerAddress", "192.0.2.1"}, {"peerPort", 443}}},
+        {{"--peer", "192.0.2.0/24:443"}, {{"peerAddress", "192.0.2.0/24"}, {"peerPort", 443}}},
+        {{"--peer", ":443"}, {{"peerPort", 443}}},
+        {{"--peer", "2001:db8::1"}, {{"peerAddress", "2001:db8::1"}}},
+        {{"--peer", "[2001:db8::1]:443"}, {{"peerAddress", "2001:db8::1"}, {"peerPort", 443}}},
+        {{"--peer", "[2001:db8::/32]"}, {{"peerAddress", "2001:db8::/32"}}},
+        {{"--local", "::1"}, {{"localAddress", "::1"}}},
+        {{"--role", "accepted"}, {{"role", "accepted"}}},
+        {{"--outcome", "timedOut"}, {{"outcome", "timedOut"}}},
+        {{"--shorter-than", "10ms"}, {{"shorterThanUsec", 10'000}}},
+        {{"--longer-than", "1h"}, {{"longerThanUsec", 3'600'000'000}}},
+    };
+    for (const auto &[typed, asked_for] : cases)
+        for (const char *verb : {"history", "list"}) {
+            const FakeDaemon daemon(answers_from(one_connection()));
+            std::vector<std::string> arguments{verb, "--socket", daemon.path()};
+            arguments.insert(arguments.end(), typed.begin(), typed.end());
+            EXPECT_EQ(run(arguments).status, 0);
+            const auto method =
+                std::string_view(verb) == "list" ? proto::methods::list : proto::methods::history;
+            EXPECT_EQ(*asked(daemon, method).parameters, asked_for) << typed[1];
+        }
+}
+
+// The parameters of the first History call.
+json history_parameters(std::vector<std::string> arguments) {
+    const FakeDaemon daemon(answers_from(one_connection()));
+    arguments.insert(arguments.begin(), "history");
+    arguments.insert(arguments.end(), {"--socket", daemon.path()});
+    EXPECT_EQ(run(arguments).status, 0);
+    return *asked(daemon, proto::methods::history).parameters;
+}
+
+TEST_F(CommandLine, AnAnswerThatGoesOnHasTheOrderOfItsCursor) {
+    EXPECT_EQ(history_parameters({"--limit", "5"}), (json{{"limit", 5}, {"newestFirst", true}}));
+    EXPECT_EQ(history_parameters({"--limit", "5", "--cursor", "c"}),
+              (json{{"limit", 5}, {"cursor", "c"}}));
+    EXPECT_EQ(history_parameters({"--reverse", "--cursor", "c"}),
+              (json{{"newestFirst", true}, {"cursor", "c"}}));
+}
+
+TEST_F(CommandLine, TheCursorIsPrintedWhereItIsAskedFor) {
+    const FakeDaemon daemon([](int fd, const proto::Call &call) {
+        if (call.method != proto::methods::history)
+            return answers_from(one_connection())(fd, call);
+        json lease{
+            {"continues", true},
+            {"parameters", {{"lease", proto::encode(connection_lease())}, {"cursor", "1:o:7::"}}}};
+        say(fd, lease.dump());
+        say(fd,
+            json{{"parameters",
+                  {{"coverage", proto::encode(one_connection().coverage)}, {"withheld", false}}}}
+                .dump());
+        return FakeDaemon::Then::go_on;
+    });
+    const auto told = [&](std::vector<std::string> arguments) {
+        arguments.insert(arguments.begin(), {"history", "--socket", daemon.path()});
+        return run(arguments).out;
+    };
+    EXPECT_THAT(told({"--show-cursor"}), testing::EndsWith("\n-- cursor: 1:o:7::\n"));
+    EXPECT_THAT(told({}), Not(HasSubstr("cursor")));
+    EXPECT_THAT(told({"--json", "--show-cursor"}), HasSubstr(R"("cursor":"1:o:7::")"));
+    EXPECT_THAT(told({"--json"}), Not(HasSubstr("cursor")));
+}
+
+TEST_F(CommandLine, NothingForFiltersSaysThatTheyMatchNothing) {
+    const FakeDaemon daemon(answers_from(nothing()));
+    const Outcome outcome = run({"history", "60609", "--exe", "curl", "--at", "2026-11-22 03:12:05",
+                                 "--socket", daemon.path()});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "No lease of port 60609 at 2026-11-22 03:12:05 UTC matches all filters; "
+                           "portd was watching.\n");
 }
 
 // ---- Without a daemon
@@ -248,7 +373,7 @@ TEST_F(CommandLine, AStreamThatBreaksKeepsWhatCame) {
         proto::Reply reply;
         reply.continues = true;
         reply.parameters = std::make_shared<const json>(
-            proto::encode(proto::LeaseReply{connection_lease(), {}, {}, false}));
+            proto::encode(proto::LeaseReply{connection_lease(), {}, {}, {}, false}));
         say(fd, proto::format_reply(reply));
         return FakeDaemon::Then::hang_up;
     });

@@ -150,11 +150,11 @@ FakeDaemon::Script answers_from(Records records) {
         };
         if (call.method == proto::methods::history || call.method == proto::methods::list) {
             for (const proto::Lease &lease : records.leases)
-                reply(proto::encode(proto::LeaseReply{lease, {}, {}, false}), true);
+                reply(proto::encode(proto::LeaseReply{lease, {}, {}, {}, false}), true);
             if (call.method == proto::methods::history)
                 for (const proto::BindFailure &failure : records.bind_failures)
-                    reply(proto::encode(proto::LeaseReply{{}, failure, {}, false}), true);
-            reply(proto::encode(proto::LeaseReply{{}, {}, records.coverage, records.withheld}),
+                    reply(proto::encode(proto::LeaseReply{{}, failure, {}, {}, false}), true);
+            reply(proto::encode(proto::LeaseReply{{}, {}, {}, records.coverage, records.withheld}),
                   false);
         } else if (call.method == proto::methods::who) {
             reply(proto::encode(records.who), false);

@@ -38,6 +38,15 @@ RC_GTEST_PROP(Codec, WhoReplyIsReadBack, ()) {
 RC_GTEST_PROP(Codec, ExplanationIsReadBack, ()) {
     expect_round_trip(samples::any_explanation());
 }
+RC_GTEST_PROP(Codec, AuditRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_audit_request());
+}
+RC_GTEST_PROP(Codec, AuditReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_audit_reply());
+}
+RC_GTEST_PROP(Codec, VerifyReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_verify_reply());
+}
 RC_GTEST_PROP(Codec, StatusIsReadBack, ()) {
     expect_round_trip(samples::any_status());
 }

@@ -191,6 +191,9 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
     const std::pair<const char *, json> messages[] = {
         {"History in", encode(samples::history_request())},
         {"List in", encode(samples::list_request())},
+        {"Audit in", encode(samples::audit_request())},
+        {"Audit out", encode(samples::audit_reply())},
+        {"Verify out", encode(samples::verify_reply())},
         {"Who in", encode(PortRequest{.port = 1})},
         {"Explain in", encode(PortRequest{.port = 1})},
         {"Lease", encode(samples::lease())},
@@ -205,10 +208,12 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         EXPECT_EQ(check(message, type, Presence::every_field), "");
     LeaseReply all{.lease = samples::lease(),
                    .bind_failure = std::nullopt,
+                   .cursor = std::nullopt,
                    .coverage = samples::coverage(),
                    .withheld = true};
     EXPECT_EQ(check(encode(all), "List out", Presence::every_field), "");
     all.bind_failure = samples::bind_failure();
+    all.cursor = "1-o-5";
     EXPECT_EQ(check(encode(all), "History out", Presence::every_field), "");
 }
 
@@ -217,6 +222,9 @@ RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
         {"History in", encode(samples::any_history_request())},
         {"List in", encode(samples::any_list_request())},
         {"History out", encode(samples::any_lease_reply())},
+        {"Audit in", encode(samples::any_audit_request())},
+        {"Audit out", encode(samples::any_audit_reply())},
+        {"Verify out", encode(samples::any_verify_reply())},
         {"Who out", encode(samples::any_who_reply())},
         {"Explain out", encode(samples::any_explanation())},
         {"Status out", encode(samples::any_status())},
@@ -243,6 +251,8 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"Outcome", words_up_to(Outcome::abandoned)},
         {"Provenance", words_up_to(Provenance::unknown)},
         {"CaptureTier", words_up_to(CaptureTier::procfs)},
+        {"AuditBy", words_up_to(AuditBy::peer)},
+        {"AuditOrder", words_up_to(AuditOrder::longest)},
     };
     for (const auto &[name, words] : enumerations)
         EXPECT_EQ(ports().types.at(name).words, words) << name;
@@ -282,7 +292,7 @@ TEST(Interface, DeclaresEveryErrorAndMethod) {
     };
     for (std::string_view method :
          {methods::get_info, methods::get_interface_description, methods::history, methods::list,
-          methods::who, methods::explain, methods::status})
+          methods::who, methods::audit, methods::verify, methods::explain, methods::status})
         EXPECT_TRUE(declared(method, is_method)) << method;
 }
 

@@ -21,6 +21,10 @@ Integer any_positive() {
     return *rc::gen::positive<Integer>();
 }
 
+Integer any_32_bits() {
+    return *rc::gen::arbitrary<std::uint32_t>();
+}
+
 std::string any_text() {
     const auto pieces = *rc::gen::container<std::vector<std::string>>(
         rc::gen::element<std::string>("a", "Z", "0", " ", "\"", "\\", "\n", "\x01", "\x7f", "{",
@@ -38,6 +42,15 @@ Enum any_of(std::initializer_list<Enum> values) {
 
 Protocol any_protocol() {
     return any_of({Protocol::tcp, Protocol::udp});
+}
+
+Role any_role() {
+    return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
+}
+
+Outcome any_outcome() {
+    return any_of({Outcome::closed, Outcome::refused, Outcome::reset, Outcome::timed_out,
+                   Outcome::unreachable, Outcome::abandoned});
 }
 
 Provenance any_provenance() {
@@ -68,7 +81,12 @@ Moment any_moment() {
     return {.usec = maybe(any_integer),
             .earliest_usec = maybe(any_integer),
             .latest_usec = maybe(any_integer),
-            .provenance = any_provenance()};
+            .provenance = any_provenance(),
+            .boot_usec = maybe(any_integer)};
+}
+
+ClockStep any_clock_step() {
+    return {.from_usec = any_integer(), .to_usec = any_integer()};
 }
 
 Ancestor any_ancestor() {
@@ -119,7 +137,11 @@ Gap gap() {
 } // namespace
 
 Moment moment() {
-    return {.usec = 5, .earliest_usec = 4, .latest_usec = 6, .provenance = Provenance::sampled};
+    return {.usec = 5,
+            .earliest_usec = 4,
+            .latest_usec = 6,
+            .provenance = Provenance::sampled,
+            .boot_usec = 2};
 }
 
 Process process() {
@@ -172,6 +194,7 @@ Lease lease() {
 BindFailure bind_failure() {
     return {.boot_id = "b",
             .at_usec = 5,
+            .boot_usec = 4,
             .protocol = Protocol::udp,
             .family = Family::ipv6,
             .local_address = "::",
@@ -190,23 +213,98 @@ BindFailure bind_failure() {
 Coverage coverage() {
     return {.intervals = {{.since_usec = 1, .until_usec = 2, .source = CaptureTier::ebpf}},
             .gaps = {gap()},
-            .complete = true};
+            .complete = true,
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}}};
+}
+
+LeaseFilter lease_filter() {
+    return {.port = 60609,
+            .protocol = Protocol::udp,
+            .pid = 812,
+            .executable = "/usr/bin/curl",
+            .command = "curl",
+            .unit = "cron.service",
+            .container = "0123456789ab",
+            .uid = 33,
+            .network_namespace = 4026531840,
+            .network_namespace_name = "blue",
+            .peer_address = "192.0.2.0/24",
+            .peer_port = 443,
+            .local_address = "198.51.100.1",
+            .role = Role::client,
+            .outcome = Outcome::refused,
+            .shorter_than_usec = 1'000'000,
+            .longer_than_usec = 1'000};
 }
 
 HistoryRequest history_request() {
-    return {.port = 60609,
-            .at_usec = 5,
-            .within_usec = 2,
-            .since_usec = 3,
-            .until_usec = 7,
-            .protocol = Protocol::udp,
-            .pid = 812,
-            .limit = 10,
-            .newest_first = true};
+    HistoryRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.at_usec = 5;
+    request.within_usec = 2;
+    request.since_usec = 3;
+    request.until_usec = 7;
+    request.limit = 10;
+    request.newest_first = true;
+    request.cursor = "1-o-5";
+    return request;
 }
 
 ListRequest list_request() {
-    return {.port = 60609, .protocol = Protocol::udp, .pid = 812, .limit = 10};
+    ListRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.limit = 10;
+    return request;
+}
+
+AuditRequest audit_request() {
+    AuditRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.since_usec = 1;
+    request.until_usec = 2;
+    request.limit = 3;
+    return request;
+}
+
+AuditReply audit_reply() {
+    const AuditGroup group{.known = true,
+                           .executable = "/usr/bin/curl",
+                           .command = "curl",
+                           .unit = "a.service",
+                           .container = "0123456789ab",
+                           .uid = 1000,
+                           .user = "alice",
+                           .peer_address = "192.0.2.1",
+                           .leases = 3,
+                           .open = 1,
+                           .bind_failures = 1,
+                           .outcomes = {{Outcome::refused, 1}, {Outcome::closed, 1}},
+                           .first_usec = 1,
+                           .last_usec = 9,
+                           .measured = 2,
+                           .median_usec = 3,
+                           .p99_usec = 4,
+                           .longest_usec = 5,
+                           .bytes_sent = 10,
+                           .bytes_received = 20};
+    return {.progress = AuditProgress{7, 8},
+            .group = group,
+            .other = group,
+            .groups_in_other = 2,
+            .coverage = coverage(),
+            .withheld = true};
+}
+
+VerifyReply verify_reply() {
+    return {.progress = VerifyProgress{"current-000001.db", 5},
+            .file = FileReport{.file = "history-000001.db",
+                               .sealed = true,
+                               .bytes = 4096,
+                               .leases = 7,
+                               .bind_failures = 1,
+                               .findings = {"row 3 missing from index"}},
+            .sound = false,
+            .record = {"overlap"}};
 }
 
 WhoReply who_reply() {
@@ -253,10 +351,16 @@ Status status() {
             .range_high = 60999,
             .network_namespace = 4026531840,
             .open_leases = 5,
+            .leases_opened = 7,
+            .leases_ended = 3,
+            .bind_failures = 2,
+            .gaps_recorded = 1,
+            .pools = {{4026531840, Protocol::udp, 12, 28232, 11}},
             .stored_leases = 6,
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
             .gaps = {gap()},
+            .clock_steps = {{.from_usec = 8, .to_usec = 3}},
             .cpu_usec = 9,
             .resident_bytes = 10};
 }
@@ -273,18 +377,13 @@ Lease any_lease() {
             .peer_port = maybe(any_port),
             .network_namespace = any_integer(),
             .network_namespace_name = maybe(any_text),
-            .role = maybe([] {
-                return any_of({Role::client, Role::listener, Role::accepted, Role::datagram});
-            }),
+            .role = maybe(any_role),
             .port_choice = maybe([] {
                 return any_of({PortChoice::automatic, PortChoice::explicit_});
             }),
             .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
                              Phase::closing, Phase::lingering, Phase::freed}),
-            .outcome = maybe([] {
-                return any_of({Outcome::closed, Outcome::refused, Outcome::reset,
-                               Outcome::timed_out, Outcome::unreachable, Outcome::abandoned});
-            }),
+            .outcome = maybe(any_outcome),
             .opened = any_moment(),
             .closed = maybe(any_moment),
             .freed = maybe(any_moment),
@@ -301,6 +400,7 @@ Lease any_lease() {
 BindFailure any_bind_failure() {
     return {.boot_id = any_text(),
             .at_usec = any_integer(),
+            .boot_usec = maybe(any_integer),
             .protocol = any_protocol(),
             .family = any_of({Family::ipv4, Family::ipv6}),
             .local_address = any_text(),
@@ -317,31 +417,126 @@ BindFailure any_bind_failure() {
 }
 
 Coverage any_coverage() {
-    return {.intervals = several(any_interval), .gaps = several(any_gap), .complete = flip()};
+    return {.intervals = several(any_interval),
+            .gaps = several(any_gap),
+            .complete = flip(),
+            .clock_steps = several(any_clock_step)};
+}
+
+LeaseFilter any_lease_filter() {
+    return {.port = maybe(any_port),
+            .protocol = maybe(any_protocol),
+            .pid = maybe(any_positive),
+            .executable = maybe(any_text),
+            .command = maybe(any_text),
+            .unit = maybe(any_text),
+            .container = maybe(any_text),
+            .uid = maybe(any_32_bits),
+            .network_namespace = maybe(any_32_bits),
+            .network_namespace_name = maybe(any_text),
+            .peer_address = maybe(any_text),
+            .peer_port = maybe(any_port),
+            .local_address = maybe(any_text),
+            .role = maybe(any_role),
+            .outcome = maybe(any_outcome),
+            .shorter_than_usec = maybe(any_positive),
+            .longer_than_usec = maybe(any_positive)};
 }
 
 HistoryRequest any_history_request() {
-    return {.port = maybe(any_port),
-            .at_usec = maybe(any_integer),
-            .within_usec = maybe(any_positive),
-            .since_usec = maybe(any_integer),
-            .until_usec = maybe(any_integer),
-            .protocol = maybe(any_protocol),
-            .pid = maybe(any_positive),
-            .limit = maybe(any_positive),
-            .newest_first = flip()};
+    HistoryRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.at_usec = maybe(any_integer);
+    request.within_usec = maybe(any_positive);
+    request.since_usec = maybe(any_integer);
+    request.until_usec = maybe(any_integer);
+    request.limit = maybe(any_positive);
+    request.newest_first = flip();
+    request.cursor = maybe(any_text);
+    return request;
 }
 
 ListRequest any_list_request() {
-    return {.port = maybe(any_port),
-            .protocol = maybe(any_protocol),
-            .pid = maybe(any_positive),
-            .limit = maybe(any_positive)};
+    ListRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.limit = maybe(any_positive);
+    return request;
+}
+
+namespace {
+
+AuditGroup any_audit_group() {
+    return {.known = flip(),
+            .executable = maybe(any_text),
+            .command = maybe(any_text),
+            .unit = maybe(any_text),
+            .container = maybe(any_text),
+            .uid = maybe(any_integer),
+            .user = maybe(any_text),
+            .peer_address = maybe(any_text),
+            .leases = any_integer(),
+            .open = any_integer(),
+            .bind_failures = any_integer(),
+            .outcomes = several([] {
+                return OutcomeCount{any_of({Outcome::closed, Outcome::refused}), any_integer()};
+            }),
+            .first_usec = maybe(any_integer),
+            .last_usec = maybe(any_integer),
+            .measured = any_integer(),
+            .median_usec = maybe(any_integer),
+            .p99_usec = maybe(any_integer),
+            .longest_usec = maybe(any_integer),
+            .bytes_sent = any_integer(),
+            .bytes_received = any_integer()};
+}
+
+FileReport any_file_report() {
+    return {.file = any_text(),
+            .sealed = flip(),
+            .bytes = any_integer(),
+            .leases = any_integer(),
+            .bind_failures = any_integer(),
+            .findings = several(any_text)};
+}
+
+} // namespace
+
+AuditRequest any_audit_request() {
+    AuditRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.since_usec = maybe(any_integer);
+    request.until_usec = maybe(any_integer);
+    request.by = any_of({AuditBy::program, AuditBy::unit, AuditBy::user, AuditBy::peer});
+    request.order =
+        any_of({AuditOrder::leases, AuditOrder::failures, AuditOrder::bytes, AuditOrder::longest});
+    request.limit = maybe(any_positive);
+    return request;
+}
+
+AuditReply any_audit_reply() {
+    return {.progress = maybe([] {
+                return AuditProgress{any_integer(), maybe(any_integer)};
+            }),
+            .group = maybe(any_audit_group),
+            .other = maybe(any_audit_group),
+            .groups_in_other = *rc::gen::inRange<Integer>(0, 9),
+            .coverage = maybe(any_coverage),
+            .withheld = flip()};
+}
+
+VerifyReply any_verify_reply() {
+    return {.progress = maybe([] {
+                return VerifyProgress{any_text(), any_integer()};
+            }),
+            .file = maybe(any_file_report),
+            .sound = maybe(flip),
+            .record = several(any_text)};
 }
 
 LeaseReply any_lease_reply() {
     return {.lease = maybe(any_lease),
             .bind_failure = maybe(any_bind_failure),
+            .cursor = maybe(any_text),
             .coverage = maybe(any_coverage),
             .withheld = flip()};
 }
@@ -390,10 +585,19 @@ Status any_status() {
             .range_high = any_port(),
             .network_namespace = any_integer(),
             .open_leases = any_integer(),
+            .leases_opened = any_integer(),
+            .leases_ended = any_integer(),
+            .bind_failures = any_integer(),
+            .gaps_recorded = any_integer(),
+            .pools = several([] {
+                return PoolUse{any_integer(), any_protocol(), any_integer(), maybe(any_integer),
+                               maybe(any_integer)};
+            }),
             .stored_leases = any_integer(),
             .stored_bytes = any_integer(),
             .losses = several(any_loss),
             .gaps = several(any_gap),
+            .clock_steps = several(any_clock_step),
             .cpu_usec = any_integer(),
             .resident_bytes = any_integer()};
 }

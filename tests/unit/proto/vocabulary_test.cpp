@@ -33,6 +33,8 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
                  {"closed", "refused", "reset", "timedOut", "unreachable", "abandoned"});
     expect_words(Provenance::unknown, {"observed", "sampled", "inferred", "unknown"});
     expect_words(CaptureTier::procfs, {"ebpf", "sock_diag", "procfs"});
+    expect_words(AuditBy::peer, {"program", "unit", "user", "peer"});
+    expect_words(AuditOrder::longest, {"leases", "failures", "bytes", "longest"});
 }
 
 TEST(Vocabulary, ValuesKeepTheirWords) {

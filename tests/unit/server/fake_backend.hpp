@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -80,6 +81,7 @@ class FakeHistory : public model::History {
     std::vector<proto::Lease> leases;         // in the order of opening; all times observed
     std::vector<proto::BindFailure> failures; // in the order of time
     std::vector<proto::Gap> gaps;
+    std::vector<proto::ClockStep> clock_steps;
     proto::Coverage watched;
     std::atomic<bool> broken = false;
     std::atomic<std::size_t> broken_from_page = SIZE_MAX;
@@ -88,8 +90,10 @@ class FakeHistory : public model::History {
 
     std::atomic<std::size_t> pages = 0;
     std::atomic<std::size_t> largest_limit = 0;
+    model::LeaseQuery last_query;
     std::optional<std::int64_t> coverage_since;
-    std::int64_t coverage_until = 0;
+    std::optional<std::int64_t> coverage_until;
+    std::size_t asked_of_present = 0;
 
     // The cursor is the number of leases looked at. A page looks at no more than `limit` of them,
     // and so can hold less.
@@ -100,13 +104,16 @@ class FakeHistory : public model::History {
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);
+        last_query = query;
         const auto begin = static_cast<std::size_t>(after.value_or(0));
         const std::size_t end = std::min(begin + limit, leases.size());
         model::LeasePage page;
         for (std::size_t i = begin; i < end; ++i) {
             const auto &lease = leases[query.newest_first ? leases.size() - 1 - i : i];
-            if (admits(query, lease))
-                page.leases.push_back(lease);
+            if (!admits(query, lease))
+                continue;
+            page.leases.push_back(lease);
+            page.places.push_back(static_cast<std::int64_t>(i + 1));
         }
         if (end < leases.size())
             page.next = static_cast<std::int64_t>(end);
@@ -122,8 +129,10 @@ class FakeHistory : public model::History {
         model::BindFailurePage page;
         for (std::size_t i = begin; i < end; ++i) {
             const auto &failure = failures[query.newest_first ? failures.size() - 1 - i : i];
-            if (admits(query, failure))
-                page.failures.push_back(failure);
+            if (!admits(query, failure))
+                continue;
+            page.failures.push_back(failure);
+            page.places.push_back({0, static_cast<std::int64_t>(i + 1)});
         }
         if (end < failures.size())
             page.next = model::BindFailureCursor{0, static_cast<std::int64_t>(end)};
@@ -140,17 +149,56 @@ class FakeHistory : public model::History {
         return last;
     }
 
-    proto::Coverage coverage(std::optional<std::int64_t> since_us, std::int64_t until_us) override {
+    proto::Coverage coverage(std::optional<std::int64_t> since_us,
+                             std::optional<std::int64_t> until_us) override {
         check();
         coverage_since = since_us;
         coverage_until = until_us;
         return watched;
     }
 
+    proto::Coverage present_coverage() override {
+        check();
+        ++asked_of_present;
+        return watched;
+    }
+
+    std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override {
+        check();
+        return {clock_steps.end() -
+                    static_cast<std::ptrdiff_t>(std::min(limit, clock_steps.size())),
+                clock_steps.end()};
+    }
+
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override {
         check();
         return {gaps.begin(),
                 gaps.begin() + static_cast<std::ptrdiff_t>(std::min(limit, gaps.size()))};
+    }
+
+    std::vector<proto::VerifyReply> verification; // what verify() tells, and nothing first
+    bool is_verifying = false;
+
+    std::unique_ptr<model::Verification> verify() override {
+        class Told final : public model::Verification {
+          public:
+            explicit Told(std::vector<proto::VerifyReply> replies) : replies_(std::move(replies)) {}
+            std::optional<proto::VerifyReply> next() override {
+                if (std::exchange(is_first_, false))
+                    return std::nullopt;
+                if (at_ == replies_.size())
+                    throw std::runtime_error("file unreadable");
+                return replies_[at_++];
+            }
+
+          private:
+            std::vector<proto::VerifyReply> replies_;
+            std::size_t at_ = 0;
+            bool is_first_ = true;
+        };
+        if (is_verifying)
+            return nullptr;
+        return std::make_unique<Told>(verification);
     }
 
   private:
@@ -162,7 +210,7 @@ class FakeHistory : public model::History {
     static bool admits(const model::LeaseQuery &query, const proto::BindFailure &failure) {
         return (!query.port || failure.local_port == *query.port) &&
                (!query.protocol || failure.protocol == *query.protocol) &&
-               (!query.pid || failure.process.pid == *query.pid) &&
+               (!query.pid || failure.process.pid == *query.pid) && !query.outcome &&
                (!query.until_us || failure.at_usec <= *query.until_us) &&
                (!query.since_us || failure.at_usec >= *query.since_us) &&
                (!query.visible_to_uid || failure.uid == *query.visible_to_uid);
@@ -173,6 +221,8 @@ class FakeHistory : public model::History {
             lease.holders, [&](const proto::Process &holder) { return holder.pid == query.pid; });
         return (!query.port || lease.local_port == *query.port) &&
                (!query.protocol || lease.protocol == *query.protocol) && (!query.pid || of_pid) &&
+               (!query.outcome || lease.outcome == query.outcome) &&
+               (!query.uid || lease.uid == std::int64_t{*query.uid}) &&
                (!query.open_only || !lease.freed) &&
                (!query.until_us || *lease.opened.usec <= *query.until_us) &&
                (!query.since_us || !lease.freed || *lease.freed->usec >= *query.since_us) &&

@@ -59,24 +59,5 @@ TEST(IntervalOf, RefusesWhatCannotBe) {
     EXPECT_EQ(reason({}, 1, 3, 7), "withinUsec needs atUsec");
 }
 
-TEST(CoverageOf, LeavesOutTheFuture) {
-    constexpr std::int64_t now = 100;
-    const struct {
-        Interval asked;
-        Time since;
-        std::int64_t until;
-    } cases[] = {
-        {{}, {}, now},         {{3, {}}, 3, now},      {{3, 7}, 3, 7},
-        {{{}, 7}, {}, 7},      {{3, 200}, 3, now},     {{3, now}, 3, now},
-        {{200, {}}, 200, 200}, {{150, 200}, 150, 150}, {{{}, 200}, {}, now},
-    };
-    for (const auto &test : cases) {
-        FakeHistory history;
-        coverage_of(test.asked, history, now);
-        EXPECT_EQ(history.coverage_since, test.since);
-        EXPECT_EQ(history.coverage_until, test.until);
-    }
-}
-
 } // namespace
 } // namespace portd::server

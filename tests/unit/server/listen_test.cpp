@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -129,6 +130,30 @@ TEST_F(ListenTest, MakesTheDirectoryButNotItsParents) {
 TEST_F(ListenTest, RefusesAPathThatDoesNotFitAnAddress) {
     EXPECT_EQ(fault_of_listening(directory_.path() / std::string(108, 'x')),
               std::errc::filename_too_long);
+}
+
+TEST(Listen, TakesOverASocketAndLeavesItsName) {
+    const TemporaryDirectory directory;
+    const fs::path path = directory.path() / "socket";
+    system::Fd made(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const sockaddr_un address = address_of(path);
+    ASSERT_EQ(::bind(made.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(made.get(), 1), 0);
+    {
+        const Listener listener = take_over(std::move(made));
+        EXPECT_TRUE(is_answered(path));
+        EXPECT_NE(::fcntl(listener.fd(), F_GETFL) & O_NONBLOCK, 0);
+    }
+    EXPECT_TRUE(fs::exists(path));
+}
+
+TEST(Listen, TakesOverNothingElse) {
+    system::Fd idle(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_THROW(take_over(std::move(idle)), std::system_error);
+    system::Fd datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    EXPECT_THROW(take_over(std::move(datagrams)), std::system_error);
+    EXPECT_THROW(take_over(system::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC))),
+                 std::system_error);
 }
 
 } // namespace

@@ -228,8 +228,7 @@ TEST_F(MethodsTest, ListHasTheOpenLeases) {
     };
     for (const auto &test : cases)
         EXPECT_EQ(summary(proto::methods::list, test.parameters), test.expected) << test.parameters;
-    EXPECT_EQ(history_.coverage_since, now);
-    EXPECT_EQ(history_.coverage_until, now);
+    EXPECT_EQ(history_.asked_of_present, std::size(cases));
 }
 
 TEST_F(MethodsTest, OrdinaryUsersSeeTheirOwnAndWhatIsOpen) {
@@ -260,6 +259,163 @@ TEST_F(MethodsTest, OrdinaryUsersSeeTheirOwnAndWhatIsOpen) {
     };
     for (const auto &test : cases)
         EXPECT_EQ(summary(test.method, test.parameters, ann), test.expected) << test.parameters;
+}
+
+TEST_F(MethodsTest, EveryFilterReachesTheHistory) {
+    const json filters{{"port", 50000},
+                       {"protocol", "udp"},
+                       {"pid", 812},
+                       {"executable", "curl"},
+                       {"command", "curl"},
+                       {"unit", "a.service"},
+                       {"container", "dead"},
+                       {"uid", 4294967295},
+                       {"networkNamespace", 4294967295},
+                       {"networkNamespaceName", "blue"},
+                       {"peerAddress", "192.0.2.0/24"},
+                       {"peerPort", 443},
+                       {"localAddress", "2001:db8::1"},
+                       {"role", "client"},
+                       {"outcome", "timedOut"},
+                       {"shorterThanUsec", 7},
+                       {"longerThanUsec", 0}};
+    model::LeaseQuery expected;
+    expected.port = 50000;
+    expected.protocol = Protocol::udp;
+    expected.pid = 812;
+    expected.executable = expected.command = "curl";
+    expected.unit = "a.service";
+    expected.container = "dead";
+    expected.uid = expected.network_namespace = 4294967295;
+    expected.network_namespace_name = "blue";
+    expected.peer = model::parse_address_range("192.0.2.0/24");
+    expected.peer_port = 443;
+    expected.local = model::parse_address_range("2001:db8::1");
+    expected.role = Role::client;
+    expected.outcome = Outcome::timed_out;
+    expected.shorter_than_us = 7;
+    expected.longer_than_us = 0;
+    expected.now_us = now;
+    summary(proto::methods::history, filters);
+    EXPECT_EQ(history_.last_query, expected);
+    expected.open_only = true;
+    summary(proto::methods::list, filters);
+    EXPECT_EQ(history_.last_query, expected);
+}
+
+TEST_F(MethodsTest, FiltersThatCannotBeAreRefused) {
+    const struct {
+        json parameters;
+        const char *reason;
+    } cases[] = {
+        {{{"executable", ""}}, "is empty"},
+        {{{"command", ""}}, "is empty"},
+        {{{"unit", ""}}, "is empty"},
+        {{{"container", ""}}, "is empty"},
+        {{{"networkNamespaceName", ""}}, "is empty"},
+        {{{"peerAddress", "192.0.2"}}, "is neither an address nor an address/prefix length"},
+        {{{"peerAddress", "192.0.2.0/33"}}, "is neither an address nor an address/prefix length"},
+        {{{"localAddress", "[::1]"}}, "is neither an address nor an address/prefix length"},
+        {{{"peerPort", 0}}, "is not within 1 to 65535"},
+        {{{"uid", -1}}, "is not within 0 to 4294967295"},
+        {{{"networkNamespace", 4294967296}}, "is not within 0 to 4294967295"},
+        {{{"role", "server"}}, "is not a word of its list"},
+        {{{"outcome", "timed_out"}}, "is not a word of its list"},
+    };
+    for (const auto &test : cases)
+        for (const std::string_view method : {proto::methods::history, proto::methods::list}) {
+            const proto::Reply reply = ask_one(method, test.parameters);
+            EXPECT_EQ(reply.error, proto::errors::invalid_parameter) << test.parameters;
+            EXPECT_EQ((*reply.parameters)["parameter"], test.parameters.begin().key());
+            EXPECT_EQ((*reply.parameters)["reason"], test.reason);
+        }
+}
+
+// Each of these would tell of a lease of another user what its text leaves out.
+TEST_F(MethodsTest, OrdinaryUsersAreAnsweredFromTheirOwnWhereTheChoiceWouldTell) {
+    const struct {
+        const char *parameter;
+        json value;
+    } telling[] = {{"pid", 812},          {"executable", "x"},    {"command", "x"},
+                   {"unit", "x"},         {"container", "x"},     {"networkNamespaceName", "x"},
+                   {"outcome", "closed"}, {"shorterThanUsec", 9}, {"longerThanUsec", 9}};
+    const struct {
+        const char *parameter;
+        json value;
+    } harmless[] = {{"port", 50001},          {"protocol", "tcp"}, {"uid", 2000},
+                    {"networkNamespace", 7},  {"peerPort", 443},   {"peerAddress", "192.0.2.2"},
+                    {"localAddress", "::/0"}, {"role", "client"}};
+    for (const std::string_view method : {proto::methods::history, proto::methods::list}) {
+        for (const auto &[parameter, value] : telling)
+            EXPECT_EQ(summary(method, {{parameter, value}}, ann).find('-'), std::string::npos)
+                << parameter;
+        for (const auto &[parameter, value] : harmless)
+            EXPECT_NE(summary(method, {{parameter, value}}, ann).find("d- "), std::string::npos)
+                << parameter;
+    }
+}
+
+// The cursors of a stream, "" where there is none.
+std::vector<std::string> cursors_of(const std::vector<proto::Reply> &replies) {
+    std::vector<std::string> found;
+    for (const proto::Reply &reply : replies)
+        found.push_back(reply.parameters->value("cursor", ""));
+    return found;
+}
+
+TEST_F(MethodsTest, HistoryGoesOnBehindEachOfItsCursors) {
+    history_.failures = {bind_failure(50000, 1000, 5), bind_failure(50000, 1000, 30),
+                         bind_failure(50001, 1000, 55), bind_failure(50001, 1000, 80)};
+    for (const bool newest_first : {false, true}) {
+        json parameters{{"newestFirst", newest_first}};
+        const auto whole = ask_stream(proto::methods::history, parameters);
+        const std::vector<std::string> cursors = cursors_of(whole);
+        ASSERT_EQ(whole.size(), 10u);
+        EXPECT_EQ(cursors.back(), "");
+        for (std::size_t i = 0; i + 1 < whole.size(); ++i) {
+            // The order is that of the cursor.
+            const auto rest = ask_stream(proto::methods::history, {{"cursor", cursors[i]}});
+            ASSERT_EQ(rest.size(), whole.size() - i - 1);
+            for (std::size_t j = 0; j < rest.size(); ++j)
+                EXPECT_EQ(*rest[j].parameters, *whole[i + 1 + j].parameters);
+        }
+    }
+}
+
+TEST_F(MethodsTest, ListHasNoCursors) {
+    for (const std::string &cursor : cursors_of(ask_stream(proto::methods::list)))
+        EXPECT_EQ(cursor, "");
+    EXPECT_EQ(ask_one(proto::methods::list, {{"cursor", "1:o:5::"}}).error,
+              proto::errors::invalid_parameter);
+}
+
+TEST_F(MethodsTest, WrongCursorsAreRefused) {
+    const auto reason = [this](json parameters) {
+        const proto::Reply reply = ask_one(proto::methods::history, std::move(parameters));
+        EXPECT_EQ(reply.error, proto::errors::invalid_parameter);
+        EXPECT_EQ((*reply.parameters)["parameter"], "cursor");
+        return (*reply.parameters)["reason"].get<std::string>();
+    };
+    EXPECT_EQ(reason({{"cursor", ""}}), "is not a cursor of this version");
+    EXPECT_EQ(reason({{"cursor", "garbage"}}), "is not a cursor of this version");
+    EXPECT_EQ(reason({{"cursor", "1:o:5::"}, {"newestFirst", true}}),
+              "is of an answer that had the oldest first");
+}
+
+// A cursor is a time: that of another user's lease is not given, and is not answered to.
+TEST_F(MethodsTest, CursorsTellOrdinaryUsersNothingOfOthers) {
+    history_.failures = {bind_failure(50001, 1000, 65)};
+    const auto whole = ask_stream(proto::methods::history, json::object(), ann);
+    const std::vector<std::string> cursors = cursors_of(whole);
+    ASSERT_EQ(whole.size(), 6u); // a c d- @65 e-
+    EXPECT_EQ(cursors[2], "");
+    EXPECT_EQ(cursors[4], "");
+    EXPECT_EQ(cursors[1], "1:o:3::");
+    EXPECT_EQ(cursors[3], "1:o:3:0:1") << "the lease is c, not d";
+    EXPECT_EQ(summary(proto::methods::history, {{"cursor", cursors[0]}}, ann),
+              "c @65 withheld incomplete");
+    EXPECT_EQ(summary(proto::methods::history, {{"cursor", cursors[3]}}, ann),
+              "withheld incomplete");
 }
 
 TEST_F(MethodsTest, NothingWatchedIsNeverComplete) {
@@ -482,6 +638,77 @@ TEST_F(MethodsTest, StatusAddsTheNewestGaps) {
     EXPECT_EQ(status.gaps[0].since_usec, 0);
 }
 
+TEST_F(MethodsTest, AuditSumsUpWhatTheCallerMaySee) {
+    history_.failures = {bind_failure(50001, 1000, 35), bind_failure(50001, 2000, 36)};
+    const auto ask_audit = [this](json parameters, const Caller &caller) {
+        const auto replies = ask_stream(proto::methods::audit, std::move(parameters), caller);
+        std::vector<proto::AuditReply> decoded;
+        for (const auto &reply : replies)
+            decoded.push_back(
+                std::get<proto::AuditReply>(proto::decode<proto::AuditReply>(*reply.parameters)));
+        return decoded;
+    };
+    const auto all = ask_audit({{"by", "user"}}, root);
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].group->uid, 2000);
+    EXPECT_EQ(all[0].group->leases, 3);
+    EXPECT_EQ(all[0].group->bind_failures, 1);
+    EXPECT_EQ(all[1].group->leases, 2);
+    EXPECT_TRUE(all[2].coverage->complete);
+    EXPECT_FALSE(all[2].withheld);
+
+    const auto own = ask_audit({{"by", "user"}}, ann);
+    ASSERT_EQ(own.size(), 2U);
+    EXPECT_EQ(own[0].group->uid, 1000);
+    EXPECT_EQ(own[0].group->leases, 2);
+    EXPECT_EQ(own[0].group->bind_failures, 1);
+    EXPECT_TRUE(own[1].withheld);
+    EXPECT_FALSE(own[1].coverage->complete);
+
+    const auto limited = ask_audit({{"by", "user"}, {"limit", 1}}, root);
+    ASSERT_EQ(limited.size(), 2U);
+    EXPECT_EQ(limited[1].groups_in_other, 1);
+    EXPECT_EQ(limited[1].other->leases, 2);
+
+    EXPECT_EQ(ask_one(proto::methods::audit, {{"sinceUsec", 2}, {"untilUsec", 1}}).error,
+              proto::errors::invalid_interval);
+    EXPECT_EQ(ask_one(proto::methods::audit, {{"by", "colour"}}).error,
+              proto::errors::invalid_parameter);
+}
+
+TEST_F(MethodsTest, AuditTellsHowFarItHasComeInPagesOfBoundedWork) {
+    for (int i = 0; i < 2000; ++i)
+        history_.leases.push_back(freed_lease("x", 50000, 1000, i, i + 1));
+    const auto stream = std::get<std::unique_ptr<Stream>>(ask(proto::methods::audit));
+    std::int64_t at = now;
+    std::string out;
+    while (!stream->finished())
+        out += stream->next(history_, at += 200'000);
+    EXPECT_LE(history_.largest_limit, 256U);
+    EXPECT_NE(out.find("\"progress\":{\"examined\""), std::string::npos);
+}
+
+TEST_F(MethodsTest, VerifyTellsOfEachFileAndEndsWithTheVerdict) {
+    proto::VerifyReply file;
+    file.file = proto::FileReport{"history-000001.db", true, 4096, 3, 0, {}};
+    proto::VerifyReply verdict;
+    verdict.sound = true;
+    history_.verification = {file, verdict};
+    const auto replies = ask_stream(proto::methods::verify);
+    ASSERT_EQ(replies.size(), 2U);
+    EXPECT_EQ((*replies[0].parameters)["file"]["file"], "history-000001.db");
+    EXPECT_TRUE(replies[0].continues);
+    EXPECT_EQ(*replies[1].parameters, json({{"sound", true}}));
+    EXPECT_FALSE(replies[1].continues);
+
+    history_.verification.pop_back();
+    EXPECT_EQ(ask_stream(proto::methods::verify).back().error, proto::errors::store_unavailable);
+    history_.is_verifying = true;
+    EXPECT_EQ(ask_one(proto::methods::verify).error, proto::errors::limit_exceeded);
+    EXPECT_EQ(ask_one(proto::methods::verify, json::object(), ann).error,
+              proto::errors::permission_denied);
+}
+
 TEST_F(MethodsTest, HistoryThatThrowsIsAnError) {
     history_.broken = true;
     for (const auto method :
@@ -491,7 +718,8 @@ TEST_F(MethodsTest, HistoryThatThrowsIsAnError) {
         EXPECT_EQ(reply.error, proto::errors::store_unavailable) << method;
         EXPECT_EQ((*reply.parameters)["reason"], "store unreadable");
     }
-    for (const auto method : {proto::methods::history, proto::methods::list}) {
+    for (const auto method :
+         {proto::methods::history, proto::methods::list, proto::methods::audit}) {
         const auto replies = ask_stream(method);
         ASSERT_EQ(replies.size(), 1u);
         EXPECT_EQ(replies[0].error, proto::errors::store_unavailable) << method;

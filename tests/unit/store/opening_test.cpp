@@ -118,7 +118,7 @@ TEST(Opening, AnEmptyStoreSaysSo) {
     EXPECT_GT(writer.stored_bytes(), 0);
     EXPECT_TRUE(writer.open_leases().empty());
     EXPECT_FALSE(writer.watched_until());
-    EXPECT_FALSE(writer.watched_until_wall_us());
+    EXPECT_FALSE(writer.watched_until_row_us());
     EXPECT_TRUE(writer.take_notices().empty());
     Reader reader(directory.path());
     EXPECT_TRUE(reader.page({}, {}, 10).leases.empty());
@@ -140,7 +140,7 @@ TEST(Opening, AReaderWithoutAStoreNamesTheFile) {
                 HasSubstr(directory.path().string()));
 }
 
-TEST(Opening, TheFirstOffsetOfABootIsKept) {
+TEST(Opening, RowTimeGoesOnWhateverWasDoneToTheClock) {
     TemporaryDirectory directory;
     {
         Writer writer(directory.path(), first_boot);
@@ -151,10 +151,12 @@ TEST(Opening, TheFirstOffsetOfABootIsKept) {
     BootInfo later = first_boot;
     later.wall_offset_us += 3'600'000'000; // the clock was set
     Writer writer(directory.path(), later);
-    EXPECT_EQ(writer.boot().wall_offset_us, first_boot.wall_offset_us);
+    EXPECT_EQ(writer.boot().base_offset_us, first_boot.wall_offset_us);
+    EXPECT_EQ(writer.row_us(at_us(30)), first_boot.wall_offset_us + 30);
     EXPECT_EQ(writer.wall_us(at_us(7)), first_boot.wall_offset_us + 7);
+    EXPECT_EQ(writer.wall_us(at_us(30)), later.wall_offset_us + 30);
     EXPECT_EQ(writer.watched_until(), at_us(20));
-    EXPECT_EQ(writer.watched_until_wall_us(), first_boot.wall_offset_us + 20);
+    EXPECT_EQ(writer.watched_until_row_us(), first_boot.wall_offset_us + 20);
     ASSERT_EQ(writer.open_leases().size(), 1u);
     EXPECT_EQ(writer.open_leases()[0].opened, model::When::observed(at_us(10)));
 }
@@ -175,15 +177,15 @@ TEST(Opening, LeasesThatAnotherBootLeftOpenEndBetweenTheBoots) {
     EXPECT_TRUE(writer.open_leases().empty());
     EXPECT_EQ(writer.next_serial(), 5);
     EXPECT_FALSE(writer.watched_until()) << "nothing was watched in this boot yet";
-    EXPECT_EQ(writer.watched_until_wall_us(), first_boot.wall_offset_us + 50);
+    EXPECT_EQ(writer.watched_until_row_us(), first_boot.wall_offset_us + 50);
 
     Reader reader(directory.path());
     const auto found = all_pages(reader, {});
     ASSERT_EQ(cookies(found), (std::vector<std::string>{"1", "2", "3", "4"}));
     const std::int64_t base = first_boot.wall_offset_us;
-    const auto between = [](std::int64_t earliest) {
+    const auto between = [base](std::int64_t earliest) {
         return proto::Moment{std::nullopt, earliest, second_boot.wall_offset_us,
-                             Provenance::inferred};
+                             Provenance::inferred, second_boot.wall_offset_us - base};
     };
     for (const proto::Lease &lease : found)
         EXPECT_EQ(lease.phase, Phase::freed);
@@ -195,20 +197,27 @@ TEST(Opening, LeasesThatAnotherBootLeftOpenEndBetweenTheBoots) {
     EXPECT_EQ(found[3].freed->usec, base + 40);
 }
 
-TEST(Opening, AClockThatWasSetBackBoundsNothing) {
-    TemporaryDirectory directory;
-    {
-        Writer writer(directory.path(), second_boot);
-        commit(writer, {make_lease(1, 40000, 10)});
-        watch(writer, 5, 50);
+TEST(Opening, ABootWhoseClockIsWrongBoundsNothingAndFollowsAtOnce) {
+    constexpr std::int64_t ten_years_us = std::int64_t{3652} * 86'400 * 1'000'000;
+    BootInfo wrong = second_boot;
+    for (const std::int64_t wrong_by_us : {-ten_years_us, -std::int64_t{1'000'000}, ten_years_us}) {
+        TemporaryDirectory directory;
+        const std::int64_t end_us = first_boot.wall_offset_us + 50;
+        {
+            Writer writer(directory.path(), first_boot);
+            commit(writer, {make_lease(1, 40000, 10)});
+            watch(writer, 5, 50);
+        }
+        wrong.wall_offset_us = first_boot.wall_offset_us + wrong_by_us;
+        Writer writer(directory.path(), wrong);
+        EXPECT_EQ(writer.row_us(at_us(0)), end_us + 1);
+        EXPECT_EQ(writer.wall_us(at_us(7)), wrong.wall_offset_us + 7);
+        Reader reader(directory.path());
+        const auto found = all_pages(reader, {});
+        ASSERT_EQ(found.size(), 1u);
+        EXPECT_EQ(found[0].freed,
+                  (proto::Moment{std::nullopt, end_us, std::nullopt, Provenance::inferred, 50}));
     }
-    Writer writer(directory.path(), first_boot); // starts a day before the other ended
-    EXPECT_LE(writer.watched_until_wall_us(), first_boot.wall_offset_us);
-    Reader reader(directory.path());
-    const auto found = all_pages(reader, {});
-    ASSERT_EQ(found.size(), 1u);
-    EXPECT_EQ(found[0].freed, (proto::Moment{std::nullopt, second_boot.wall_offset_us + 50,
-                                             std::nullopt, Provenance::inferred}));
 }
 
 class OtherSchema : public testing::TestWithParam<std::pair<int, const char *>> {};
@@ -337,11 +346,12 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAndANewOneGoesOn) {
 
 TEST(Opening, ARowThatNoPortdWroteIsDamage) {
     for (const std::string change :
-         {"lease SET phase = 77", "lease SET port = 65536", "lease SET flow = 999",
-          "lease SET kinds = 31", "lease SET kinds = 0", "lease SET opened_spread_us = 7",
-          "lease SET freed_us = 1", "flow SET protocol = -1", "flow SET local_address = 99",
-          "flow SET opener = 5", "flow SET uid = -1", "flow SET boot = 99",
-          "flow SET process = 999", "flow SET key_kind = 3", "address SET value = x'00'"}) {
+         {"lease SET state = -1", "lease SET state = 1 << 25", "lease SET state = state & ~7 | 6",
+          "lease SET port = 65536", "lease SET flow = 999", "lease SET state = state | (31 << 20)",
+          "lease SET opened_spread_us = 7", "lease SET freed_us = 1", "flow SET protocol = -1",
+          "flow SET local_address = 99", "flow SET opener = 5", "flow SET uid = -1",
+          "flow SET boot = 99", "flow SET process = 999", "flow SET key_kind = 3",
+          "address SET value = x'00'"}) {
         TemporaryDirectory directory;
         fill(directory.path());
         {
@@ -364,7 +374,8 @@ TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAside) {
     fill(directory.path());
     {
         Database database(directory / "current-000001.db", Database::Access::write);
-        database.execute("UPDATE lease SET phase = 77 WHERE id = 100");
+        database.execute(
+            "UPDATE lease SET state = (state & ~(7 << 12)) | (1 << 12) WHERE id = 100");
     }
     Writer writer(directory.path(), first_boot);
     EXPECT_TRUE(writer.open_leases().empty());

@@ -29,7 +29,8 @@ std::vector<std::string> texts(const std::vector<std::int64_t> &serials) {
 class Paging : public testing::Test {
   protected:
     TemporaryDirectory directory_;
-    Writer writer_{directory_.path(), first_boot};
+    // Few leases wait, so that those of each state of the indexes are met.
+    Writer writer_{directory_.path(), first_boot, {.waiting_leases = 4}};
     Reader reader_{directory_.path()};
 
     std::vector<std::string> ask(const model::LeaseQuery &query) {
@@ -64,8 +65,14 @@ struct Sample {
     }
 };
 
+// Microseconds to hours: a lease lives for some of them, so that each span is met.
+std::int64_t some_unit() {
+    return *rc::gen::element<std::int64_t>(1, 100'000, 1'000'000, 30'000'000, 1'000'000'000);
+}
+
 Sample some_sample(std::int64_t serial, const std::vector<model::ProcessRef> &processes) {
-    const int opened = *rc::gen::inRange(0, 50);
+    const std::int64_t unit = some_unit();
+    const std::int64_t opened = *rc::gen::inRange(0, 50) * unit;
     Sample sample{make_lease(serial, *rc::gen::element<std::uint16_t>(40000, 40001), opened)};
     model::Lease &lease = sample.lease;
     lease.protocol = *rc::gen::element(Protocol::tcp, Protocol::udp);
@@ -79,7 +86,7 @@ Sample some_sample(std::int64_t serial, const std::vector<model::ProcessRef> &pr
         add_holder(lease, *rc::gen::elementOf(processes));
     const int end = *rc::gen::inRange(0, 4);
     if (end == 0)
-        lease = freed(lease, opened + *rc::gen::inRange(0, 30));
+        lease = freed(lease, opened + *rc::gen::inRange(0, 30) * unit);
     else if (end == 1)
         lease.freed = model::When{at_us(opened), std::nullopt, Provenance::sampled};
     return sample;
@@ -95,9 +102,9 @@ model::LeaseQuery some_query() {
     if (chance())
         query.pid = *rc::gen::inRange(1, 5);
     if (chance())
-        query.since_us = base + *rc::gen::inRange(-5, 60);
+        query.since_us = base + *rc::gen::inRange(-5, 60) * some_unit();
     if (chance())
-        query.until_us = base + *rc::gen::inRange(-5, 60);
+        query.until_us = base + *rc::gen::inRange(-5, 60) * some_unit();
     if (chance())
         query.visible_to_uid = *rc::gen::element<std::uint32_t>(0, 1000, 2000);
     query.open_only = chance();

@@ -73,8 +73,10 @@ RC_GTEST_PROP(RoundTrip, ReaderGivesEveryFieldAsTheWireHasIt, ()) {
     Reader reader(directory.path());
     const std::vector<proto::Lease> found = all_pages(reader, {}, 3);
     RC_ASSERT(found.size() == stored.size());
+    const StoredBoot boot{first_boot.boot_id, first_boot.wall_offset_us};
+    const WallTimes walls; // was not set: row time
     for (std::size_t i = 0; i < found.size(); ++i) {
-        proto::Lease expected = to_wire(stored[i], first_boot, no_name);
+        proto::Lease expected = to_wire(stored[i], {boot, walls}, no_name);
         // uids of processes do have names, where the machine knows them.
         const auto names_from = [](proto::Process &to, const proto::Process &from) {
             to.user = from.user;
@@ -207,7 +209,7 @@ TEST(WireLease, WhatIsNotKnownIsAbsent) {
     expected.local_port = 40000;
     expected.network_namespace = 4'026'531'840;
     expected.opened = {std::nullopt, std::nullopt, first_boot.wall_offset_us + 5,
-                       Provenance::sampled};
+                       Provenance::sampled, 5};
     EXPECT_EQ(found[0], expected);
 }
 
@@ -272,7 +274,9 @@ TEST(WireLease, AnAttributionOfUnknownProvenanceNamesNobody) {
     add_holder(lease, make_process(7));
     lease.opener.provenance = Provenance::unknown;
     lease.last_holder = {std::nullopt, Provenance::unknown};
-    const proto::Lease wire = to_wire(lease, first_boot, no_name);
+    const StoredBoot boot{first_boot.boot_id, first_boot.wall_offset_us};
+    const WallTimes walls;
+    const proto::Lease wire = to_wire(lease, {boot, walls}, no_name);
     EXPECT_EQ(wire.opener, proto::Process{});
     EXPECT_EQ(wire.last_holder, proto::Process{});
     ASSERT_EQ(wire.holders.size(), 1u);

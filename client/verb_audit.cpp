@@ -1,0 +1,186 @@
+// portd-ctl audit: what leases of the past come to, by program, unit, user or peer.
+#include "client/audit_text.hpp"
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/format.hpp"
+#include "client/lease_filter.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace portd::client {
+namespace {
+
+constexpr std::int64_t default_reach_us = 3'600'000'000;
+
+proto::AuditRequest read(const Typed &typed, OptionReader &reader, std::int64_t now_usec) {
+    static const std::array<std::string, 4> bys{"program", "unit", "user", "peer"};
+    static const std::array<std::string, 4> orders{"leases", "failures", "bytes", "longest"};
+    proto::AuditRequest request;
+    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "PORT", reader);
+    request.since_usec = reader.past_time("--since", typed.since);
+    request.until_usec = reader.time("--until", typed.until);
+    request.limit = reader.positive("--limit", typed.limit);
+    request.by = static_cast<AuditBy>(reader.word("--by", typed.by, bys).value_or(0));
+    request.order = static_cast<AuditOrder>(reader.word("--sort", typed.sort, orders).value_or(0));
+    if (!request.since_usec)
+        request.since_usec = request.until_usec.value_or(now_usec) - default_reach_us;
+    if (request.until_usec && *request.since_usec > *request.until_usec)
+        reader.refuse("--since " + in_quotes(typed.since.value_or("")) + " is after --until " +
+                      in_quotes(*typed.until) + "; exchange them");
+    return request;
+}
+
+// How far it has come, where somebody waits for it.
+void show(const proto::AuditProgress &state, Progress &progress) {
+    std::string text = "looked at " + std::to_string(state.examined) + " leases";
+    if (state.reached_usec)
+        text += ", up to " + format_instant(*state.reached_usec, Digits::seconds);
+    progress.show(text);
+}
+
+// Asks; `on_group` gets each group as it came. The last reply is returned, as it came.
+template <typename OnGroup>
+nlohmann::json ask(const proto::AuditRequest &request, Connection &connection, Session &session,
+                   const OnGroup &on_group) {
+    Progress progress = session.progress();
+    connection.call(proto::methods::audit, proto::encode(request), Replies::many);
+    for (;;) {
+        const proto::Reply reply = connection.next();
+        if (!reply.continues)
+            return *reply.parameters;
+        const auto content = decoded<proto::AuditReply>(*reply.parameters);
+        if (content.progress)
+            show(*content.progress, progress);
+        if (content.group) {
+            progress.clear();
+            on_group(reply.parameters->at("group"), *content.group);
+        }
+    }
+}
+
+std::int64_t watched_usec(const proto::Coverage &coverage) {
+    std::int64_t sum = 0;
+    for (const proto::CoverageInterval &interval : coverage.intervals)
+        sum += interval.until_usec - interval.since_usec;
+    return sum;
+}
+
+void print_table(const proto::AuditRequest &request, const std::vector<proto::AuditGroup> &groups,
+                 const proto::AuditReply &last, Session &session) {
+    const AuditForm form{request.by, watched_usec(*last.coverage), session.charset()};
+    std::vector<Row> rows;
+    for (const proto::AuditGroup &group : groups)
+        rows.push_back(audit_row(form, group));
+    if (last.other)
+        rows.push_back(other_row(form, *last.other));
+    const Look &look = session.look();
+    const Table table(audit_columns(form), rows, look.width, look.charset);
+    session.output().line(table.heading(look.color));
+    for (const Row &row : rows)
+        session.output().line(table.line(row, look.color));
+}
+
+// What was looked at, and for how much of the time portd can tell.
+void print_extent(const proto::AuditRequest &request, const proto::AuditReply &last, bool found,
+                  Session &session) {
+    const std::string time = describe_stretch(request.since_usec, request.until_usec);
+    const std::int64_t watched = watched_usec(*last.coverage);
+    if (!found)
+        session.sentence((judge(*last.coverage) == Watching::throughout && !last.withheld
+                              ? "No lease matches "
+                              : "portd knows of no lease that matches ") +
+                         time + ".");
+    session.remark("Asked for " + time + "; portd was watching " +
+                   (judge(*last.coverage) == Watching::throughout
+                        ? "throughout."
+                        : "for " + format_rough_span(watched) + " of it."));
+    if (last.other && last.groups_in_other > 0)
+        session.remark("(all others) are " + std::to_string(last.groups_in_other) +
+                       " groups or more.");
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    const proto::AuditRequest request = read(typed, reader, session.now_usec());
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+    Connection connection = session.connect();
+    std::vector<proto::AuditGroup> groups;
+    bool found = false;
+    const nlohmann::json answer =
+        ask(request, connection, session,
+            [&](const nlohmann::json &as_sent, const proto::AuditGroup &group) {
+                found = true;
+                if (session.wants_json())
+                    session.json_line(as_sent);
+                else
+                    groups.push_back(group);
+            });
+    const auto last = decoded<proto::AuditReply>(answer);
+    if (!last.coverage)
+        throw ServiceError("portd ended its answer without saying what time it covers");
+    found = found || last.other;
+    if (session.wants_json()) {
+        session.json_line(answer);
+        return status_of(found, last.coverage->complete, typed);
+    }
+    if (found)
+        print_table(request, groups, last, session);
+    print_extent(request, last, found, session);
+    for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
+        session.remark(remark);
+    if (last.withheld)
+        session.remark(withheld_remark);
+    return status_of(found, last.coverage->complete, typed);
+}
+
+constexpr auto options = with_filters(
+    std::array{
+        VerbOption{"--by", "WHAT", "group by program, unit, user or peer (default program)",
+                   &Typed::by},
+        VerbOption{"--since", "TIME", "leases that were held at or after TIME (default -1h)",
+                   &Typed::since},
+        VerbOption{"--until", "TIME", "leases that were held at or before TIME", &Typed::until},
+    },
+    std::array{
+        VerbOption{"--sort", "WHAT", "most leases, failures, bytes or longest first", &Typed::sort},
+        VerbOption{"--limit", "N", "only the first N groups, and all others together",
+                   &Typed::limit},
+        strict_option,
+    });
+
+constexpr const char *notes = R"(
+Without --since: the hour before --until, or before now. TIME and SPAN are those of
+systemd.time(7); see portd-ctl history --help.
+
+A lease counts for the program that opened the port. Lengths are those of leases
+that ended: from the opening until no process had the socket. P50 is the length
+that half of them do not exceed, P99 that which 99 of 100 do not, both within 4 %.
+RATE is of the time in which portd was watching.
+FAILED counts connections that were reset or never made, and binds that were
+refused. OPEN counts those that have not ended.
+
+Examples:
+  portd-ctl audit --shorter-than 1s --since -1h
+  portd-ctl audit --by peer --role client --sort failures --limit 20
+  portd-ctl audit --by unit --since today --json
+)";
+
+} // namespace
+
+const Verb audit_verb{"audit",
+                      "Sum up past leases by program, unit, user or peer",
+                      PortArgument::optional,
+                      options,
+                      notes,
+                      run};
+
+} // namespace portd::client

@@ -1,0 +1,96 @@
+#include "audit_stream.hpp"
+
+#include "proto/codec.hpp"
+#include "replies.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace portd::server {
+namespace {
+
+std::string continued(const proto::AuditReply &reply) {
+    proto::Reply message = success(encode(reply));
+    message.continues = true;
+    return framed(message);
+}
+
+} // namespace
+
+AuditStream::AuditStream(AuditQuestion question, const Caller &caller, std::int64_t now_us)
+    : question_(std::move(question)), caller_(caller), table_(question_.by), told_at_us_(now_us) {}
+
+std::string AuditStream::next(model::History &history, std::int64_t now_us) {
+    try {
+        if (leases_over_ && failures_over_)
+            return groups(history, now_us);
+        leases_over_ ? look_at_bind_failures(history) : look_at_leases(history);
+        return progress(now_us);
+    } catch (const std::exception &fault) {
+        finished_ = true;
+        return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
+    }
+}
+
+void AuditStream::look_at_leases(model::History &history) {
+    auto page = history.page(question_.query, lease_cursor_, page_entries);
+    for (proto::Lease &lease : page.leases) {
+        ++examined_;
+        reached_us_ = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
+        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
+            table_.add(*shown);
+    }
+    lease_cursor_ = page.next;
+    leases_over_ = !page.next;
+}
+
+void AuditStream::look_at_bind_failures(model::History &history) {
+    auto page = history.bind_failures(question_.query, failure_cursor_, page_entries);
+    for (proto::BindFailure &one : page.failures) {
+        ++examined_;
+        if (const auto shown = visible(std::move(one), caller_))
+            table_.add(*shown);
+    }
+    failure_cursor_ = page.next;
+    failures_over_ = !page.next;
+}
+
+std::string AuditStream::progress(std::int64_t now_us) {
+    // The clock may have been set back.
+    if (now_us >= told_at_us_ && now_us - told_at_us_ < progress_interval_us)
+        return "";
+    told_at_us_ = now_us;
+    proto::AuditReply reply;
+    reply.progress = proto::AuditProgress{examined_, reached_us_};
+    return continued(reply);
+}
+
+std::string AuditStream::groups(model::History &history, std::int64_t now_us) {
+    if (!summary_)
+        summary_ = table_.summary(question_.order, question_.limit);
+    std::string out;
+    for (std::size_t i = 0; i < groups_at_once && told_groups_ < summary_->groups.size(); ++i) {
+        proto::AuditReply reply;
+        reply.group = std::move(summary_->groups[told_groups_++]);
+        out += continued(reply);
+    }
+    if (told_groups_ == summary_->groups.size()) {
+        out += framed(success(encode(last(history, now_us))));
+        finished_ = true;
+    }
+    return out;
+}
+
+proto::AuditReply AuditStream::last(model::History &history, std::int64_t now_us) {
+    proto::AuditReply reply;
+    reply.other = std::move(summary_->other);
+    reply.groups_in_other = summary_->groups_in_other;
+    reply.withheld = caller_.sight == Sight::own;
+    reply.coverage = coverage_of(question_.interval, history, now_us);
+    reply.coverage->complete = reply.coverage->complete && question_.recorded && !reply.withheld;
+    return reply;
+}
+
+} // namespace portd::server

@@ -1,0 +1,71 @@
+"""A portd that systemd runs in the confinement of the shipped unit, with what subprocess.Popen has of it.
+
+PORTD_UNIT names the unit's file; its settings stay, but for those that tie it to the installed service."""
+
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+UNIT_FILE = os.environ.get("PORTD_UNIT")
+# Its place and its socket are the test's own; a test says itself when it is to start again.
+DROPPED = re.compile(r"^(Requires|After|ExecStart|ExecReload|Restart\w*|StateDirectory\w*|WatchdogSec|"
+                     r"FileDescriptorStoreMax|StartLimit\w*|OOMScoreAdjust)=.*\n", re.M)
+STARTED = 0
+
+
+def systemctl(*words):
+    return subprocess.run(["systemctl", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True, check=False).stdout.strip()
+
+
+class UnitProcess:
+    def __init__(self, command, log_path, folder):
+        global STARTED
+        STARTED += 1
+        self.unit = f"portd-test-{os.getpid()}-{STARTED}.service"
+        self.returncode = None
+        text = DROPPED.sub("", pathlib.Path(UNIT_FILE).read_text(encoding="utf-8"))
+        text = text.split("[Install]")[0]
+        words = " ".join(f'"{word}"' for word in command)
+        text += (f"ExecStart={words}\nStandardError=append:{log_path}\nReadWritePaths={folder}\n"
+                 "TimeoutStartSec=120\n")
+        self.file = pathlib.Path("/run/systemd/system", self.unit)
+        self.file.write_text(text, encoding="utf-8")
+        systemctl("daemon-reload")
+        systemctl("start", "--no-block", self.unit)
+
+    def _show(self):
+        return dict(line.split("=", 1) for line in systemctl(
+            "show", "-p", "ActiveState", "-p", "MainPID", "-p", "ExecMainCode", "-p",
+            "ExecMainStatus", "-p", "Job", self.unit).splitlines())
+
+    @property
+    def pid(self):
+        return int(self._show()["MainPID"])
+
+    def poll(self):
+        if self.returncode is not None:
+            return self.returncode
+        state = self._show()
+        if state["ActiveState"] not in ("inactive", "failed") or state.get("Job", "0") not in ("", "0"):
+            return None
+        killed = state["ExecMainCode"] in ("2", "3")  # CLD_KILLED, CLD_DUMPED of sigaction(2)
+        status = int(state["ExecMainStatus"])
+        self.returncode = -status if killed else status
+        self.file.unlink()
+        systemctl("reset-failed", self.unit)
+        return self.returncode
+
+    def send_signal(self, how):
+        if self.poll() is None:
+            systemctl("kill", "--kill-whom=main", f"--signal={int(how)}", self.unit)
+
+    def wait(self, timeout=120):
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.unit, timeout)
+            time.sleep(0.05)
+        return self.returncode

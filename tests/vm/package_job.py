@@ -1,0 +1,380 @@
+"""In a machine with systemd: the life of the installed packages, from apt to purge.
+
+Prints a line for each check, and at the end how many passed and failed."""
+
+import glob
+import json
+import os
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+JOB = pathlib.Path(__file__).resolve().parents[1]
+SOCKET = "/run/portd/io.portd.Ports"
+WEB_PORT = 60609
+DEFAULT_TESTS = "main_job exact_tier exact_binds"
+
+passed, failed = 0, 0
+
+
+def check(condition, what, detail=""):
+    global passed, failed
+    if condition:
+        passed += 1
+    else:
+        failed += 1
+    print(("ok    " if condition else "FAILED"), what, *([] if condition else [f"-- {detail}"]),
+          flush=True)
+    return condition
+
+
+def run(*command, timeout=120, **keywords):
+    return subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL,
+                          **keywords)
+
+
+def show(unit, name):
+    return run("systemctl", "show", "-P", name, unit).stdout.strip()
+
+
+def ctl(*arguments, user=None):
+    command = ["portd-ctl", "--utc", *arguments]
+    if user:
+        command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", *command]
+    return run(*command)
+
+
+def rows(*arguments, user=None):
+    found = ctl("--json", *arguments, user=user).stdout
+    return [json.loads(line) for line in found.splitlines() if line.startswith("{")]
+
+
+def leases(*arguments, user=None):
+    return [row for row in rows(*arguments, user=user) if "opened" in row]
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > deadline:
+            return value
+        time.sleep(0.2)
+
+
+def apt(*words):
+    return run("apt-get", "-qq", "-y", *words, timeout=300,
+               env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+
+
+def status():
+    return (rows("status") or [{}])[0]
+
+
+def gaps():
+    return [(gap["cause"], gap.get("sinceUsec"), gap.get("untilUsec"))
+            for gap in status().get("gaps", [])]
+
+
+class Traffic:
+    """Connections to the local server, one after the other; what it did is known exactly."""
+
+    def __init__(self):
+        self.done = threading.Event()
+        self.program = subprocess.Popen(
+            [sys.executable, "-u", "-c", CONNECTOR], stdout=subprocess.PIPE,
+            stdin=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """[(port, opened, closed)] in microseconds, and the pid."""
+        out, _ = self.program.communicate("stop\n")
+        return [tuple(map(int, line.split())) for line in out.splitlines()], self.program.pid
+
+
+CONNECTOR = f"""
+import select, socket, sys, time
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    before = time.time_ns() // 1000
+    try:
+        with socket.create_connection(("127.0.0.1", {WEB_PORT}), 10) as made:
+            port = made.getsockname()[1]
+    except OSError:
+        continue
+    print(port, before, time.time_ns() // 1000)
+"""
+
+
+def check_history(what, disturb, gap_causes=()):
+    """Connections go on while it is disturbed: each is in history, with the right process, or in a gap
+    of one of the causes."""
+    known = set(gaps())
+    traffic = Traffic()
+    time.sleep(1)
+    disturb()
+    time.sleep(1)
+    made, pid = traffic.stop()
+    wait_until(lambda: status().get("watchingSinceUsec"))
+    time.sleep(2)
+    new = [gap for gap in gaps() if gap not in known]
+    check(all(cause in gap_causes for cause, _, _ in new), f"{what}: no gap, or one that is meant",
+          new)
+    found = {}
+    for lease in leases("history", "--pid", str(pid)):
+        found.setdefault(lease["localPort"], []).append(lease)
+    missing = []
+    for port, opened, closed in made:
+        seen = any(opened - 1000 <= lease["opened"].get("usec", 0) <= closed + 1000
+                   for lease in found.get(port, []))
+        in_gap = any(since <= closed and (until is None or opened <= until)
+                     for _, since, until in new)
+        if not seen and not in_gap:
+            missing.append((port, opened, closed))
+    check(made and not missing, f"{what}: {len(made)} connections are in history",
+          f"{len(missing)} of {len(made)} missing: {missing[:3]}; gaps {new}")
+
+
+def main_pid():
+    return int(show("portd.service", "MainPID"))
+
+
+# ---- The checks
+
+def install():
+    result = apt("install", *sorted(glob.glob(f"{JOB}/debs/*.deb")))
+    check(result.returncode == 0, "apt installs the packages", result.stdout[-2000:])
+    check(show("portd.service", "ActiveState") == "active", "the service is active",
+          run("journalctl", "-u", "portd", "-n", "30").stdout)
+    began = int(show("portd.service", "InactiveExitTimestampMonotonic"))
+    ready = int(show("portd.service", "ActiveEnterTimestampMonotonic"))
+    check(ready - began < 5_000_000, f"it was ready after {(ready - began) / 1e6:.2f} s")
+    check(status().get("tier") == "ebpf", "it watches with ebpf", ctl("status").stdout)
+    check(run("systemctl", "is-enabled", "portd.service", "portd.socket").stdout.split()
+          == ["enabled", "enabled"], "it starts with the machine")
+    check(show("portd.service", "User") == "portd" and
+          pathlib.Path(f"/proc/{main_pid()}/status").read_text().count(
+              "CapEff:\t000000c000001000") == 1, "it has three capabilities and no more")
+    doctor = ctl("doctor")
+    check(doctor.returncode == 0, "the doctor finds nothing bad", doctor.stdout)
+    security = run("systemd-analyze", "security", "--no-pager", "portd.service").stdout
+    figure = re.search(r"exposure level for portd.service: ([0-9.]+)", security)
+    check(figure and float(figure[1]) <= 2.0,
+          f"systemd-analyze security: {figure[1] if figure else '?'}", security[-300:])
+    messages = [json.loads(line) for line in run(
+        "journalctl", "-u", "portd", "-o", "json").stdout.splitlines() if line.startswith("{")]
+    check(any(m.get("PORTD_TIER") == "ebpf" and "MESSAGE_ID" in m for m in messages),
+          "messages in the journal have identifiers and fields")
+    check("portd-ctl doctor" in run("journalctl", "-u", "portd", "-x").stdout,
+          "and the catalog explains them")
+
+
+def attribution():
+    for user in ("alice", "bob"):
+        run("useradd", "--create-home", user)
+    run("usermod", "-aG", "portd", "bob")
+    result = run("systemd-run", "--wait", "--unit=asker", "--uid=alice", "curl", "-sS", "-o",
+                 "/dev/null", f"http://127.0.0.1:{WEB_PORT}/", timeout=60)
+    check(result.returncode == 0, "curl gets an answer", result.stdout)
+    of_curl = lambda user=None: [lease for lease in leases("history", "--since", "-5min", user=user)
+                                 if lease["opener"].get("command") == "curl"]
+    lease = (wait_until(of_curl) or [None])[0]
+    if check(lease, "history has the connection of curl", ctl("history").stdout[-1500:]):
+        opener = lease["opener"]
+        check((opener["user"], opener["unit"]) == ("alice", "asker.service"),
+              "with its user and unit", opener)
+        check(opener["executable"].endswith("/curl") and opener["provenance"] == "observed",
+              "and program, observed", opener)
+        check(lease["peerPort"] == WEB_PORT and "usec" in lease["opened"], "and peer and time", lease)
+    check(of_curl("alice"), "its own user sees it")
+    check(of_curl("bob"), "a member of the group portd sees it")
+    run("gpasswd", "-d", "bob", "portd")
+    check(not of_curl("bob"), "another user does not")
+    cut = leases("list", "--port", str(WEB_PORT), user="bob")
+    check(cut and all(lease["incomplete"] and lease["opener"].get("pid") is None for lease in cut),
+          "of what is open, others see what the kernel shows to all", cut)
+
+
+def disturbances():
+    check_history("restart", lambda: run("systemctl", "restart", "portd.service"))
+
+    def reload():
+        pathlib.Path("/etc/portd/portd.toml.d/test.toml").write_text('interval = "300ms"\n')
+        run("systemctl", "reload", "portd.service")
+    check_history("reload", reload)
+    check(wait_until(lambda: status().get("intervalUsec") == 300_000), "a reload applies settings")
+    os.unlink("/etc/portd/portd.toml.d/test.toml")
+
+    def kill():
+        before = main_pid()
+        run("systemctl", "kill", "--signal=KILL", "portd.service")
+        wait_until(lambda: main_pid() not in (0, before) and
+                   show("portd.service", "ActiveState") == "active")
+    check_history("kill -9", kill)
+
+    def upgrade():
+        result = apt("install", *sorted(glob.glob(f"{JOB}/newer/*.deb")))
+        check(result.returncode == 0, "apt upgrades the packages", result.stdout[-2000:])
+    before = main_pid()
+    check_history("upgrade", upgrade, gap_causes=("changeover",))
+    check(main_pid() not in (0, before), "an upgrade starts the new daemon")
+
+    drop_in = pathlib.Path("/run/systemd/system/portd.service.d/watchdog.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text("[Service]\nWatchdogSec=4\n")
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "portd.service")
+
+    def hang():
+        before = main_pid()
+        os.kill(before, 19)
+        check(wait_until(lambda: main_pid() not in (0, before) and
+                         show("portd.service", "ActiveState") == "active"),
+              "the watchdog replaces a daemon that hangs")
+    check_history("a daemon that hangs", hang)
+    drop_in.unlink()
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "portd.service")
+
+    def stop_and_ask():
+        run("systemctl", "stop", "portd.service")
+        check(show("portd.service", "ActiveState") == "inactive", "it can be stopped")
+        check(ctl("status").returncode == 0, "and whoever asks starts it again")
+    check_history("stop, and a start by its socket", stop_and_ask, gap_causes=("notRunning",))
+
+    def boot():
+        run("systemctl", "stop", "portd.socket", "portd.service")
+        run("systemctl", "start", "sockets.target", "multi-user.target")
+        wait_until(lambda: show("portd.service", "ActiveState") == "active")
+    check_history("what a boot starts", boot, gap_causes=("notRunning",))
+
+
+def refusals():
+    run("systemctl", "stop", "portd.socket", "portd.service")
+    current = sorted(glob.glob("/var/lib/portd/current-*.db"))[-1]
+    with sqlite3.connect(current) as store:
+        version, = store.execute("PRAGMA user_version").fetchone()
+        store.execute("PRAGMA user_version = 999")
+    store.close()
+    start = run("systemctl", "start", "portd.service")
+    log = run("journalctl", "-u", "portd", "-n", "20").stdout
+    check(start.returncode != 0 and show("portd.service", "ExecMainStatus") == "77" and
+          show("portd.service", "NRestarts") == "0",
+          "a store of a newer version is refused, once", log)
+    check("newer portd" in log, "and the log says so", log)
+    with sqlite3.connect(current) as store:
+        store.execute(f"PRAGMA user_version = {version}")
+    store.close()
+    bad = pathlib.Path("/etc/portd/portd.toml.d/bad.toml")
+    bad.write_text("intervall = 1\n")
+    run("systemctl", "reset-failed", "portd.service", "portd.socket")
+    run("systemctl", "start", "portd.service")
+    check(show("portd.service", "ExecMainStatus") == "2" and "bad.toml:1" in
+          run("journalctl", "-u", "portd", "-n", "20").stdout,
+          "settings with a mistake are refused, with file and line")
+    bad.unlink()
+    run("systemctl", "reset-failed", "portd.service", "portd.socket")
+    run("systemctl", "start", "portd.socket", "portd.service")
+    check(status().get("tier") == "ebpf", "and then it starts again")
+
+
+def varlink():
+    if not shutil.which("varlinkctl"):
+        return
+    info = run("varlinkctl", "info", SOCKET)
+    check(info.returncode == 0 and "io.portd.Ports" in info.stdout, "varlinkctl info", info.stdout)
+    text = run("varlinkctl", "introspect", SOCKET, "io.portd.Ports")
+    check(text.returncode == 0 and "method History" in text.stdout, "varlinkctl introspect",
+          text.stdout[-500:])
+    check(run("varlinkctl", "validate-idl", "/usr/share/portd/io.portd.Ports.varlink").returncode
+          == 0, "varlinkctl validate-idl")
+    who = run("varlinkctl", "call", SOCKET, "io.portd.Ports.Who", json.dumps({"port": WEB_PORT}))
+    check(who.returncode == 0 and "holders" in who.stdout, "varlinkctl call", who.stdout)
+    more = run("varlinkctl", "call", "--more", SOCKET, "io.portd.Ports.History",
+               json.dumps({"port": WEB_PORT, "limit": 3}))
+    check(more.returncode == 0 and "coverage" in more.stdout, "varlinkctl call --more", more.stdout)
+    wrong = run("varlinkctl", "call", SOCKET, "io.portd.Ports.Who", '{"port":"x"}')
+    check(wrong.returncode != 0 and "InvalidParameter" in wrong.stdout, "varlinkctl gets errors",
+          wrong.stdout)
+
+
+def integration():
+    """The tests that drive a daemon, each daemon in the confinement of the shipped unit."""
+    os.makedirs("/srv/portd-tests", exist_ok=True)
+    unit = "/usr/lib/systemd/system/portd.service"
+    environment = {**os.environ, "PORTD_UNIT": unit if os.path.exists(unit) else unit[4:],
+                   "TMPDIR": "/srv/portd-tests", "PORTD_REQUIRE_EBPF": "1"}
+    for name in (os.environ.get("PORTD_TESTS") or DEFAULT_TESTS).split():
+        began = time.monotonic()
+        try:
+            result = run(sys.executable, JOB / f"integration/{name}_test.py", env=environment,
+                         timeout=500)
+        except subprocess.TimeoutExpired as error:
+            check(False, f"confined: {name}", (error.stdout or b"")[-3000:])
+            continue
+        check(result.returncode == 0, f"confined: {name} ({time.monotonic() - began:.0f} s)",
+              result.stdout[-3000:])
+    shutil.rmtree("/srv/portd-tests")
+
+
+def traces():
+    """Files of portd's that are anywhere."""
+    found = run("find", "/", "-xdev", "-not", "-path", "/job/*", "-not", "-path", "/proc/*",
+                "-not", "-path", "/sys/*", "-iname", "*portd*").stdout.split()
+    found += run("find", "/run", "/dev/shm", "-iname", "*portd*").stdout.split()
+    log = re.compile(r"/var/(lib/dpkg|cache/apt|log)/|guest|/home/")
+    return [path for path in found if not log.search(path)]
+
+
+def removal():
+    apt("remove", "portd", "portd-ctl")
+    check(glob.glob("/var/lib/portd/*.db"), "removal keeps the history")
+    check(show("portd.service", "ActiveState") == "inactive" and not os.path.exists(SOCKET),
+          "and ends the service and its socket")
+    apt("install", *sorted(glob.glob(f"{JOB}/newer/*.deb")))
+    check(wait_until(lambda: leases("history", str(WEB_PORT))), "a new install finds the history")
+    result = apt("purge", "portd", "portd-ctl")
+    check(result.returncode == 0, "purge succeeds", result.stdout[-1500:])
+    check(not traces(), "purge leaves no file", traces())
+    accounts = pathlib.Path("/etc/passwd").read_text() + pathlib.Path("/etc/group").read_text()
+    check("portd" not in accounts, "nor a user or a group", accounts)
+    check("portd" not in run("systemctl", "list-units", "--all", "portd*").stdout.split("loaded")[0],
+          "nor a unit")
+    apt("install", *sorted(glob.glob(f"{JOB}/debs/*.deb")))
+    check(status().get("tier") == "ebpf" and status().get("gaps") == [],
+          "another install starts clean", ctl("status").stdout)
+
+
+def journal():
+    errors = run("journalctl", "-b", "-p", "err", "-u", "portd.service", "-u", "portd.socket", "-o",
+                 "cat").stdout
+    meant = re.compile(r"newer portd|bad\.toml|Failed to start|Watchdog timeout|-- No entries|"
+                       r"core-dump|Failed with result|^$|-- Boot")
+    left = [line for line in errors.splitlines() if not meant.search(line)]
+    check(not left, "no error in the journal that was not meant", left)
+
+
+def main():
+    server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1",
+                               str(WEB_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              cwd="/tmp")
+    for part in (install, attribution, varlink, disturbances, refusals, integration, removal,
+                 journal):
+        began = time.monotonic()
+        try:
+            part()
+        except Exception:  # the other parts are still worth knowing
+            check(False, part.__name__, traceback.format_exc())
+        print(f"      ({part.__name__}: {time.monotonic() - began:.0f} s)", flush=True)
+    server.kill()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
