@@ -23,8 +23,8 @@ struct LeaseForm {
     Charset charset = Charset::ascii;
     std::int64_t now_usec = 0;
     std::optional<std::int64_t> clock_offset_usec{}; // by which now_usec is ahead of CLOCK_BOOTTIME
-    std::optional<std::int64_t>
-        at_usec; // adds a column that says how each lease stood at that instant
+    // Adds a column that says how each lease stood at that instant.
+    std::optional<std::int64_t> at_usec{};
     // The network namespace of the daemon, where rows of others shall be told apart.
     std::optional<std::int64_t> own_namespace{};
 

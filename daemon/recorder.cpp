@@ -34,7 +34,6 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
           has_news_ = true;
       }),
       network_namespace_(capture::own_network_namespace()),
-      pool_(network_namespace_),
       started_(clock.now()),
       backlog_(writer_, started_),
       counted_(source_.events().value_or(capture::EventAccount{})),
@@ -54,8 +53,6 @@ void Recorder::take_over() {
     auto leases = writer_.open_leases();
     if (!writer_.is_open())
         return; // it could not be read: this run begins without
-    for (const auto &lease : leases)
-        pool_.note(lease);
     const auto notes = source_.take_resumed_notes();
     if (!notes) {
         ledger_.restore(std::move(leases), *until);
@@ -96,11 +93,12 @@ void Recorder::follow_namespace_ports() {
     next_ports_at_ = now + ports_interval;
     pools_ = ledger_.pools();
     log_.pass(now);
-    for (const auto protocol : {Protocol::tcp, Protocol::udp})
-        log_.counted_pool(protocol, pool_.used(protocol), pool_.size());
+    for (const auto &pool : pools_)
+        if (pool.automatic_ports && pool.open_automatic_ports)
+            log_.counted_pool(pool.protocol, static_cast<std::size_t>(*pool.open_automatic_ports),
+                              static_cast<std::size_t>(*pool.automatic_ports));
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
-        pool_.follow(ports_);
         ledger_.set_namespace_ports(ports_);
         live_.publish(ports_);
     }
@@ -151,8 +149,6 @@ void Recorder::close_gap(const std::string &cause, model::Instant since, model::
 void Recorder::commit() {
     model::LedgerNotes notes;
     auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
-    for (const auto &lease : changes)
-        pool_.note(lease);
     backlog_.add_leases(std::move(changes));
     has_news_ = false;
     take_losses();

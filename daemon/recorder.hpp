@@ -9,7 +9,6 @@
 #include "live_status.hpp"
 #include "model/ledger.hpp"
 #include "operator_log.hpp"
-#include "port_pool.hpp"
 #include "settings.hpp"
 #include "store/writer.hpp"
 
@@ -61,7 +60,6 @@ class Recorder {
     capture::Sink sink_;
 
     const std::uint32_t network_namespace_;
-    PortPool pool_;
     const model::Instant started_;
     std::optional<model::Instant> watching_since_;
     std::optional<model::Instant> watched_until_; // beginning of the last complete sample

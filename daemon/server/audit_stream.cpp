@@ -25,7 +25,7 @@ AuditStream::AuditStream(AuditQuestion question, const Caller &caller, std::int6
 std::string AuditStream::next(model::History &history, std::int64_t now_us) {
     try {
         if (leases_over_ && failures_over_)
-            return groups(history, now_us);
+            return groups(history);
         leases_over_ ? look_at_bind_failures(history) : look_at_leases(history);
         return progress(now_us);
     } catch (const std::exception &fault) {
@@ -67,7 +67,7 @@ std::string AuditStream::progress(std::int64_t now_us) {
     return continued(reply);
 }
 
-std::string AuditStream::groups(model::History &history, std::int64_t now_us) {
+std::string AuditStream::groups(model::History &history) {
     if (!summary_)
         summary_ = table_.summary(question_.order, question_.limit);
     std::string out;
@@ -77,18 +77,18 @@ std::string AuditStream::groups(model::History &history, std::int64_t now_us) {
         out += continued(reply);
     }
     if (told_groups_ == summary_->groups.size()) {
-        out += framed(success(encode(last(history, now_us))));
+        out += framed(success(encode(last(history))));
         finished_ = true;
     }
     return out;
 }
 
-proto::AuditReply AuditStream::last(model::History &history, std::int64_t now_us) {
+proto::AuditReply AuditStream::last(model::History &history) {
     proto::AuditReply reply;
     reply.other = std::move(summary_->other);
     reply.groups_in_other = summary_->groups_in_other;
     reply.withheld = caller_.sight == Sight::own;
-    reply.coverage = coverage_of(question_.interval, history, now_us);
+    reply.coverage = history.coverage(question_.interval.since_us, question_.interval.until_us);
     reply.coverage->complete = reply.coverage->complete && question_.recorded && !reply.withheld;
     return reply;
 }

@@ -41,8 +41,8 @@ class AuditStream final : public Stream {
     void look_at_leases(model::History &history);
     void look_at_bind_failures(model::History &history);
     std::string progress(std::int64_t now_us);
-    std::string groups(model::History &history, std::int64_t now_us);
-    proto::AuditReply last(model::History &history, std::int64_t now_us);
+    std::string groups(model::History &history);
+    proto::AuditReply last(model::History &history);
 
     AuditQuestion question_;
     Caller caller_;

@@ -41,7 +41,7 @@ class Audit : public ::testing::Test {
         group.group->known = true;
         group.group->executable = "/usr/bin/\x1b[2Jcurl";
         group.group->leases = 7200;
-        group.group->outcomes = {{Outcome::closed, 7197}, {Outcome::refused, 3}};
+        group.group->outcomes = {{portd::Outcome::closed, 7197}, {portd::Outcome::refused, 3}};
         group.group->bind_failures = 1;
         group.group->measured = 7200;
         group.group->median_usec = 1'200;

@@ -104,7 +104,7 @@ TEST(LeaseTableTest, WhatIsWithheldIsNotCalledUnknown) {
     lease.holders.clear();
     for (const Detail detail : {Detail::brief, Detail::wide})
         for (const Cell &cell :
-             lease_row({Listing::live, detail, Charset::ascii, t0, {}}, FoldedLease{lease, 0}))
+             lease_row({Listing::live, detail, Charset::ascii, t0}, FoldedLease{lease, 0}))
             EXPECT_NE(cell.text, "unknown");
     lease.incomplete = false;
     EXPECT_EQ(lease_row({}, FoldedLease{lease, 0})[0].text, "unknown");
@@ -115,7 +115,8 @@ TEST(LeaseTableTest, RowsHaveACellForEachColumn) {
         for (const Detail detail : {Detail::brief, Detail::wide})
             for (const auto at : {std::optional<std::int64_t>(), std::optional(t0)})
                 for (const bool more : {false, true}) {
-                    LeaseForm form{listing, detail, Charset::ascii, t0, at};
+                    LeaseForm form{listing, detail, Charset::ascii, t0};
+                    form.at_usec = at;
                     form.shows_namespace = form.shows_outcome = more;
                     const std::size_t columns = lease_columns(form).size();
                     EXPECT_EQ(lease_row(form, FoldedLease{test::connection_lease(), 3}).size(),
