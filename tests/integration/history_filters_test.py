@@ -9,14 +9,13 @@ import random
 import re
 import shutil
 import subprocess
-import sys
-import time
 import unittest
 
 from harness import NOBODY, Daemon, bounds, free_port, need_ebpf, need_root, python_child, wait_until
 
 CONTAINER = "c0ffee" + "0123456789abcdef" * 3 + "0123456789"
 MARKED = "portd-filter-program"
+PYTHON = "/usr/bin/python3"  # that any user can run
 
 # A listener with a connection of both families, a refused connection, a datagram socket.
 TRAFFIC = """
@@ -127,18 +126,19 @@ class Filters(unittest.TestCase):
 
     @classmethod
     def fill(cls):
+        # Before portd looks: the search binds the ports, too, and a name holds from when it is read.
+        ports = free_ports(18)
+        cls.netns = cls.stack.enter_context(namespace())
         cls.portd = cls.stack.enter_context(Daemon("--capture", "ebpf"))
         folder = cls.portd.folder
         program = folder / MARKED
-        shutil.copy(os.path.realpath(sys.executable), program)
+        shutil.copy(os.path.realpath(PYTHON), program)
         os.chmod(program, 0o755)
         cls.service, group = cls.stack.enter_context(control_group())
-        cls.netns = cls.stack.enter_context(namespace())
         cls.program = str(program)
-        ports = free_ports(18)
         cls.ports = set(ports)
         cls.marked_ports = set(ports[:6])
-        environment = {**os.environ, "PYTHONHOME": sys.base_prefix}
+        environment = {**os.environ, "PYTHONHOME": "/usr"}
 
         def join_group():
             (group / "cgroup.procs").write_text(str(os.getpid()))
@@ -155,15 +155,17 @@ class Filters(unittest.TestCase):
             return child.pid
 
         cls.pid = traffic([program], 0, preexec_fn=join_group, env=environment)
-        traffic([sys.executable], 6)
-        traffic(["ip", "netns", "exec", cls.netns, sys.executable], 12)
+        traffic([PYTHON], 6)
+        traffic(["ip", "netns", "exec", cls.netns, PYTHON], 12)
         cls.all = wait_until(cls.everything_closed, what="the end of every lease")
 
     @classmethod
     def everything_closed(cls):
         leases = cls.mine(cls.portd.leases("history"))
         roles = {(l["localPort"], l.get("role")) for l in leases}
-        return leases if len(roles) == 24 and all("closed" in l for l in leases) else None
+        named = [l for l in leases if l.get("networkNamespaceName") == cls.netns]
+        return leases if (len(roles) == 24 and len(named) == 8 and
+                          all("closed" in l for l in leases)) else None
 
     @classmethod
     def mine(cls, leases):

@@ -39,9 +39,9 @@ class Managed(supervisor.Supervised):
     def passed(self):
         return [*super().passed(), ("varlink", self.listener.fileno())]
 
-    def environment(self):
+    def spawn_environment(self):
         more = {} if self.watchdog_us is None else {"WATCHDOG_USEC": str(self.watchdog_us)}
-        return {**super().environment(), **more}
+        return {**super().spawn_environment(), **more}
 
     def reload(self, settings):
         self.settings.write_text(settings)
@@ -85,7 +85,7 @@ class ServiceManagerTest(unittest.TestCase):
                 self.assertEqual(portd.status()["ports"], "dynamic")
                 self.assertIn("after a restart only: ports", portd.log())
             portd.wait_samples()
-            leases = portd.leases("history", port)
+            leases = portd.leases("history", port, "--role", "listener")
             self.assertEqual(len(leases), 1, leases)
             self.assertIn("freed", leases[0])
             self.assertEqual(portd.status()["gaps"], [])

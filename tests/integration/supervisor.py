@@ -118,15 +118,16 @@ class Supervised(Daemon):
         self._hear_all()
         self.is_ready.clear()
         with open(self.log_path, "ab") as log:
-            self.process = Child([str(BIN / "portd"), *map(str, self.options)], self.environment(),
-                                 [fd for _, fd in self.passed()], log.fileno())
+            self.process = Child([str(BIN / "portd"), *map(str, self.options)],
+                                 self.spawn_environment(), [fd for _, fd in self.passed()],
+                                 log.fileno())
 
     def passed(self):
         """The (name, descriptor) that the next instance gets."""
         # The store hands them out in no order that could be relied on.
         return list(reversed(self.kept))
 
-    def environment(self):
+    def spawn_environment(self):
         passed = self.passed()
         return {**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify"),
                 "LISTEN_FDS": str(len(passed)),

@@ -10,7 +10,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("PORTD_BIN", SOURCE / "build/release/bin"))
-UNITS = ["portd.service", "portd.socket"]
+UNITS = ["portd.service", "portd.socket", "portd-metrics.service", "portd-metrics.timer"]
 PAGES = sorted((SOURCE / "packaging/man").glob("*.[1-8]"))
 
 # Of systemd-analyze security, times ten: 2.0 is the most that portd may ever have.

@@ -63,9 +63,9 @@ TEST_F(Audit, PrintsATableAndWhatTimeItIsOf) {
     EXPECT_EQ(outcome.status, 0);
     EXPECT_EQ(
         outcome.out,
-        "PROGRAM               LEASES  RATE   FAILED             P50    P99   LONGEST  SENT  "
+        "PROGRAM               LEASES  RATE   FAILED             P50  P99   LONGEST  SENT  "
         "   RECEIVED  OPEN\n"
-        R"(/usr/bin/\x1b[2Jcurl  7200    2.0/s  3 refused, 1 bind  1.2ms  30ms  2s       2.0 KiB  -         -)"
+        R"(/usr/bin/\x1b[2Jcurl  7200    2.0/s  3 refused, 1 bind  1ms  30ms  2s       2.0 KiB  -         -)"
         "\n");
     EXPECT_THAT(outcome.err, HasSubstr("portd was watching throughout."));
 }

@@ -56,7 +56,7 @@ void collect(const json &value, std::set<std::string> &seen) {
         seen.insert(value["id"].get<std::string>() + (value["incomplete"] == true ? "-" : ""));
     if (value.is_object() && value.contains("atUsec"))
         seen.insert("@");
-    if (value.is_object() && value.contains("bindFailures"))
+    if (value.is_object() && value.contains("leases") && value.contains("bindFailures"))
         seen.insert("sum " + value["leases"].dump());
     for (const auto &member : value)
         collect(member, seen);

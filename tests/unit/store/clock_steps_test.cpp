@@ -42,7 +42,9 @@ TEST(ClockSteps, EachTimeIsAnsweredByTheClockThatShowedIt) {
         commit(writer, {freed(make_lease(2, 40001, 300 * s), 500 * s),
                         freed(make_lease(3, 40002, 600 * s), 700 * s)});
         watch(writer, 0, 800 * s);
-        Reader reader(directory.path());
+        // A clock that was set back shows a time again, but not yet.
+        const Present present{.now_us = [=] { return base + 800 * s; }};
+        Reader reader(directory.path(), present);
         EXPECT_THAT(found_at(reader, base + 150 * s), ElementsAre("1"));
         EXPECT_THAT(found_at(reader, base + 350 * s), ElementsAre("2"));
         EXPECT_THAT(found_at(reader, base + step + 450 * s), ElementsAre("2"));
@@ -60,7 +62,8 @@ TEST(ClockSteps, EachTimeIsAnsweredByTheClockThatShowedIt) {
                     ElementsAre(proto::ClockStep{base + 400 * s, base + step + 400 * s}));
         EXPECT_EQ(reader.newest_clock_steps(16), coverage.clock_steps);
         EXPECT_TRUE(reader.coverage(base + 150 * s, base + 150 * s).complete);
-        EXPECT_TRUE(reader.coverage(base + step + 650 * s, base + step + 650 * s).complete);
+        // Set back to before the record: the clock showed that time before portd ran, too.
+        EXPECT_EQ(reader.coverage(base + step + 650 * s, base + step + 650 * s).complete, step > 0);
     }
 }
 

@@ -397,6 +397,9 @@ Question with(Random &random, const std::vector<Filter> &chosen) {
         filter.set(question, random);
         question.names += std::string(question.names.empty() ? "" : ", ") + filter.name;
     }
+    model::LeaseQuery &query = question.query;
+    if (query.since_us && query.until_us && *query.since_us > *query.until_us)
+        std::swap(query.since_us, query.until_us);
     return question;
 }
 

@@ -105,6 +105,8 @@ model::LeaseQuery some_query() {
         query.since_us = base + *rc::gen::inRange(-5, 60) * some_unit();
     if (chance())
         query.until_us = base + *rc::gen::inRange(-5, 60) * some_unit();
+    if (query.since_us && query.until_us && *query.since_us > *query.until_us)
+        std::swap(query.since_us, query.until_us);
     if (chance())
         query.visible_to_uid = *rc::gen::element<std::uint32_t>(0, 1000, 2000);
     query.open_only = chance();
