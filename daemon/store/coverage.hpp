@@ -29,8 +29,8 @@ struct Present {
     std::int64_t run_since_us = 0;   // when the coverage of this run began
     std::int64_t longest_lag_us = 0; // between two commits, in ordinary operation
     // While nothing can be stored: what was seen since then is not in the store.
-    std::optional<std::int64_t> unstored_since_us;
-    std::optional<std::int64_t> lost_events; // and this much of it is gone
+    std::optional<std::int64_t> unstored_since_us = {};
+    std::optional<std::int64_t> lost_events = {}; // and this much of it is gone
 
     // The gap that lasts.
     std::optional<proto::Gap> unstored() const;

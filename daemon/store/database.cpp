@@ -174,6 +174,10 @@ Statement::Statement(Database &database, std::string_view sql) : database_(&data
         sqlite3_prepare_v3(database.handle_.get(), sql.data(), static_cast<int>(sql.size()),
                            SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
     handle_.reset(handle);
+    // What portd asks for is in its tables, unless somebody has changed them.
+    if ((code & 0xff) == SQLITE_ERROR)
+        database.damaged("its tables are not as portd made them: " +
+                         std::string(sqlite3_errmsg(database.handle_.get())));
     if (code != SQLITE_OK)
         database.fail("cannot prepare \"" + std::string(sql.substr(0, 60)) + "\"");
 }

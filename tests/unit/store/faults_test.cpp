@@ -175,7 +175,8 @@ void run(FailingVfs &vfs, std::int64_t nth, const Round &round) {
         owner.step();
     EXPECT_TRUE(owner.attempt()) << "it did not recover";
     owner.close();
-    if (first == "sync" || first == "write") {
+    // What fails once, SQLite may get over by itself.
+    if (round.how == How::from_then_on && (first == "sync" || first == "write")) {
         EXPECT_THAT(owner.reports(), testing::Not(testing::IsEmpty())) << "nobody was told";
     }
     check(directory, owner);
