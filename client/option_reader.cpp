@@ -212,9 +212,10 @@ OptionReader::Integer OptionReader::time(std::string_view option, const Text &te
     return std::get<std::int64_t>(parsed);
 }
 
-OptionReader::Integer OptionReader::past_time(std::string_view option, const Text &text) {
+OptionReader::Integer OptionReader::past_time(std::string_view option, const Text &text,
+                                              const std::function<std::int64_t()> &latest_shown) {
     const auto usec = time(option, text);
-    if (usec && *usec > now_usec_)
+    if (usec && *usec > now_usec_ && !(latest_shown && *usec <= latest_shown()))
         refuse(std::string(option) + " " + in_quotes(*text) + " is in the future (" +
                format_instant_in_zone(*usec) + "); give a time up to now");
     return usec;

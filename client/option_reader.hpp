@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,7 +48,10 @@ class OptionReader {
     Detail detail(const Text &text);
     // systemd.time(7); a time to come is an error for `past` ones.
     Integer time(std::string_view option, const Text &text);
-    Integer past_time(std::string_view option, const Text &text);
+    // After the clock was set back, times that it showed before are later than now: if the time is
+    // later than now, `latest_shown` is asked for the latest that the clock ever showed.
+    Integer past_time(std::string_view option, const Text &text,
+                      const std::function<std::int64_t()> &latest_shown = {});
     Integer span(std::string_view option, const Text &text);
     Integer span_above_0(std::string_view option, const Text &text);
 

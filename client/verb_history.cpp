@@ -44,13 +44,30 @@ void check_times(const Typed &typed, const proto::HistoryRequest &request, Optio
                       " reaches back before 1970; give a shorter span");
 }
 
-Question read(const Typed &typed, OptionReader &reader) {
+// The latest time that the clock showed before it was set back, as far as portd tells: who cannot
+// be asked knows of none.
+std::int64_t latest_shown(Session &session) {
+    std::int64_t latest = session.now_usec();
+    try {
+        Connection connection = session.connect();
+        const auto status = decoded<proto::Status>(
+            ask_once(connection, proto::methods::status, nlohmann::json::object()));
+        for (const proto::ClockStep &step : status.clock_steps)
+            latest = std::max(latest, step.from_usec);
+    } catch (const ServiceError &) {
+        return latest;
+    }
+    return latest;
+}
+
+Question read(const Typed &typed, OptionReader &reader, Session &session) {
+    const auto latest = [&session] { return latest_shown(session); };
     Question question;
     proto::HistoryRequest &request = question.request;
     static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "PORT", reader);
-    request.at_usec = reader.past_time("--at", typed.at);
+    request.at_usec = reader.past_time("--at", typed.at, latest);
     request.within_usec = reader.span("--within", typed.within);
-    request.since_usec = reader.past_time("--since", typed.since);
+    request.since_usec = reader.past_time("--since", typed.since, latest);
     request.until_usec = reader.time("--until", typed.until);
     request.cursor = reader.name("--cursor", typed.cursor, "what --show-cursor printed");
     request.limit = reader.positive("--limit", typed.limit);
@@ -143,7 +160,7 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
 
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
-    const Question question = read(typed, reader);
+    const Question question = read(typed, reader, session);
     if (reader.error()) {
         session.error(*reader.error());
         return ExitStatus::usage;

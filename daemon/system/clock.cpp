@@ -47,7 +47,7 @@ std::int64_t SystemClock::wall_offset_us() const {
 Fd watch_clock() {
     Fd watch(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     itimerspec never{};
-    never.it_value.tv_sec = std::numeric_limits<time_t>::max();
+    never.it_value.tv_sec = std::numeric_limits<time_t>::max() / 2; // and no sum with it overflows
     if (watch.get() < 0 || timerfd_settime(watch.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
                                            &never, nullptr) < 0)
         throw std::system_error(errno, std::generic_category(), "cannot watch the clock");

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/varlink/go/varlink"
 	"github.com/varlink/go/varlink/idl"
@@ -41,10 +42,11 @@ func main() {
 	check(connection.GetInfo(ctx, nil, &product, nil, nil, &interfaces))
 	told["product"], told["interfaces"] = product, interfaces
 
-	// The library's own parser of the interface language reads the file.
+	// The library's own parser of the interface language reads the file, but for capitals in the
+	// name of the interface, which the language has and that parser does not know.
 	description, err := connection.GetInterfaceDescription(ctx, "io.portd.Ports")
 	check(err)
-	parsed, err := idl.New(description)
+	parsed, err := idl.New(strings.Replace(description, "interface io.portd.Ports", "interface io.portd.ports", 1))
 	check(err)
 	var methods []string
 	for _, method := range parsed.Methods {
