@@ -43,9 +43,6 @@ using std::chrono::steady_clock;
 // What arrives between two samples is stored this soon.
 constexpr auto commit_delay = std::chrono::milliseconds(200);
 
-// A sample and its commit take less than this on any machine that is not stuck, in microseconds.
-constexpr std::int64_t slow_sample_us = 1'000'000;
-
 // A timer this late means that the process did not run meanwhile (stopped, or the machine is
 // loaded): what it finds has not just happened.
 constexpr auto late = std::chrono::milliseconds(50);
@@ -87,7 +84,7 @@ class CaptureLoop {
             schedule_ping(*period / 2);
         context_.run();
         recorder_.read_events(Promptness::after_work);
-        recorder_.commit();
+        recorder_.finish();
     }
 
     void stop() {
@@ -305,8 +302,13 @@ capture::Opened open_capture(const Settings &settings, const model::Clock &clock
     return opened;
 }
 
-std::int64_t longest_lag_us(const Settings &settings) {
-    return 2 * settings.interval.count() + slow_sample_us;
+// What it cannot bring into the files stays in their logs, for the next run.
+void close(store::Writer &writer) {
+    try {
+        writer.close_cleanly();
+    } catch (const store::StoreFault &fault) {
+        spdlog::error("cannot close the store: {}", fault.what());
+    }
 }
 
 // Reads the settings again and applies what can change while portd runs. With a mistake in them
@@ -314,11 +316,10 @@ std::int64_t longest_lag_us(const Settings &settings) {
 class Reload {
   public:
     Reload(std::function<Settings()> read, Settings &settings, store::Writer &writer,
-           store::Reader &reader, std::string status)
+           std::string status)
         : read_(std::move(read)),
           settings_(settings),
           writer_(writer),
-          reader_(reader),
           status_(std::move(status)) {}
 
     void operator()() const {
@@ -326,7 +327,6 @@ class Reload {
         try {
             const auto left = apply_while_running(read_(), settings_);
             writer_.set_limits({.max_bytes = settings_.max_bytes, .max_age = settings_.max_age});
-            reader_.set_longest_lag(longest_lag_us(settings_));
             std::string text = "the settings were read again and are in force";
             for (const auto &key : left)
                 text += (&key == &left.front() ? ", but after a restart only: " : ", ") + key;
@@ -342,7 +342,6 @@ class Reload {
     const std::function<Settings()> read_;
     Settings &settings_;
     store::Writer &writer_;
-    store::Reader &reader_;
     const std::string status_;
 };
 
@@ -365,34 +364,23 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
     auto received = system::received_descriptors();
     auto passed = system::take_descriptor(received, "varlink"); // FileDescriptorName= of the socket
     const system::SystemClock clock;
-    const auto started = clock.now();
     store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
                          {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
-    if (const auto &aside = writer.set_aside())
-        system::report(system::Message::file_set_aside,
-                       "a file of history was damaged (" + aside->reason +
-                           "); it was set aside as " + aside->path.string() +
-                           " and a new one begun",
-                       {{"PORTD_FILE", aside->path.string()}});
 
     LiveStatus live(settings);
     const capture::Opened opened = open_capture(settings, clock, writer, live, std::move(received));
     log_start(settings, opened);
 
     Recorder recorder(settings, clock, opened, writer, live);
-    const std::int64_t base_us = writer.boot().base_offset_us;
-    const store::Present present{
-        .run_since_us = writer.row_us(started),
-        .longest_lag_us = longest_lag_us(settings),
-        .now_us = [&clock, base_us] { return to_us(clock.now()) + base_us; }};
-    store::Reader reader(settings.state_dir, present);
     const std::string tier(to_string(opened.source->tier()));
     const std::string status = "watching with " + tier;
     CaptureLoop loop(settings, *opened.source, recorder,
-                     Reload(read_settings, settings, writer, reader, status));
+                     Reload(read_settings, settings, writer, status));
     recorder.sample();
     recorder.commit();
 
+    store::Reader reader(
+        settings.state_dir, [&live] { return live.present(); }, writer.suspects());
     const std::string where = passed ? "the socket that was passed" : settings.socket.string();
     server::Listener listener = open_listener(settings, std::move(passed));
     server::Server server(listener, reader, live);
@@ -405,7 +393,7 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
 
     system::notify_stopping();
     thread.stop();
-    writer.close_cleanly();
+    close(writer);
 }
 
 } // namespace
@@ -429,6 +417,9 @@ Exit run(int argc, const char *const *argv) {
               [argc, argv] { return std::get<Settings>(parse_command_line(argc, argv)); });
         return Exit::clean;
     } catch (const store::StateDirectoryInUse &error) {
+        spdlog::critical("{}", error.what());
+        return Exit::refused;
+    } catch (const store::ForeignStore &error) {
         spdlog::critical("{}", error.what());
         return Exit::refused;
     } catch (const std::system_error &error) {

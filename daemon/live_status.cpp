@@ -6,9 +6,15 @@
 
 namespace portd {
 
-void LiveStatus::publish(proto::Status status) {
+void LiveStatus::publish(proto::Status status, const store::Present &present) {
     const std::scoped_lock lock(mutex_);
     status_ = std::move(status);
+    present_ = present;
+}
+
+store::Present LiveStatus::present() const {
+    const std::scoped_lock lock(mutex_);
+    return present_;
 }
 
 void LiveStatus::publish(const model::NamespacePorts &ports) {

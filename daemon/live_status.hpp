@@ -3,6 +3,7 @@
 
 #include "model/history.hpp"
 #include "settings.hpp"
+#include "store/coverage.hpp"
 
 #include <mutex>
 
@@ -12,17 +13,19 @@ class LiveStatus : public model::Daemon {
   public:
     explicit LiveStatus(const Settings &settings) : ports_(settings.ports) {}
 
-    void publish(proto::Status status);
+    void publish(proto::Status status, const store::Present &present);
     void publish(const model::NamespacePorts &ports);
 
     proto::Status status() const override;
     model::NamespacePorts namespace_ports() const override;
     bool records(std::uint16_t port) const override;
+    store::Present present() const;
 
   private:
     const model::PortPolicy ports_;
     mutable std::mutex mutex_;
     proto::Status status_;
+    store::Present present_;
     model::NamespacePorts namespace_ports_;
 };
 

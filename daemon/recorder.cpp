@@ -1,7 +1,7 @@
 #include "recorder.hpp"
 
 #include "capture/namespace_ports.hpp"
-#include "store/fault.hpp"
+#include "store/coverage.hpp"
 
 #include <algorithm>
 #include <spdlog/spdlog.h>
@@ -10,9 +10,8 @@
 namespace portd {
 namespace {
 
-// Leases kept for the next commit while the store refuses them; the oldest are counted as lost
-// beyond it.
-constexpr std::size_t most_pending = 100'000;
+// A sample and its commit take less than this on any machine that is not stuck, in microseconds.
+constexpr std::int64_t slow_sample_us = 1'000'000;
 
 // How soon a change of the namespace's port settings is noticed.
 constexpr auto ports_interval = std::chrono::seconds(5);
@@ -36,6 +35,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
       }),
       network_namespace_(capture::own_network_namespace()),
       started_(clock.now()),
+      backlog_(writer_, started_),
       counted_(source_.events().value_or(capture::EventAccount{})),
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
@@ -51,6 +51,8 @@ void Recorder::take_over() {
     if (!until)
         return;
     auto leases = writer_.open_leases();
+    if (!writer_.is_open())
+        return; // it could not be read: this run begins without
     const auto notes = source_.take_resumed_notes();
     if (!notes) {
         ledger_.restore(std::move(leases), *until);
@@ -115,10 +117,11 @@ void Recorder::account(const capture::Sample &sample) {
     if (!watching_since_) {
         watching_since_ = sample.began;
         if (const auto before = writer_.watched_until_row_us()) {
-            gaps_.push_back({*before, std::max(*before, writer_.row_us(sample.began)),
-                             not_watching_, std::nullopt});
+            const proto::Gap gap{*before, std::max(*before, writer_.row_us(sample.began)),
+                                 not_watching_, std::nullopt};
+            backlog_.add_gap(gap);
             ++gaps_recorded_;
-            log_.was_not_watching(gaps_.back());
+            log_.was_not_watching(gap);
         }
     } else if (was_failing) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
@@ -128,78 +131,54 @@ void Recorder::account(const capture::Sample &sample) {
 
 void Recorder::take_losses() {
     for (const auto &loss : source_.take_losses()) {
-        losses_[loss.cause] += loss.events.value_or(1);
-        close_gap(loss.cause, loss.since, loss.until, loss.events);
-        log_.lost(loss.cause, loss.events.value_or(1), clock_.now());
+        const std::string cause = backlog_.failure() && loss.cause == "ringFull"
+                                      ? std::string(store::store_failed)
+                                      : loss.cause;
+        losses_[cause] += loss.events.value_or(1);
+        close_gap(cause, loss.since, loss.until, loss.events);
+        log_.lost(cause, loss.events.value_or(1), clock_.now());
     }
 }
 
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,
                          std::optional<std::int64_t> lost) {
-    gaps_.push_back({writer_.row_us(since), writer_.row_us(until), cause, lost});
+    backlog_.add_gap({writer_.row_us(since), writer_.row_us(until), cause, lost});
     ++gaps_recorded_;
 }
 
 void Recorder::commit() {
     model::LedgerNotes notes;
     auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
-    pending_.insert(pending_.end(), std::make_move_iterator(changes.begin()),
-                    std::make_move_iterator(changes.end()));
+    backlog_.add_leases(std::move(changes));
     has_news_ = false;
     take_losses();
-    const std::size_t failures_before = bind_failures_.size();
-    for (auto &failure : source_.take_bind_failures())
-        bind_failures_.push_back(std::move(failure));
-    bind_failures_told_ += static_cast<std::int64_t>(bind_failures_.size() - failures_before);
+    for (auto &failure : source_.take_bind_failures()) {
+        backlog_.add_bind_failure(std::move(failure));
+        ++bind_failures_told_;
+    }
     for (auto &[inode, name, since] : source_.take_namespace_names())
-        namespace_names_.push_back({inode, std::move(name), since});
-    store::Batch batch{.leases = pending_,
-                       .watched = std::nullopt,
-                       .gaps = gaps_,
-                       .bind_failures = bind_failures_,
-                       .namespaces = namespace_names_,
-                       .ring_mark = source_.note(notes),
-                       .clock = store::ClockReading{clock_.now(), clock_.wall_offset_us()}};
+        backlog_.add_namespace_name({inode, std::move(name), since});
+    std::optional<store::Watched> watched;
     if (watching_since_)
-        batch.watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
-    store(batch);
+        watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
+    const bool was_failing = backlog_.failure().has_value();
+    if (backlog_.store(ledger_, watched, source_.note(notes),
+                       {clock_.now(), clock_.wall_offset_us()})) {
+        source_.acknowledge();
+        if (was_failing)
+            ledger_.file_by_time(writer_.boot().base_offset_us);
+        if (source_.wants_all_notes())
+            source_.note_all(ledger_.notes());
+    }
     publish();
 }
 
-void Recorder::store(const store::Batch &batch) {
-    try {
-        writer_.commit(batch);
-    } catch (const store::DamagedStore &) {
-        throw;
-    } catch (const std::exception &error) {
-        if (commit_failure_ != error.what()) {
-            commit_failure_ = error.what();
-            system::report(system::Message::store_failing,
-                           "cannot store leases: " + commit_failure_ + "; keeping up to " +
-                               std::to_string(most_pending) + " in memory and trying again");
-        }
-        if (pending_.size() > most_pending) {
-            const auto lost = static_cast<std::int64_t>(pending_.size() - most_pending);
-            pending_.erase(pending_.begin(), pending_.begin() + lost);
-            losses_["storeFailed"] += lost;
-            close_gap("storeFailed", watched_until_.value_or(started_), clock_.now(), lost);
-        }
-        return;
-    }
-    if (!commit_failure_.empty()) {
-        spdlog::info("leases are stored again");
-        commit_failure_.clear();
-    }
-    pending_.clear();
-    gaps_.clear();
-    bind_failures_.clear();
-    namespace_names_.clear();
-    source_.acknowledge();
-    for (const store::Notice &notice : writer_.take_notices())
-        notice.kind == store::Notice::Kind::failure ? spdlog::error("{}", notice.text)
-                                                    : spdlog::info("{}", notice.text);
-    if (source_.wants_all_notes())
-        source_.note_all(ledger_.notes());
+void Recorder::finish() {
+    backlog_.hurry();
+    commit();
+    if (backlog_.failure())
+        spdlog::error("stopping although {} leases and failed binds could not be stored",
+                      backlog_.waiting());
 }
 
 void Recorder::publish() {
@@ -209,7 +188,23 @@ void Recorder::publish() {
     status.tier_reasons = tier_reasons_;
     status.tier_reasons.insert(status.tier_reasons.end(), limitations_.begin(), limitations_.end());
     status.started_usec = writer_.wall_us(started_);
-    if (watching_since_ && commit_failure_.empty()) {
+    store::Present present{.run_since_us = writer_.row_us(started_),
+                           .longest_lag_us = 2 * settings_.interval.count() + slow_sample_us,
+                           .unstored_since_us = {},
+                           .lost_events = {},
+                           .now_us = [&clock = clock_, base_us = writer_.boot().base_offset_us] {
+                               return to_us(clock.now()) + base_us;
+                           }};
+    if (const auto &failure = backlog_.failure()) {
+        status.tier_reasons.push_back("nothing can be stored: " + failure->reason + "; " +
+                                      std::to_string(backlog_.waiting()) +
+                                      " leases and failed binds wait in memory, " +
+                                      std::to_string(failure->lost) + " were lost");
+        present.unstored_since_us = failure->since_us;
+        if (failure->lost > 0)
+            present.lost_events = failure->lost;
+    }
+    if (watching_since_) {
         status.watching_since_usec = writer_.wall_us(*watching_since_);
         status.last_snapshot_usec = writer_.wall_us(*watched_until_);
     }
@@ -228,11 +223,13 @@ void Recorder::publish() {
     status.pools = pools_;
     status.stored_leases = writer_.stored_leases();
     status.stored_bytes = writer_.stored_bytes();
-    for (const auto &[cause, events] : losses_)
+    auto losses = losses_;
+    losses[std::string(store::store_failed)] += backlog_.lost();
+    for (const auto &[cause, events] : losses)
         if (events > 0)
             status.losses.push_back({cause, events});
     publish_events(status);
-    live_.publish(std::move(status));
+    live_.publish(std::move(status), present);
 }
 
 void Recorder::publish_events(proto::Status &status) {

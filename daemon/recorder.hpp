@@ -4,6 +4,7 @@
 // Everything it is given lives longer than it does. Nothing here waits.
 #pragma once
 
+#include "backlog.hpp"
 #include "capture/tiers.hpp"
 #include "live_status.hpp"
 #include "model/ledger.hpp"
@@ -31,13 +32,14 @@ class Recorder {
     void read_events(capture::Promptness promptness);
     void sample();
     void commit();
+    // The last commit of this run.
+    void finish();
 
   private:
     void take_over();
     void follow_namespace_ports();
     void account(const capture::Sample &sample);
     void take_losses();
-    void store(const store::Batch &batch);
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
     void publish();
@@ -60,15 +62,11 @@ class Recorder {
     const std::uint32_t network_namespace_;
     const model::Instant started_;
     std::optional<model::Instant> watching_since_;
-    std::optional<model::Instant> watched_until_;       // beginning of the last complete sample
-    std::string failure_;                               // of the last sample
-    std::vector<std::string> limitations_;              // of the source, as last said
-    std::vector<model::Lease> pending_;                 // changed, not committed
-    std::vector<proto::Gap> gaps_;                      // not committed, in row time
-    std::vector<model::BindFailure> bind_failures_;     // not committed
-    std::vector<store::NamespaceName> namespace_names_; // not committed
+    std::optional<model::Instant> watched_until_; // beginning of the last complete sample
+    std::string failure_;                         // of the last sample
+    std::vector<std::string> limitations_;        // of the source, as last said
+    Backlog backlog_;
     std::map<std::string, std::int64_t> losses_;
-    std::string commit_failure_;
     std::int64_t samples_ = 0;
     std::int64_t open_at_start_ = 0;
     std::int64_t bind_failures_told_ = 0;

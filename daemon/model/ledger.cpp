@@ -268,6 +268,17 @@ LedgerNotes Ledger::State::notes() const {
     return notes;
 }
 
+std::vector<Lease> Ledger::State::open() const {
+    std::vector<Lease> leases;
+    leases.reserve(open_);
+    for (const auto &[_, table] : tables_)
+        for (const auto &[key, record] : table.records)
+            if (record.lease.is_open())
+                leases.push_back(record.lease);
+    std::ranges::sort(leases, {}, &Lease::serial);
+    return leases;
+}
+
 Ledger::Ledger(std::int64_t first_serial) : Ledger(first_serial, Limits{}) {}
 Ledger::Ledger(std::int64_t first_serial, Limits limits)
     : state_(std::make_unique<State>(first_serial, limits)) {}
@@ -296,6 +307,9 @@ std::vector<Lease> Ledger::take_changes(LedgerNotes *notes) {
 }
 LedgerNotes Ledger::notes() const {
     return state_->notes();
+}
+std::vector<Lease> Ledger::open() const {
+    return state_->open();
 }
 std::size_t Ledger::open_leases() const {
     return state_->open_leases();

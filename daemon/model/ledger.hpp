@@ -122,6 +122,8 @@ class Ledger {
     LedgerNotes notes() const;
 
     std::size_t open_leases() const;
+    // Each of them in its present state, by serial.
+    std::vector<Lease> open() const;
     // Leases that were found since the start, those of an earlier run not counted.
     std::uint64_t found_leases() const;
     // The ports that open leases have, of each namespace and protocol that has any, in the order of

@@ -37,6 +37,7 @@ class Ledger::State {
     std::vector<Lease> take_changes(LedgerNotes *notes);
     LedgerNotes notes() const;
     std::size_t open_leases() const { return open_; }
+    std::vector<Lease> open() const;
     std::vector<proto::PoolUse> pools() const;
 
     NamespacePorts ports;

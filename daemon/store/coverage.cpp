@@ -103,12 +103,22 @@ std::vector<Span> left_over(std::vector<Span> known, Span asked) {
     return rest;
 }
 
+// What was there and cannot be read belongs to the record.
+std::int64_t begin_of_record(const CoverageRecords &records, std::int64_t until) {
+    std::int64_t begin = records.first_us.value_or(until);
+    for (const proto::Gap &gap : records.gaps)
+        if (gap.cause == unreadable && (gap.since_usec || gap.until_usec))
+            begin = std::min(begin, gap.since_usec ? *gap.since_usec : *gap.until_usec - 1);
+    return begin;
+}
+
 Span asked_span(const CoverageRecords &records, std::optional<std::int64_t> since,
                 std::int64_t until) {
-    Span asked{std::min(since.value_or(records.first_us.value_or(until)), until), until};
+    Span asked{std::min(since ? *since : begin_of_record(records, until), until), until};
     const std::optional<std::int64_t> last = records.last_us;
     const std::optional<Present> &present = records.present;
-    if (!last || !present || *last < present->run_since_us || asked.until <= *last)
+    if (!last || !present || present->unstored_since_us || *last < present->run_since_us ||
+        asked.until <= *last)
         return asked;
     // Unsigned: the difference of any two int64 fits.
     const auto lag = static_cast<std::uint64_t>(asked.until) - static_cast<std::uint64_t>(*last);
@@ -130,10 +140,18 @@ void expire(CoverageRecords &records, std::int64_t until_us) {
 
 } // namespace
 
+std::optional<proto::Gap> Present::unstored() const {
+    if (!unstored_since_us)
+        return std::nullopt;
+    return proto::Gap{unstored_since_us, std::nullopt, std::string(store_failed), lost_events};
+}
+
 proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,
                                   std::int64_t until_us) {
     if (records.expired_until_us)
         expire(records, *records.expired_until_us);
+    if (const auto gap = records.present ? records.present->unstored() : std::nullopt)
+        records.gaps.push_back(*gap);
     const Span asked = asked_span(records, since_us, until_us);
     proto::Coverage answer;
     answer.intervals = cut(std::move(records.intervals), asked);

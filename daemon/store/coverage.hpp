@@ -18,12 +18,22 @@ namespace portd::store {
 
 // Cause of a gap that nobody wrote down (the words are in proto/io.portd.Ports.varlink).
 inline constexpr std::string_view not_running = "notRunning";
+// Of one that the store makes: its file was set aside, or is gone, or cannot be read.
+inline constexpr std::string_view unreadable = "unreadable";
+// Of one that lasts: what is seen cannot be stored.
+inline constexpr std::string_view store_failed = "storeFailed";
 
 // The present of a daemon that is watching: what it saw last is not in the store yet, and that is
 // no gap.
 struct Present {
     std::int64_t run_since_us = 0;   // when the coverage of this run began
     std::int64_t longest_lag_us = 0; // between two commits, in ordinary operation
+    // While nothing can be stored: what was seen since then is not in the store.
+    std::optional<std::int64_t> unstored_since_us = {};
+    std::optional<std::int64_t> lost_events = {}; // and this much of it is gone
+
+    // The gap that lasts.
+    std::optional<proto::Gap> unstored() const;
     std::function<std::int64_t()> now_us = {};
 };
 
@@ -51,7 +61,8 @@ struct CoverageRecords {
 //    was asked. Before the first record its `since` is absent.
 //  * If `until` is after the last interval, that interval belongs to the present run, and no more
 //  than
-//    the lag lies between, then the answer is as of the end of that interval.
+//    the lag lies between, then the answer is as of the end of that interval. While nothing can be
+//    stored, it is not: then that is a gap that lasts.
 //  * Complete: covered from end to end, no gap, and nowhere by procfs alone, which misses what
 //    lives between two samples.
 proto::Coverage assemble_coverage(CoverageRecords records, std::optional<std::int64_t> since_us,

@@ -2,9 +2,11 @@
 
 #include "store/fault.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <limits>
 #include <stdexcept>
+#include <vector>
 
 namespace portd::store {
 namespace {
@@ -34,10 +36,23 @@ std::string immutable_uri(const std::filesystem::path &file) {
     return uri + "?immutable=1";
 }
 
+// In place of SQLite's own, which checkpoints.
+int note_logged_pages(void *pages, sqlite3 *, const char *, int count) {
+    *static_cast<int *>(pages) = count;
+    return SQLITE_OK;
+}
+
+bool is_out_of_room(int code, int system_error) {
+    const int kind = code & 0xff;
+    return kind == SQLITE_FULL || ((kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN) &&
+                                   (system_error == ENOSPC || system_error == EDQUOT));
+}
+
 } // namespace
 
 Database::Database(const std::filesystem::path &file, Access access)
-    : file_(std::filesystem::absolute(file)) { // an absolute path is never taken for a "file:" URI
+    // An absolute path is never taken for a "file:" URI.
+    : file_(std::filesystem::absolute(file)), logged_pages_(std::make_unique<int>(0)) {
     leave_out_memory_statistics();
     const int flags =
         SQLITE_OPEN_NOMUTEX | (access == Access::write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -53,6 +68,7 @@ Database::Database(const std::filesystem::path &file, Access access)
         fail("cannot open");
     sqlite3_extended_result_codes(handle, 1);
     sqlite3_busy_timeout(handle, busy_timeout_ms);
+    sqlite3_wal_hook(handle, note_logged_pages, logged_pages_.get());
 }
 
 void Database::execute(const std::string &sql) {
@@ -81,22 +97,67 @@ void Database::on_close(OnClose what) {
                       what == OnClose::leave ? 1 : 0, nullptr);
 }
 
+void Database::checkpoint(Checkpoint how) {
+    const bool all = how == Checkpoint::truncate;
+    const int code = sqlite3_wal_checkpoint_v2(
+        handle_.get(), "main", all ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+        nullptr, nullptr);
+    if (code != SQLITE_OK && (all || code != SQLITE_BUSY))
+        fail("cannot bring the write-ahead log into the file");
+}
+
+// SQLite tells of a page that it cannot read as if it were damaged. So it is believed only when all
+// can be read, and it says so again.
+void Database::verify(Depth depth) {
+    const char *const check =
+        depth == Depth::quick ? "PRAGMA quick_check(1)" : "PRAGMA integrity_check(1)";
+    if (text(check) == "ok")
+        return;
+    read_through(SQLITE_FCNTL_FILE_POINTER);
+    read_through(SQLITE_FCNTL_JOURNAL_POINTER);
+    if (const std::string verdict = text(check); verdict != "ok")
+        damaged(verdict);
+}
+
+void Database::read_through(int which_file) {
+    sqlite3_file *file = nullptr;
+    if (sqlite3_file_control(handle_.get(), "main", which_file, &file) != SQLITE_OK || !file ||
+        !file->pMethods)
+        return;
+    sqlite3_int64 size = 0;
+    int code = file->pMethods->xFileSize(file, &size);
+    std::vector<char> buffer(1 << 16);
+    for (sqlite3_int64 at = 0; at < size && code == SQLITE_OK;) {
+        const auto count = std::min<sqlite3_int64>(size - at, 1 << 16);
+        code = file->pMethods->xRead(file, buffer.data(), static_cast<int>(count), at);
+        at += count;
+    }
+    if (code != SQLITE_OK)
+        throw FailedIo(file_, "cannot be read: " + std::string(sqlite3_errstr(code)));
+}
+
 void Database::fail(std::string_view doing) const {
     const int code = sqlite3_extended_errcode(handle_.get());
-    const std::string reason = sqlite3_errmsg(handle_.get());
-    if ((code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB)
-        damaged(reason);
-    std::string message = file_.string() + ": " + std::string(doing) + ": " + reason;
-    const int system_error = sqlite3_system_errno(handle_.get());
     const int kind = code & 0xff;
+    const std::string reason = sqlite3_errmsg(handle_.get());
+    if (kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB)
+        damaged(reason);
+    std::string message = std::string(doing) + ": " + reason;
+    const int system_error = sqlite3_system_errno(handle_.get());
     if (system_error != 0 &&
         (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL))
         message += std::string(" (") + std::strerror(system_error) + ")";
-    throw std::runtime_error(message);
+    if (is_out_of_room(code, system_error))
+        throw FullStore(file_, message);
+    if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+        throw FailedSync(file_, message);
+    if (kind == SQLITE_IOERR)
+        throw FailedIo(file_, message);
+    throw StoreFault(file_, message);
 }
 
 void Database::damaged(const std::string &what) const {
-    throw DamagedStore(file_.string() + ": " + what);
+    throw DamagedStore(file_, what);
 }
 
 void Database::stop_when(const std::atomic<bool> &stop) {
@@ -113,6 +174,10 @@ Statement::Statement(Database &database, std::string_view sql) : database_(&data
         sqlite3_prepare_v3(database.handle_.get(), sql.data(), static_cast<int>(sql.size()),
                            SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
     handle_.reset(handle);
+    // What portd asks for is in its tables, unless somebody has changed them.
+    if ((code & 0xff) == SQLITE_ERROR)
+        database.damaged("its tables are not as portd made them: " +
+                         std::string(sqlite3_errmsg(database.handle_.get())));
     if (code != SQLITE_OK)
         database.fail("cannot prepare \"" + std::string(sql.substr(0, 60)) + "\"");
 }

@@ -33,6 +33,18 @@ class Database {
     std::int64_t integer(std::string_view sql);
     std::string text(std::string_view sql);
 
+    // The pages that the write-ahead log had after the last commit. It never goes into the file by
+    // itself, because SQLite would hide that this failed, and try it again.
+    int logged_pages() const { return *logged_pages_; }
+    // Brings the log into the file, as far as no reader needs it. `truncate`: all of it, or throws.
+    enum class Checkpoint { passive, truncate };
+    void checkpoint(Checkpoint how);
+
+    // Throws DamagedStore if the file is not sound, after having made sure that all of it can be
+    // read. `quick` leaves out whether indexes agree with their tables.
+    enum class Depth { quick, whole };
+    void verify(Depth depth);
+
     // Whether closing the last connection brings the WAL into the file and removes it.
     enum class OnClose { checkpoint, leave };
     void on_close(OnClose what);
@@ -45,7 +57,7 @@ class Database {
     bool in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
     const std::filesystem::path &file() const { return file_; }
 
-    // Throws what the connection's last error was: DamagedStore or std::runtime_error.
+    // Throws what the connection's last error was, as a StoreFault.
     [[noreturn]] void fail(std::string_view doing) const;
     // Throws DamagedStore.
     [[noreturn]] void damaged(const std::string &what) const;
@@ -55,7 +67,10 @@ class Database {
     struct Close {
         void operator()(sqlite3 *handle) const { sqlite3_close_v2(handle); }
     };
+    void read_through(int which_file);
+
     std::filesystem::path file_;
+    std::unique_ptr<int> logged_pages_;
     std::unique_ptr<sqlite3, Close> handle_;
 };
 

@@ -1,20 +1,65 @@
-// Faults of the store that an owner may want to tell apart; all others are std::runtime_error or
+// Faults of the store, by what an owner does about them. All others are std::runtime_error or
 // std::system_error as they come. Every message names the file.
 #pragma once
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include <sys/types.h>
 
 namespace portd::store {
 
-// SQLite found the file damaged (SQLITE_CORRUPT, SQLITE_NOTADB), or a row says what no portd wrote.
-// A Writer that is opened after a Writer threw this sets the file aside.
-class DamagedStore : public std::runtime_error {
+// A file of the store cannot be read or written.
+class StoreFault : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    StoreFault(std::filesystem::path file, const std::string &reason)
+        : std::runtime_error(file.string() + ": " + reason),
+          file_(std::move(file)),
+          reason_(reason) {}
+    const std::filesystem::path &file() const { return file_; }
+    const std::string &reason() const { return reason_; }
+
+  private:
+    std::filesystem::path file_;
+    std::string reason_;
 };
+
+// There is no room. What is stored is as it was, and the connection can be used.
+class FullStore : public StoreFault {
+  public:
+    using StoreFault::StoreFault;
+};
+
+// The device refused to read or write. What the connection knows of the file is in doubt.
+class FailedIo : public StoreFault {
+  public:
+    using StoreFault::StoreFault;
+};
+
+// What was written may not be on the device, and the kernel may have forgotten that it is not: a
+// second sync that succeeds says nothing (fsync(2), NOTES).
+class FailedSync : public FailedIo {
+  public:
+    using FailedIo::FailedIo;
+};
+
+// SQLite found the file damaged (SQLITE_CORRUPT, SQLITE_NOTADB), or a row says what no portd wrote.
+class DamagedStore : public StoreFault {
+  public:
+    using StoreFault::StoreFault;
+};
+
+// The file is another application's, or of a version that this portd does not know. It is not
+// touched.
+class ForeignStore : public StoreFault {
+  public:
+    using StoreFault::StoreFault;
+};
+
+// Throws what errno means.
+[[noreturn]] void fail_by_errno(const std::filesystem::path &file, const std::string &doing);
 
 // Another process holds the lock of the state directory. `owner` is 0 where its pid could not be
 // read.

@@ -10,6 +10,7 @@
 #include "store/set_aside.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,8 @@ std::int64_t base_of_next_boot(const OpenedStore &store, std::int64_t wall_offse
     return *end + std::max<std::int64_t>(absence_us, 1);
 }
 
-std::optional<std::int64_t> watched_until(const OpenedStore &store, std::int64_t boot) {
-    Statement select(*store.database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
+std::optional<std::int64_t> watched_until(Database &database, std::int64_t boot) {
+    Statement select(database, "SELECT max(until_us) FROM coverage WHERE boot = ?1");
     Execution row(select);
     row.bind(boot).next();
     return row.optional_integer(0);
@@ -73,7 +74,7 @@ void enter_boot(OpenedStore &store, const BootInfo &boot) {
 // The clock may have been set since the last run: when nobody looked.
 void read_clock(OpenedStore &store, const BootInfo &boot) {
     const std::int64_t base_us = store.info.base_offset_us;
-    const auto until_us = watched_until(store, store.boot);
+    const auto until_us = watched_until(*store.database, store.boot);
     const std::int64_t since_us =
         until_us ? std::max(*until_us, store.walls.last_set_us()) + 1 : base_us;
     const ClockSetting setting{since_us, boot.wall_offset_us - base_us};
@@ -83,20 +84,22 @@ void read_clock(OpenedStore &store, const BootInfo &boot) {
     store.walls.add(setting);
 }
 
-std::vector<std::int64_t> serials_left_open(OpenedStore &store) {
+// But those of the boot that is given.
+std::vector<std::int64_t> serials_left_open(Database &database, const Part &part,
+                                            std::int64_t except_boot) {
     std::vector<std::int64_t> serials;
-    Statement select(*store.database, "SELECT l.id FROM lease AS l JOIN flow AS f ON f.id = l.flow "
-                                      "WHERE f.boot <> ?1 AND " +
-                                          is_long(Span::open));
+    Statement select(database, "SELECT l.id FROM lease AS l JOIN flow AS f ON f.id = l.flow "
+                               "WHERE f.boot <> ?1 AND " +
+                                   is_long(Span::open));
     Execution row(select);
-    row.bind(store.boot);
+    row.bind(except_boot);
     while (row.next())
-        serials.push_back(store.part->serial_of(row.integer(0)));
+        serials.push_back(part.serial_of(row.integer(0)));
     return serials;
 }
 
-// The end of a lease that its boot left open: not before the last moment of which that boot tells,
-// nor after the start of this one, if the clock tells when that was.
+// The end of a lease that was left open: not before the last moment of which its boot tells, nor
+// after the start of the next boot, if it is known when that was.
 void end_lease(model::Lease &lease, std::optional<model::Instant> watched_until,
                std::optional<model::Instant> next_boot) {
     model::Instant earliest = lease.id.first_observed;
@@ -109,25 +112,43 @@ void end_lease(model::Lease &lease, std::optional<model::Instant> watched_until,
         lease.closed = end;
 }
 
-void end_leases_of_other_boots(OpenedStore &store) {
-    Interning interning(*store.database, store.boot, store.info.base_offset_us);
-    LeaseWriter writer(*store.database, interning, *store.part, {store.boot, 0}, {}, 0);
-    LeaseRows rows(*store.database, *store.part);
-    const std::int64_t start_us = store.info.base_offset_us;
-    const bool was_clock_set = store.walls.ahead_us(start_us) != store.walls.ahead_us(start_us - 1);
-    for (const std::int64_t serial : serials_left_open(store)) {
+constexpr std::int64_t no_boot = -1;
+
+// The boot that follows those of which leases are left, if there is one.
+struct NextBoot {
+    std::int64_t row = no_boot;
+    std::int64_t base_offset_us = 0;
+    std::optional<std::int64_t> start_us; // if the clock tells when that was
+};
+
+void end_leases(Database &database, Part &part, const NextBoot &next,
+                std::span<const std::int64_t> serials) {
+    Interning interning(database, next.row, next.base_offset_us);
+    LeaseWriter writer(database, interning, part, {next.row, 0}, {}, 0);
+    LeaseRows rows(database, part);
+    for (const std::int64_t serial : serials) {
         LeaseRows::Stored stored = rows.lease(serial);
         const std::int64_t base = stored.boot->base_offset_us;
-        const auto instant = [base](std::int64_t us) { return model::instant_from_us(us - base); };
-        const auto until_us = watched_until(store, stored.boot_row);
-        end_lease(stored.lease, until_us ? std::optional(instant(*until_us)) : std::nullopt,
-                  was_clock_set ? std::nullopt : std::optional(instant(start_us)));
+        const auto instant = [base](std::optional<std::int64_t> us) {
+            return us ? std::optional(model::instant_from_us(*us - base)) : std::nullopt;
+        };
+        const bool is_followed = stored.boot_row != next.row;
+        end_lease(stored.lease, instant(watched_until(database, stored.boot_row)),
+                  is_followed ? instant(next.start_us) : std::nullopt);
         writer.end(stored.lease, {stored.boot_row, base});
     }
 }
 
+NextBoot next_boot(const OpenedStore &store) {
+    const std::int64_t start_us = store.info.base_offset_us;
+    NextBoot next{store.boot, start_us, start_us};
+    if (store.walls.ahead_us(start_us) != store.walls.ahead_us(start_us - 1))
+        next.start_us.reset();
+    return next;
+}
+
 void look_back(OpenedStore &store) {
-    store.watched_until_us = watched_until(store, store.boot);
+    store.watched_until_us = watched_until(*store.database, store.boot);
     Statement select(*store.database, "SELECT (SELECT max(until_us) FROM coverage), "
                                       "(SELECT count(*) FROM lease), (SELECT max(id) FROM lease), "
                                       "(SELECT max(id) FROM bind_failure)");
@@ -143,33 +164,41 @@ void look_back(OpenedStore &store) {
 
 } // namespace
 
-PartFile find_current_part(const StateDirectory &directory) {
-    remove_unfinished(directory.path());
+PartFile find_current_part(const StateDirectory &directory, const NewPart &made) {
     const auto parts = list_parts(directory.path());
-    if (!parts.empty() && !parts.back().is_sealed)
+    if (!parts.empty() && !parts.back().is_sealed && parts.back().number >= made.least_number)
         return parts.back();
-    const std::int64_t number =
-        std::max(parts.empty() ? 0 : parts.back().number, last_number_set_aside(directory.path())) +
-        1;
-    make_first_part(directory.path(), number);
-    return {number, false};
+    const std::int64_t last =
+        std::max(parts.empty() ? 0 : parts.back().number, last_number_set_aside(directory.path()));
+    const PartFile file{std::max(last + 1, made.least_number), false};
+    make_first_part(directory.path(), file.number, made.since_us, made.boot);
+    return file;
 }
 
-OpenedStore open_store(const StateDirectory &directory, const PartFile &file,
-                       const BootInfo &boot) {
+OpenedStore open_store(const StateDirectory &directory, const PartFile &file, const BootInfo &boot,
+                       std::optional<Database::Depth> depth, OwnOpen own) {
     OpenedStore store;
     store.file = file;
-    store.database = open_sound(directory, path_of(directory.path(), file), boot.boot_id);
+    store.database = open_sound(directory, path_of(directory.path(), file), boot.boot_id, depth);
     Transaction transaction(*store.database, Transaction::Kind::write);
     create_schema(*store.database);
     store.part = std::make_unique<Part>(read_part(*store.database));
     read_wall_times(*store.database, store.walls);
     enter_boot(store, boot);
     read_clock(store, boot);
-    end_leases_of_other_boots(store);
+    const auto left_open = serials_left_open(*store.database, *store.part,
+                                             own == OwnOpen::go_on ? store.boot : no_boot);
+    end_leases(*store.database, *store.part, next_boot(store), left_open);
     look_back(store);
     transaction.commit();
     return store;
+}
+
+void end_open_leases(Database &database) {
+    Part part = read_part(database);
+    Transaction transaction(database, Transaction::Kind::write);
+    end_leases(database, part, {}, serials_left_open(database, part, no_boot));
+    transaction.commit();
 }
 
 } // namespace portd::store

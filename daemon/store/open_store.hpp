@@ -29,9 +29,24 @@ struct OpenedStore {
     std::int64_t last_bind_failure = 0;
 };
 
-// Where there is none yet, makes one.
-PartFile find_current_part(const StateDirectory &directory);
+// What is to be known of a part that has no predecessor it could be made of.
+struct NewPart {
+    std::int64_t least_number = 1;
+    std::optional<std::int64_t> since_us; // what was before is in no part any more
+    std::optional<StoredBoot> boot;       // that goes on
+};
+
+// The newest one, if it is written and has at least that number; otherwise a new one.
+PartFile find_current_part(const StateDirectory &directory, const NewPart &made);
+
+// The leases of this boot that are stored as open: the owner knows of them, or began without them.
+enum class OwnOpen { go_on, end };
+
 // Opens the part, enters the boot and ends the leases of other boots. Throws as open_sound().
-OpenedStore open_store(const StateDirectory &directory, const PartFile &file, const BootInfo &boot);
+OpenedStore open_store(const StateDirectory &directory, const PartFile &file, const BootInfo &boot,
+                       std::optional<Database::Depth> depth = {}, OwnOpen own = OwnOpen::go_on);
+
+// Ends the leases that the part has as open, whatever their boot: nobody will tell of them.
+void end_open_leases(Database &database);
 
 } // namespace portd::store

@@ -4,17 +4,17 @@
 #include "store/merge.hpp"
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
+#include "store/part_set.hpp"
 #include "store/user_names.hpp"
 #include "store/verification.hpp"
 #include "store/wall_coverage.hpp"
 #include "store/wire_lease.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -41,32 +41,25 @@ std::unique_ptr<Execution> run(PartReader &part, const BoundSql &sql,
 } // namespace
 
 struct Reader::State {
-    const std::filesystem::path directory;
-    const std::optional<Present> present;
+    PartSet set;
+    const PresentNow present;
     const std::int64_t few_leases;
-    std::atomic<std::int64_t> longest_lag_us; // of `present`
-    std::vector<PartFile> files;              // as last listed
-    std::map<PartFile, PartReader> parts;     // by number
-    WallTimes walls;
-    std::vector<PartFile> walls_of; // the files of which `walls` tells
+    WallTimes walls = {};
+    std::vector<PartFile> walls_of = {}; // the files of which `walls` tells
     UserNames names;
     std::weak_ptr<void> verifying; // gone: nobody is
 
-    // A lease or a bind failure that a page shows, in the time of its boot.
+    // A bind failure that a page shows.
     struct FoundFailure {
         StoredBindFailure stored;
         Obstacles obstacles;
     };
 
-    State(std::filesystem::path state_directory, std::optional<Present> now, std::int64_t few)
-        : directory(std::move(state_directory)),
-          present(now),
-          few_leases(few),
-          longest_lag_us(now ? now->longest_lag_us : 0) {}
-
-    void open_parts();
+    PartSet::Parts &parts() { return set.parts(); }
+    template <typename Ask>
+    auto answer(Ask ask);
     void read_clock();
-    bool have_changed() const;
+    void add_holes(CoverageRecords &records);
     Holdings holdings(const PartReader &part) const;
     LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
@@ -81,75 +74,30 @@ struct Reader::State {
     std::optional<std::string> user_name(std::uint32_t uid) { return names.name(uid); }
 };
 
-// The parts as they are at one moment, until the end of its life.
-class Snapshot {
-  public:
-    template <typename State>
-    explicit Snapshot(State &state)
-        : end_([&state] {
-              for (auto &[file, part] : state.parts)
-                  part.end();
-          }) {
-        while (!begin(state))
-            continue;
-    }
-    ~Snapshot() { end_(); }
-    Snapshot(const Snapshot &) = delete;
-    Snapshot &operator=(const Snapshot &) = delete;
-
-  private:
-    // False if files came or went meanwhile: nothing that was read then means anything.
-    template <typename State>
-    bool begin(State &state) {
-        end_();
-        try {
-            state.open_parts();
-            for (auto &[file, part] : state.parts)
-                part.begin();
-            state.read_clock();
-        } catch (const std::exception &) {
-            if (!state.have_changed())
-                throw;
-            return false;
-        }
-        return !state.have_changed();
-    }
-
-    std::function<void()> end_;
-};
-
-void Reader::State::open_parts() {
-    files = list_parts(directory);
-    if (files.empty())
-        throw std::runtime_error(directory.string() + ": no history is kept here");
-    std::erase_if(parts,
-                  [&](const auto &open) { return !std::ranges::binary_search(files, open.first); });
-    for (const PartFile &file : files)
-        if (!parts.contains(file))
-            parts.try_emplace(file, directory, file);
-}
-
 // Sealed parts tell what they told before, and the one that is written tells of the last settings.
 void Reader::State::read_clock() {
-    if (walls_of != files) {
+    if (walls_of != set.files()) {
         walls.clear();
-        for (auto &[file, part] : parts)
+        for (auto &[file, part] : parts())
             part.read_clock(walls);
-        walls_of = files;
-    } else {
-        parts.rbegin()->second.read_clock(walls);
+        walls_of = set.files();
+    } else if (!parts().empty()) {
+        parts().rbegin()->second.read_clock(walls);
     }
 }
 
-// The writer can begin another part at any time, seal one, or drop one.
-bool Reader::State::have_changed() const {
-    return list_parts(directory) != files;
+template <typename Ask>
+auto Reader::State::answer(Ask ask) {
+    return set.answer([&] {
+        read_clock();
+        return ask();
+    });
 }
 
 Holdings Reader::State::holdings(const PartReader &part) const {
     if (part.file().is_sealed)
         return Holdings::sealed;
-    return &part == &parts.rbegin()->second ? Holdings::current : Holdings::given_up;
+    return set.is_current(part) ? Holdings::current : Holdings::given_up;
 }
 
 LeasesOfProcesses Reader::State::frequency(PartReader &part, const model::LeaseQuery &query) {
@@ -165,7 +113,7 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
                             std::optional<model::LeaseCursor> after) {
     using Limits = std::numeric_limits<std::int64_t>;
     Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-    for (auto &[file, part] : parts) {
+    for (auto &[file, part] : parts()) {
         std::int64_t beyond = query.newest_first ? Limits::max() : Limits::min();
         if (after)
             beyond = part.part().id_of(*after);
@@ -234,17 +182,15 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
     return wire;
 }
 
-Reader::Reader(const std::filesystem::path &state_directory, std::optional<Present> present,
-               std::int64_t few_leases)
-    : state_(std::make_unique<State>(state_directory, present, few_leases)) {
-    state_->open_parts();
+Reader::Reader(const std::filesystem::path &state_directory, PresentNow present,
+               std::shared_ptr<Suspects> suspects, std::int64_t few_leases) {
+    const auto empty = present ? PartSet::Empty::allowed : PartSet::Empty::fault;
+    state_ = std::make_unique<State>(PartSet(state_directory, empty, std::move(suspects)),
+                                     std::move(present), few_leases);
+    state_->answer([] { return true; });
 }
 
 Reader::~Reader() = default;
-
-void Reader::set_longest_lag(std::int64_t longest_lag_us) {
-    state_->longest_lag_us = longest_lag_us;
-}
 
 namespace {
 
@@ -320,19 +266,21 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
                               std::optional<model::LeaseCursor> after, std::size_t limit) {
     model::LeasePage page;
     std::vector<LeaseRows::Stored> found;
-    {
-        const Snapshot snapshot(*state_);
+    page = state_->answer([&] {
+        model::LeasePage taken;
+        found.clear();
         const InRowTime asked(query, state_->walls);
         if (asked.is_empty())
-            return page;
-        page.next = take_page(
-            state_->leases(asked.query(), after), after, limit, found, page.places,
+            return taken;
+        taken.next = take_page(
+            state_->leases(asked.query(), after), after, limit, found, taken.places,
             [](const Candidate &one) { return one.place; },
             [&](const Candidate &one) {
                 std::optional lease(one.part->rows().lease(one.place));
                 return asked.takes(life_of(*lease)) ? std::move(lease) : std::nullopt;
             });
-    }
+        return taken;
+    });
     for (const LeaseRows::Stored &stored : found)
         page.leases.push_back(state_->to_wire(stored));
     return page;
@@ -343,17 +291,18 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
                                              std::size_t limit) {
     model::BindFailurePage page;
     std::vector<State::FoundFailure> found;
-    {
-        const Snapshot snapshot(*state_);
+    page = state_->answer([&] {
+        model::BindFailurePage taken;
+        found.clear();
         const InRowTime asked(query, state_->walls);
         if (asked.is_empty())
-            return page;
+            return taken;
         Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
         const BoundSql sql = bind_failures_of(asked.query(), after);
-        for (auto &[file, part] : state_->parts)
+        for (auto &[file, part] : state_->parts())
             merge.add_bind_failures(part, run(part, sql));
-        page.next = take_page(
-            std::move(merge), after, limit, found, page.places,
+        taken.next = take_page(
+            std::move(merge), after, limit, found, taken.places,
             [](const Candidate &one) {
                 return model::BindFailureCursor{one.place, one.number};
             },
@@ -362,7 +311,8 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
                 return asked.takes(life_of(stored)) ? std::optional(state_->find_failure(stored))
                                                     : std::nullopt;
             });
-    }
+        return taken;
+    });
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
     return page;
@@ -373,26 +323,49 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
 std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
     if (!query.port)
         throw std::invalid_argument("the lease that was freed last: of which port?");
-    std::optional<LeaseRows::Stored> found;
-    {
-        const Snapshot snapshot(*state_);
-        for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && !found; ++part)
-            if (const auto serial = part->second.last_freed(query, state_->holdings(part->second)))
-                found = part->second.rows().lease(*serial);
-    }
+    const auto found = state_->answer([&]() -> std::optional<LeaseRows::Stored> {
+        std::optional<std::int64_t> newer;
+        for (auto &[file, part] : std::views::reverse(state_->parts())) {
+            if (newer.value_or(state_->set.files().back().number + 1) != file.number + 1)
+                return std::nullopt; // what is missing may have a later one
+            newer = file.number;
+            if (const auto serial = part.last_freed(query, state_->holdings(part)))
+                return part.rows().lease(*serial);
+        }
+        return std::nullopt;
+    });
     if (!found)
         return std::nullopt;
     return state_->to_wire(*found);
 }
 
+// The time of parts that are not there, or that cannot be read.
+void Reader::State::add_holes(CoverageRecords &records) {
+    const auto add = [&](std::optional<std::int64_t> since, std::optional<std::int64_t> until) {
+        records.gaps.push_back({since, until, std::string(unreadable), std::nullopt});
+    };
+    std::optional<std::int64_t> previous;
+    std::optional<std::int64_t> previous_until_us;
+    for (auto &[file, part] : parts()) {
+        const PartReader::Bounds bounds = part.coverage_bounds();
+        const auto since_us = part.part().since_us ? part.part().since_us : bounds.first_us;
+        const bool is_first = !previous;
+        if (is_first ? file != set.files().front() : *previous + 1 != file.number)
+            add(previous_until_us, since_us);
+        previous = file.number;
+        previous_until_us = bounds.last_us ? bounds.last_us : since_us;
+    }
+    if (!set.files().empty() && previous != set.files().back().number)
+        add(previous_until_us, std::nullopt);
+}
+
 CoverageRecords Reader::State::bounds_of_record() {
     CoverageRecords records;
-    records.present = present;
-    if (records.present)
-        records.present->longest_lag_us = longest_lag_us.load();
-    if (const Part &oldest = parts.begin()->second.part(); oldest.since_us)
-        records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
-    for (auto &[file, part] : parts) {
+    if (present)
+        records.present = present();
+    for (auto &[file, part] : parts()) {
+        if (const Part &oldest = part.part(); file == set.files().front() && oldest.since_us)
+            records.expired_until_us = oldest.moment_us(oldest.serial_of(0));
         const PartReader::Bounds bounds = part.coverage_bounds();
         if (bounds.first_us && (!records.first_us || *bounds.first_us < *records.first_us))
             records.first_us = bounds.first_us;
@@ -412,7 +385,7 @@ proto::Coverage Reader::State::coverage(const CoverageRecords &bounds, const Str
     const std::optional<std::int64_t> since =
         asked_since && records.last_us ? std::min(*asked_since, *records.last_us) : asked_since;
     std::map<std::tuple<std::optional<std::int64_t>, std::string>, proto::Gap> gaps;
-    for (auto &[file, part] : parts) {
+    for (auto &[file, part] : parts()) {
         std::ranges::move(part.coverage(since, rows.until_us),
                           std::back_inserter(records.intervals));
         // One that grew while the next part was begun stands in both.
@@ -421,59 +394,67 @@ proto::Coverage Reader::State::coverage(const CoverageRecords &bounds, const Str
     }
     for (auto &[key, gap] : gaps)
         records.gaps.push_back(std::move(gap));
+    add_holes(records);
     return assemble_coverage(std::move(records), asked_since, rows.until_us);
 }
 
 std::int64_t Reader::State::now_us(const CoverageRecords &bounds) const {
-    if (present && present->now_us)
-        return present->now_us();
+    if (bounds.present && bounds.present->now_us)
+        return bounds.present->now_us();
     return bounds.last_us.value_or(0);
 }
 
 proto::Coverage Reader::coverage(std::optional<std::int64_t> since_us,
                                  std::optional<std::int64_t> until_us) {
-    const Snapshot snapshot(*state_);
-    const CoverageRecords bounds = state_->bounds_of_record();
-    const auto now_us = !until_us || (state_->present && state_->present->now_us)
-                            ? std::optional(state_->now_us(bounds))
-                            : std::nullopt;
-    std::vector<proto::Coverage> answers;
-    for (const Stretch &rows : asked_rows(state_->walls, since_us, until_us, now_us))
-        answers.push_back(state_->coverage(bounds, rows));
-    proto::Coverage told =
-        answers.empty() ? never_shown(since_us, until_us) : in_wall_time(answers, state_->walls);
-    told.clock_steps = state_->walls.steps(since_us, until_us, most_clock_steps);
-    return told;
+    return state_->answer([&] {
+        const CoverageRecords bounds = state_->bounds_of_record();
+        const auto now_us = !until_us || (bounds.present && bounds.present->now_us)
+                                ? std::optional(state_->now_us(bounds))
+                                : std::nullopt;
+        std::vector<proto::Coverage> answers;
+        for (const Stretch &rows : asked_rows(state_->walls, since_us, until_us, now_us))
+            answers.push_back(state_->coverage(bounds, rows));
+        proto::Coverage told = answers.empty() ? never_shown(since_us, until_us)
+                                               : in_wall_time(answers, state_->walls);
+        told.clock_steps = state_->walls.steps(since_us, until_us, most_clock_steps);
+        return told;
+    });
 }
 
 proto::Coverage Reader::present_coverage() {
-    const Snapshot snapshot(*state_);
-    const CoverageRecords bounds = state_->bounds_of_record();
-    const std::int64_t now_us = state_->now_us(bounds);
-    return in_wall_time({state_->coverage(bounds, {now_us, now_us})}, state_->walls);
+    return state_->answer([&] {
+        const CoverageRecords bounds = state_->bounds_of_record();
+        const std::int64_t now_us = state_->now_us(bounds);
+        return in_wall_time({state_->coverage(bounds, {now_us, now_us})}, state_->walls);
+    });
 }
 
 std::vector<proto::Gap> Reader::newest_gaps(std::size_t limit) {
-    std::vector<proto::Gap> found;
-    const Snapshot snapshot(*state_);
-    for (auto part = state_->parts.rbegin(); part != state_->parts.rend() && found.size() < limit;
-         ++part)
-        for (proto::Gap &gap : part->second.newest_gaps(limit - found.size()))
-            if (std::ranges::none_of(found, [&](const proto::Gap &newer) {
-                    return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
-                }))
-                found.push_back(std::move(gap));
-    std::vector<proto::Gap> told;
-    for (const proto::Gap &gap : found)
-        std::ranges::move(pieces_of(gap, state_->walls), std::back_inserter(told));
-    if (told.size() > limit)
-        told.resize(limit);
-    return told;
+    return state_->answer([&] {
+        std::vector<proto::Gap> found;
+        if (state_->present)
+            if (const auto lasting = state_->present().unstored())
+                found.push_back(*lasting);
+        for (auto &[file, part] : std::views::reverse(state_->parts())) {
+            if (found.size() >= limit)
+                break;
+            for (proto::Gap &gap : part.newest_gaps(limit - found.size()))
+                if (std::ranges::none_of(found, [&](const proto::Gap &newer) {
+                        return newer.since_usec == gap.since_usec && newer.cause == gap.cause;
+                    }))
+                    found.push_back(std::move(gap));
+        }
+        std::vector<proto::Gap> told;
+        for (const proto::Gap &gap : found)
+            std::ranges::move(pieces_of(gap, state_->walls), std::back_inserter(told));
+        if (told.size() > limit)
+            told.resize(limit);
+        return told;
+    });
 }
 
 std::vector<proto::ClockStep> Reader::newest_clock_steps(std::size_t limit) {
-    const Snapshot snapshot(*state_);
-    return state_->walls.steps(std::nullopt, std::nullopt, limit);
+    return state_->answer([&] { return state_->walls.steps(std::nullopt, std::nullopt, limit); });
 }
 
 std::unique_ptr<model::Verification> Reader::verify() {
@@ -481,7 +462,7 @@ std::unique_ptr<model::Verification> Reader::verify() {
         return nullptr;
     auto place = std::make_shared<std::monostate>();
     state_->verifying = place;
-    return std::make_unique<Verification>(state_->directory, std::move(place));
+    return std::make_unique<Verification>(state_->set.directory(), std::move(place));
 }
 
 } // namespace portd::store

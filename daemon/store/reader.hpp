@@ -7,15 +7,20 @@
 // page can hold fewer leases than the limit, or none, and still have a next one: no read looks at
 // more than `max_examined` leases.
 //
+// A part that cannot be read is left out of answers: it is a gap in their coverage, and so is the
+// time of a part that is not there between two others. It is tried again later.
+//
 // Used by one thread at a time. Faults are those of store/fault.hpp and std::runtime_error.
 #pragma once
 
 #include "model/history.hpp"
 #include "store/coverage.hpp"
+#include "store/suspects.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,14 +34,14 @@ class Reader final : public model::History {
     // part; more are met often enough by looking through all of them.
     static constexpr std::int64_t most_sorted = 4096;
 
-    // The store must have been opened by a Writer. `present`: see assemble_coverage().
-    explicit Reader(const std::filesystem::path &state_directory,
-                    std::optional<Present> present = std::nullopt,
-                    std::int64_t few_leases = most_sorted);
-    ~Reader() override;
+    // Of a daemon that is watching: what assemble_coverage() is to know of it, asked at each
+    // answer.
+    using PresentNow = std::function<Present()>;
 
-    // Present::longest_lag_us from now on. From any thread.
-    void set_longest_lag(std::int64_t longest_lag_us);
+    // Without a `present`, the store must have been opened by a Writer. `suspects` hears of damage.
+    explicit Reader(const std::filesystem::path &state_directory, PresentNow present = {},
+                    std::shared_ptr<Suspects> suspects = {}, std::int64_t few_leases = most_sorted);
+    ~Reader() override;
 
     // A lease whose earliest opening is not known can have been opened at any time since its boot.
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,

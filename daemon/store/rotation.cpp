@@ -1,16 +1,18 @@
 #include "store/rotation.hpp"
 
 #include "store/clock_table.hpp"
+#include "store/fault.hpp"
 #include "store/late_index.hpp"
 #include "store/lease_span.hpp"
 #include "store/lease_state.hpp"
+#include "store/open_store.hpp"
 #include "store/schema.hpp"
 
 #include <cerrno>
 #include <string>
-#include <system_error>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace portd::store {
@@ -62,17 +64,20 @@ std::string quoted(const std::filesystem::path &path) {
 
 void sync_path(const std::filesystem::path &path) {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool synced = fd >= 0 && fsync(fd) == 0;
+    if (fd < 0)
+        fail_by_errno(path, "cannot open it to sync it");
+    const bool synced = fsync(fd) == 0;
     const int error = errno;
-    if (fd >= 0)
-        close(fd);
+    close(fd);
+    errno = error;
     if (!synced)
-        throw std::system_error(error, std::generic_category(), "cannot sync " + path.string());
+        fail_by_errno(path, "cannot sync it");
 }
 
 void put_in_place(const std::filesystem::path &from, const std::filesystem::path &to) {
     sync_path(from);
-    std::filesystem::rename(from, to);
+    if (rename(from.c_str(), to.c_str()) != 0)
+        fail_by_errno(to, "cannot be put in its place");
     sync_path(to.parent_path());
 }
 
@@ -86,7 +91,7 @@ std::filesystem::path make_unfinished(const std::filesystem::path &file, const P
     remove_database(path);
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, database_mode);
     if (fd < 0)
-        throw std::system_error(errno, std::generic_category(), "cannot create " + path.string());
+        fail_by_errno(path, "cannot create it");
     close(fd);
     Database database(path, Database::Access::write);
     Transaction transaction(database, Transaction::Kind::write);
@@ -130,6 +135,13 @@ void note_copied(Database &given_up, const std::filesystem::path &next_file) {
                      is_long(Span::open));
 }
 
+// Where all leases are over.
+void settle(Database &given_up) {
+    settle_spans(given_up);
+    given_up.execute("DELETE FROM span_bounds; INSERT INTO span_bounds SELECT span_port >> 16, "
+                     "min(lease), max(lease) FROM lease_of_port GROUP BY 1");
+}
+
 void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
     Transaction transaction(given_up, Transaction::Kind::write);
     note_copied(given_up, next_file);
@@ -147,19 +159,36 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
     given_up.execute("DELETE FROM lease WHERE id IN (SELECT id FROM copied); "
                      "DELETE FROM open_holder; "
                      "UPDATE part SET leases = (SELECT count(*) FROM lease)");
-    settle_spans(given_up);
-    given_up.execute("DELETE FROM span_bounds; INSERT INTO span_bounds SELECT span_port >> 16, "
-                     "min(lease), max(lease) FROM lease_of_port GROUP BY 1");
+    settle(given_up);
+    transaction.commit();
+}
+
+// Nobody else has what goes on.
+void keep_copied(Database &given_up) {
+    end_open_leases(given_up);
+    Transaction transaction(given_up, Transaction::Kind::write);
+    index_all(given_up, "main");
+    given_up.execute("DELETE FROM open_holder; "
+                     "UPDATE part SET leases = (SELECT count(*) FROM lease)");
+    settle(given_up);
     transaction.commit();
 }
 
 } // namespace
 
-void make_first_part(const std::filesystem::path &directory, std::int64_t number) {
+void make_first_part(const std::filesystem::path &directory, std::int64_t number,
+                     std::optional<std::int64_t> since_us, const std::optional<StoredBoot> &boot) {
     const auto file = path_of(directory, {number, false});
     Part first;
     first.number = number;
-    put_in_place(make_unfinished(file, first), file);
+    first.since_us = since_us;
+    const auto being_made = make_unfinished(file, first);
+    if (boot) {
+        Database database(being_made, Database::Access::write);
+        Statement insert(database, "INSERT INTO boot(uuid, base_offset_us) VALUES(?1, ?2)");
+        Execution(insert).bind(boot->boot_id).bind(boot->base_offset_us).run();
+    }
+    put_in_place(being_made, file);
 }
 
 PartFile make_next_part(const std::filesystem::path &directory, Database &current, const Part &part,
@@ -205,15 +234,23 @@ void seal(const std::filesystem::path &directory, std::int64_t number) {
     const auto sealed = path_of(directory, {number, true});
     const auto being_made = unfinished_path(sealed);
     remove_database(being_made);
-    {
-        const auto next = path_of(directory, {number + 1, false});
+    try {
         Database database(given_up, Database::Access::write);
         database.on_close(Database::OnClose::leave);
-        remove_copied(database, next);
+        check_ownership(database);
+        const auto next = path_of(directory, {number + 1, false});
+        if (std::filesystem::exists(next))
+            remove_copied(database, next);
+        else
+            keep_copied(database);
         database.execute("VACUUM INTO " + quoted(being_made));
+        if (chmod(being_made.c_str(), database_mode) != 0)
+            fail_by_errno(being_made, "cannot set its mode");
+        put_in_place(being_made, sealed);
+    } catch (...) {
+        remove_database(being_made); // it may be what takes the last room
+        throw;
     }
-    std::filesystem::permissions(being_made, std::filesystem::perms(database_mode));
-    put_in_place(being_made, sealed);
     remove_database(given_up);
 }
 

@@ -7,12 +7,14 @@
 // step can be cut off at any point, and is taken up again at the next start.
 #pragma once
 
+#include "store/boot.hpp"
 #include "store/database.hpp"
 #include "store/part.hpp"
 #include "store/part_files.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 namespace portd::store {
 
@@ -26,14 +28,17 @@ struct NextPart {
     std::int64_t shift_us = 0;
 };
 
-// An empty first part.
-void make_first_part(const std::filesystem::path &directory, std::int64_t number);
+// An empty part; what was before `since_us` is in no part any more.
+void make_first_part(const std::filesystem::path &directory, std::int64_t number,
+                     std::optional<std::int64_t> since_us = {},
+                     const std::optional<StoredBoot> &boot = {});
 // Makes the part after that of `current`.
 PartFile make_next_part(const std::filesystem::path &directory, Database &current, const Part &part,
                         const NextPart &next);
 
-// Packs a part that was given up into its sealed file and removes it. The part after it must be
-// there, and not sealed yet. Nobody else writes it.
+// Packs a part that was given up into its sealed file and removes it. Nobody else writes it. If the
+// part after it, which has what goes on, is not there or cannot be read, then what goes on ends
+// with this one. Faults are of its own file.
 void seal(const std::filesystem::path &directory, std::int64_t number);
 
 // Removes what was cut off half-way.

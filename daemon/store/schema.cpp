@@ -1,9 +1,9 @@
 #include "store/schema.hpp"
 
 #include "store/database.hpp"
+#include "store/fault.hpp"
 #include "store/lease_state.hpp"
 
-#include <stdexcept>
 #include <string>
 
 namespace portd::store {
@@ -293,8 +293,8 @@ std::string moment(const std::string &name, const std::string &at_us, Time time)
     const std::string wall_us = wall_time(at_us);
     return "CASE WHEN NOT " + latest_only + " THEN " +
            iso_time("(" + wall_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
-           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(wall_us) +
-           " END AS " + name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
+           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(wall_us) + " END AS " +
+           name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
 }
 
 // What an operator wants to see of the process that opened the socket or was the last to hold it.
@@ -363,8 +363,23 @@ std::string failed_bind_view() {
            "LEFT JOIN process AS p ON p.id = f.process";
 }
 
+// There will never be so many.
+constexpr std::int64_t most_versions = 9999;
+
 void set_version(Database &database) {
     database.execute("PRAGMA user_version = " + std::to_string(schema_version));
+}
+
+// Writes nothing where it is as it should be: a store that has no room can be opened, too.
+void set_view(Database &database, const std::string &name, const std::string &sql) {
+    Statement select(database, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1");
+    {
+        Execution row(select);
+        if (row.bind(name).next() && row.text(0) == sql)
+            return;
+    }
+    database.execute("DROP VIEW IF EXISTS " + name);
+    database.execute(sql);
 }
 
 } // namespace
@@ -373,19 +388,24 @@ void check_ownership(Database &database) {
     const std::int64_t id = database.integer("PRAGMA application_id");
     const std::int64_t version = database.integer("PRAGMA user_version");
     const bool empty = database.integer("SELECT count(*) FROM sqlite_schema") == 0;
-    const std::string file = database.file().string();
     if (empty && id == 0 && version == 0)
         return;
-    if (id != application_id)
-        throw std::runtime_error(file +
-                                 ": this is an SQLite database, but not portd's; move it away "
-                                 "or choose another state directory");
+    if (id != application_id) {
+        if (database.integer("SELECT count(*) FROM sqlite_schema WHERE name IN "
+                             "('part', 'lease', 'flow') AND type = 'table'") == 3)
+            database.damaged("its header has another application's number");
+        throw ForeignStore(database.file(), "this is an SQLite database, but not portd's; move it "
+                                            "away or choose another state directory");
+    }
+    if (version < 1 || version > most_versions)
+        database.damaged("its header has no version of portd's");
     if (version != schema_version)
-        throw std::runtime_error(file + ": written by " +
-                                 (version > schema_version ? "a newer" : "an older") +
-                                 " portd (schema " + std::to_string(version) + "; this one knows " +
-                                 std::to_string(schema_version) +
-                                 "); install that portd again, or choose another state directory");
+        throw ForeignStore(database.file(),
+                           std::string("written by ") +
+                               (version > schema_version ? "a newer" : "an older") +
+                               " portd (schema " + std::to_string(version) + "; this one knows " +
+                               std::to_string(schema_version) +
+                               "); install that portd again, or choose another state directory");
 }
 
 void create_schema(Database &database) {
@@ -394,9 +414,8 @@ void create_schema(Database &database) {
         database.execute("PRAGMA application_id = " + std::to_string(application_id));
         set_version(database);
     }
-    database.execute("DROP VIEW IF EXISTS history; DROP VIEW IF EXISTS failed_bind");
-    database.execute(history_view());
-    database.execute(failed_bind_view());
+    set_view(database, "history", history_view());
+    set_view(database, "failed_bind", failed_bind_view());
 }
 
 } // namespace portd::store

@@ -39,8 +39,7 @@ inline constexpr Provenance last_value<Provenance> = Provenance::unknown;
 template <>
 inline constexpr CaptureTier last_value<CaptureTier> = CaptureTier::procfs;
 
-// Throws std::runtime_error if the file belongs to another application, or to a portd of another
-// schema. Reads
+// Throws ForeignStore if the file belongs to another application or another version of portd. Reads
 // only.
 void check_ownership(Database &database);
 // Makes the tables in an empty file, and the views in any. Inside the caller's transaction.

@@ -1,6 +1,5 @@
 #include "store/set_aside.hpp"
 
-#include "store/database.hpp"
 #include "store/fault.hpp"
 #include "store/part_files.hpp"
 #include "store/schema.hpp"
@@ -10,8 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <ctime>
-#include <stdexcept>
-#include <system_error>
 
 #include <unistd.h>
 
@@ -43,36 +40,30 @@ std::string utc_stamp() {
 
 void move_file(const std::filesystem::path &from, const std::filesystem::path &to) {
     if (rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
-        throw std::system_error(errno, std::generic_category(),
-                                "cannot set aside " + from.string());
+        fail_by_errno(from, "cannot be set aside");
 }
 
 } // namespace
 
 std::unique_ptr<Database> open_sound(const StateDirectory &directory,
-                                     const std::filesystem::path &file,
-                                     const std::string &boot_id) {
+                                     const std::filesystem::path &file, const std::string &boot_id,
+                                     std::optional<Database::Depth> depth) {
     const auto &previous = directory.previous_run();
     if (previous && previous->end == End::damaged)
-        throw DamagedStore(previous->reason);
+        throw DamagedStore(file, previous->reason);
 
     auto database = std::make_unique<Database>(file, Database::Access::write);
     database->on_close(Database::OnClose::leave);
     check_ownership(*database);
-    database->on_close(Database::OnClose::checkpoint);
-    if (doubtful(directory, boot_id)) {
-        const std::string verdict = database->text("PRAGMA quick_check(1)");
-        if (verdict != "ok")
-            database->damaged(verdict);
-    }
+    if (!depth && doubtful(directory, boot_id))
+        depth = Database::Depth::quick;
+    if (depth)
+        database->verify(*depth);
     if (database->text("PRAGMA journal_mode = WAL") != "wal")
-        throw std::runtime_error(file.string() +
-                                 ": SQLite cannot keep a write-ahead log here; the state "
-                                 "directory must be on a local file system");
-    // A checkpoint after 32 MiB instead of 4: a page that many commits change is then written to
-    // the file once for many of them.
+        throw StoreFault(file, "SQLite cannot keep a write-ahead log here; the state directory "
+                               "must be on a local file system");
     database->execute("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; "
-                      "PRAGMA wal_autocheckpoint = 8192; PRAGMA cache_size = -8192; "
+                      "PRAGMA cache_size = -8192; "
                       "PRAGMA temp_store = MEMORY");
     return database;
 }

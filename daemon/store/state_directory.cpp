@@ -68,13 +68,8 @@ StateDirectory::StateDirectory(std::filesystem::path path, const std::string &bo
         fail("cannot create the state directory " + path_.string() +
              "; create the directory above it or choose another");
     acquire();
-    try {
-        previous_ = parse_previous(read_lock());
-        record(End::crashed); // until the owner says otherwise
-    } catch (...) {
-        ::close(lock_);
-        throw;
-    }
+    previous_ = parse_previous(read_lock());
+    note(End::crashed); // until the owner says otherwise
 }
 
 StateDirectory::~StateDirectory() {
@@ -85,7 +80,9 @@ void StateDirectory::acquire() {
     const std::string file = (path_ / "lock").string();
     lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, lock_mode);
     if (lock_ < 0)
-        fail("cannot open " + file + "; the state directory must be writable by this user");
+        fail("cannot open " + file +
+             (errno == EROFS ? "; the state directory must be on a file system that can be written"
+                             : "; the state directory must be writable by this user"));
     if (flock(lock_, LOCK_EX | LOCK_NB) == 0)
         return;
     const int error = errno;
@@ -117,7 +114,15 @@ void StateDirectory::record(PreviousRun::End end, const std::string &reason) {
     const auto size = static_cast<ssize_t>(text.size());
     if (pwrite(lock_, text.data(), text.size(), 0) != size || ftruncate(lock_, size) != 0 ||
         fdatasync(lock_) != 0)
-        fail("cannot write " + (path_ / "lock").string());
+        fail_by_errno(path_ / "lock", "cannot write it");
+}
+
+void StateDirectory::note(PreviousRun::End end, const std::string &reason) {
+    try {
+        record(end, reason);
+    } catch (const StoreFault &) {
+        return;
+    }
 }
 
 } // namespace portd::store

@@ -26,7 +26,7 @@ class StateDirectory {
     };
 
     // Creates the directory (mode 0750) if it is missing. Throws std::system_error if it cannot be
-    // made or written, StateDirectoryInUse if another process has it.
+    // made or the lock not be opened, StateDirectoryInUse if another process has it.
     StateDirectory(std::filesystem::path path, const std::string &boot_id);
     ~StateDirectory();
     StateDirectory(const StateDirectory &) = delete;
@@ -37,8 +37,11 @@ class StateDirectory {
     void forget_previous_run() { previous_.reset(); }
     const std::filesystem::path &path() const { return path_; }
 
-    // What the next owner shall know of this run. Throws std::system_error.
+    // What the next owner shall know of this run. Throws StoreFault.
     void record(PreviousRun::End end, const std::string &reason = {});
+    // The same, but without a fault: there may be no room for it. What then follows is that the
+    // next run looks through more than it has to.
+    void note(PreviousRun::End end, const std::string &reason = {});
 
   private:
     void acquire();

@@ -43,8 +43,9 @@ TEST(ClockSteps, EachTimeIsAnsweredByTheClockThatShowedIt) {
                         freed(make_lease(3, 40002, 600 * s), 700 * s)});
         watch(writer, 0, 800 * s);
         // A clock that was set back shows a time again, but not yet.
-        const Present present{.now_us = [=] { return base + 800 * s; }};
-        Reader reader(directory.path(), present);
+        Present present;
+        present.now_us = [=] { return base + 800 * s; };
+        Reader reader(directory.path(), [&present] { return present; });
         EXPECT_THAT(found_at(reader, base + 150 * s), ElementsAre("1"));
         EXPECT_THAT(found_at(reader, base + 350 * s), ElementsAre("2"));
         EXPECT_THAT(found_at(reader, base + step + 450 * s), ElementsAre("2"));

@@ -134,14 +134,14 @@ TEST(Coverage, AnUnboundedGapReachesAnyInterval) {
 
 TEST(Coverage, TheLagOfThePresentIsNoGap) {
     CoverageRecords watched = records({{0, 100, sock_diag}});
-    watched.present = Present{0, 10};
+    watched.present = Present{0, 10, {}, {}, {}};
     const auto now = assemble_coverage(watched, 108, 108);
     EXPECT_TRUE(now.complete);
     EXPECT_THAT(now.intervals, ElementsAre(CoverageInterval{100, 100, sock_diag}));
     EXPECT_TRUE(assemble_coverage(watched, 50, 110).complete);
     EXPECT_FALSE(assemble_coverage(watched, 50, 111).complete) << "longer than the lag";
 
-    watched.present = Present{101, 10};
+    watched.present = Present{101, 10, {}, {}, {}};
     EXPECT_FALSE(assemble_coverage(watched, 50, 105).complete) << "watched by an earlier run";
 }
 
@@ -250,7 +250,7 @@ TEST(StoredCoverage, NowIsTheEndOfTheRecordOfARunningDaemon) {
     Writer writer(directory.path(), first_boot);
     const std::int64_t base = first_boot.wall_offset_us;
     watch(writer, 0, 100);
-    Reader reader(directory.path(), Present{base, 10});
+    Reader reader(directory.path(), [base] { return Present{base, 10, {}, {}, {}}; });
     EXPECT_TRUE(reader.coverage(base + 105, base + 105).complete);
     EXPECT_FALSE(reader.coverage(base + 115, base + 115).complete);
 }

@@ -490,7 +490,7 @@ void expect_filters(std::uint32_t seed, std::int64_t few_leases) {
     TemporaryDirectory directory;
     Writer writer(directory.path(), first_boot);
     fill(random, writer, leases);
-    Reader reader(directory.path(), {}, few_leases);
+    Reader reader(directory.path(), {}, {}, few_leases);
     const Everything all = ask(reader, {}, 1000);
     ASSERT_EQ(all.leases.size(), static_cast<std::size_t>(leases));
     ASSERT_EQ(all.failures.size(), static_cast<std::size_t>(leases / 3));

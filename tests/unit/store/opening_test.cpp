@@ -1,6 +1,7 @@
 #include "store/database.hpp"
 #include "store/fault.hpp"
 #include "store/schema.hpp"
+#include "store/set_aside.hpp"
 #include "unit/store/store_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -38,6 +39,25 @@ std::string message_of(Act act) {
         return fault.what();
     }
     return "(no such fault)";
+}
+
+// The database that was set aside; empty if there is none.
+std::filesystem::path set_aside_in(const std::filesystem::path &directory) {
+    for (const auto &entry : std::filesystem::directory_iterator(directory)) {
+        const std::string name = entry.path().filename();
+        if (name.find(".damaged-") != std::string::npos && !name.ends_with("-wal") &&
+            !name.ends_with("-shm"))
+            return entry.path();
+    }
+    return {};
+}
+
+std::string damage_told(Writer &writer) {
+    std::string text;
+    for (const Notice &notice : writer.take_notices())
+        if (notice.kind == Notice::Kind::damage)
+            text += notice.text + "\n";
+    return text;
 }
 
 // A store with 200 leases, closed cleanly: one file, without a write-ahead log.
@@ -99,7 +119,7 @@ TEST(Opening, AnEmptyStoreSaysSo) {
     EXPECT_TRUE(writer.open_leases().empty());
     EXPECT_FALSE(writer.watched_until());
     EXPECT_FALSE(writer.watched_until_row_us());
-    EXPECT_FALSE(writer.set_aside());
+    EXPECT_TRUE(writer.take_notices().empty());
     Reader reader(directory.path());
     EXPECT_TRUE(reader.page({}, {}, 10).leases.empty());
     EXPECT_FALSE(reader.page({}, {}, 10).next);
@@ -255,17 +275,17 @@ TEST_P(Damaged, FileIsSetAsideWholeAndANewOneBegun) {
     std::filesystem::remove(directory / "lock");
 
     auto writer = std::make_unique<Writer>(directory.path(), second_boot);
-    ASSERT_TRUE(writer->set_aside());
-    EXPECT_THAT(writer->set_aside()->path.string(), HasSubstr("current-000001.db.damaged-"));
-    EXPECT_FALSE(writer->set_aside()->reason.empty());
-    EXPECT_EQ(contents(writer->set_aside()->path), damaged);
+    const auto aside = set_aside_in(directory.path());
+    EXPECT_THAT(aside.filename().string(), testing::StartsWith("current-000001.db.damaged-"));
+    EXPECT_THAT(damage_told(*writer), HasSubstr(aside.string()));
+    EXPECT_EQ(contents(aside), damaged);
     EXPECT_EQ(writer->stored_leases(), 0);
     commit(*writer, {make_lease(1, 40000, 10)});
     writer->close_cleanly();
     writer.reset();
 
     Writer again(directory.path(), second_boot);
-    EXPECT_FALSE(again.set_aside());
+    EXPECT_TRUE(again.take_notices().empty());
     EXPECT_EQ(again.stored_leases(), 1);
 }
 
@@ -297,7 +317,7 @@ INSTANTIATE_TEST_SUITE_P(
                [](const auto &file) { overwrite(file, 100, std::string(400, '\x7f')); }}),
     [](const auto &one) { return one.param.name; });
 
-TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
+TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAndANewOneGoesOn) {
     TemporaryDirectory directory;
     fill(directory.path());
     const auto file = directory / "current-000001.db";
@@ -308,20 +328,20 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAtTheNextStart) {
     }
     overwrite(file, (page - 1) * 4096, std::string(64, '\xff'));
     const std::string damaged = contents(file);
-    {
-        // The last end was clean and in this boot: the file is not looked through.
-        Writer writer(directory.path(), first_boot);
-        EXPECT_FALSE(writer.set_aside());
-        model::Lease lease = make_lease(201, 40000, 1);
-        add_holder(lease, make_process(1));
-        EXPECT_THROW(commit(writer, {lease}), DamagedStore);
-    }
+    // The last end was clean and in this boot: the file is not looked through.
     Writer writer(directory.path(), first_boot);
-    ASSERT_TRUE(writer.set_aside());
-    EXPECT_EQ(contents(writer.set_aside()->path).size(), damaged.size());
-    EXPECT_THAT(writer.set_aside()->reason, HasSubstr("malformed"));
+    EXPECT_TRUE(writer.take_notices().empty());
+    model::Lease lease = make_lease(201, 40000, 1);
+    add_holder(lease, make_process(1));
+    EXPECT_THROW(commit(writer, {lease}), DamagedStore);
+    EXPECT_FALSE(writer.is_open());
+    EXPECT_EQ(writer.recover(), Recovery::anew);
+    EXPECT_EQ(contents(set_aside_in(directory.path())).size(), damaged.size());
+    EXPECT_THAT(damage_told(writer), HasSubstr("malformed"));
     EXPECT_EQ(writer.stored_leases(), 0);
-    commit(writer, {make_lease(1, 40000, 10)});
+    commit(writer, {lease});
+    Reader reader(directory.path());
+    EXPECT_EQ(cookies(all_pages(reader, {})), (std::vector<std::string>{"201"}));
 }
 
 TEST(Opening, ARowThatNoPortdWroteIsDamage) {
@@ -339,12 +359,17 @@ TEST(Opening, ARowThatNoPortdWroteIsDamage) {
             database.execute("UPDATE " + change +
                              " WHERE id = " + (change.starts_with("lease") ? "100" : "1"));
         }
-        Reader reader(directory.path());
-        EXPECT_THROW(all_pages(reader, {}), DamagedStore) << change;
+        const auto suspects = std::make_shared<Suspects>();
+        Reader reader(directory.path(), {}, suspects);
+        EXPECT_TRUE(all_pages(reader, {}).empty()) << change;
+        EXPECT_EQ(suspects->take().size(), 1u) << change;
+        const proto::Coverage coverage = reader.coverage(std::nullopt, 100);
+        ASSERT_EQ(coverage.gaps.size(), 1u) << change;
+        EXPECT_EQ(coverage.gaps[0].cause, "unreadable") << change;
     }
 }
 
-TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAsideAtTheNextStart) {
+TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAside) {
     TemporaryDirectory directory;
     fill(directory.path());
     {
@@ -352,14 +377,12 @@ TEST(Opening, DamageAmongTheOpenLeasesSetsTheFileAsideAtTheNextStart) {
         database.execute(
             "UPDATE lease SET state = (state & ~(7 << 12)) | (1 << 12) WHERE id = 100");
     }
-    {
-        const Writer writer(directory.path(), first_boot);
-        EXPECT_THROW(writer.open_leases(), DamagedStore);
-    }
-    const Writer writer(directory.path(), first_boot);
-    ASSERT_TRUE(writer.set_aside());
-    EXPECT_THAT(writer.set_aside()->reason, HasSubstr("lease 100"));
+    Writer writer(directory.path(), first_boot);
     EXPECT_TRUE(writer.open_leases().empty());
+    EXPECT_FALSE(writer.is_open());
+    EXPECT_EQ(writer.recover(), Recovery::anew);
+    EXPECT_THAT(damage_told(writer), HasSubstr("lease 100"));
+    EXPECT_FALSE(set_aside_in(directory.path()).empty());
 }
 
 TEST(Opening, OnlyAnEndTogetherWithTheMachineMakesTheWholeFileSuspect) {
@@ -388,7 +411,7 @@ TEST(Opening, OnlyAnEndTogetherWithTheMachineMakesTheWholeFileSuspect) {
                                               << first_boot.boot_id << "\n"
                                               << one.how_it_ended << "\n";
         const Writer writer(directory.path(), one.next_boot);
-        EXPECT_EQ(writer.set_aside().has_value(), one.looked_through)
+        EXPECT_EQ(!set_aside_in(directory.path()).empty(), one.looked_through)
             << one.how_it_ended << " " << one.next_boot.boot_id;
     }
 }
@@ -418,7 +441,7 @@ TEST(Opening, AClosedStoreTakesNothingMore) {
     TemporaryDirectory directory;
     Writer writer(directory.path(), first_boot);
     writer.close_cleanly();
-    EXPECT_THROW(commit(writer, {make_lease(1, 40000, 10)}), std::logic_error);
+    EXPECT_THROW(commit(writer, {make_lease(1, 40000, 10)}), StoreFault);
 }
 
 } // namespace
