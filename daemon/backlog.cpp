@@ -2,7 +2,6 @@
 
 #include "store/coverage.hpp"
 #include "store/fault.hpp"
-#include "system/message.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -12,6 +11,8 @@
 
 namespace portd {
 namespace {
+
+using system::Message;
 
 // The bound of each: at most some 40 MiB of leases.
 constexpr std::size_t most_leases = 50'000;
@@ -32,8 +33,8 @@ std::int64_t drop_oldest(std::vector<Entry> &entries, std::size_t most) {
 
 } // namespace
 
-Backlog::Backlog(store::Writer &writer, model::Instant begin)
-    : writer_(writer), stored_until_us_(writer.row_us(begin)) {
+Backlog::Backlog(store::Writer &writer, model::Instant begin, Report report)
+    : writer_(writer), report_(std::move(report)), stored_until_us_(writer.row_us(begin)) {
     log_notices();
 }
 
@@ -114,9 +115,10 @@ void Backlog::have_failed(const std::exception &fault, model::Instant now) {
         pause_ = first_pause;
     }
     if (failure_->reason != reason)
-        system::report(is_full ? system::Message::disk_full : system::Message::store_failing,
-                       "cannot store what is seen: " + reason + "; keeping up to " +
-                           std::to_string(most_leases) + " leases in memory and trying again");
+        report_(is_full ? Message::disk_full : Message::store_failing,
+                "cannot store what is seen: " + reason + "; keeping up to " +
+                    std::to_string(most_leases) + " leases in memory and trying again",
+                {});
     failure_->reason = reason;
     next_attempt_ = now + pause_;
     pause_ = std::min(2 * pause_, longest_pause);
@@ -180,10 +182,12 @@ void Backlog::log_notices() {
             spdlog::warn("{}", notice.text);
             break;
         case store::Notice::Kind::failure:
+        case store::Notice::Kind::loss:
             spdlog::error("{}", notice.text);
             break;
-        case store::Notice::Kind::damage:
-            system::report(system::Message::file_set_aside, notice.text);
+        case store::Notice::Kind::set_aside:
+            report_(Message::file_set_aside, notice.text,
+                    {{"PORTD_FILE", notice.set_aside_as.string()}});
             break;
         }
     }

@@ -9,6 +9,7 @@
 
 #include "model/ledger.hpp"
 #include "store/writer.hpp"
+#include "system/message.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,8 +23,9 @@ namespace portd {
 
 class Backlog {
   public:
+    using Report = system::Report;
     // `writer` lives longer. Nothing is seen before `begin`.
-    Backlog(store::Writer &writer, model::Instant begin);
+    Backlog(store::Writer &writer, model::Instant begin, Report report = system::report);
 
     void add_leases(std::vector<model::Lease> leases);
     // While the store fails, those of one cause are one gap.
@@ -61,6 +63,7 @@ class Backlog {
     void log_notices();
 
     store::Writer &writer_;
+    const Report report_;
     std::vector<model::Lease> leases_;
     std::vector<proto::Gap> gaps_;
     std::vector<model::BindFailure> bind_failures_;

@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,8 +19,7 @@ namespace portd {
 
 class OperatorLog {
   public:
-    using Report = std::function<void(system::Message, const std::string &text,
-                                      const std::vector<system::MessageField> &fields)>;
+    using Report = system::Report;
     explicit OperatorLog(Report report = system::report);
 
     // Losses of a cause are over when there was none for so long.

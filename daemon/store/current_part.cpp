@@ -94,11 +94,13 @@ void CurrentPart::lose_file() {
     if (std::filesystem::exists(path())) {
         const SetAside aside = store::set_aside(path(), "it was put in the place of portd's own");
         notices_.push_back(
-            {Notice::Kind::damage, aside.reason + ": set aside as " + aside.path.string()});
+            {Notice::Kind::set_aside,
+             path().string() + ": " + aside.reason + "; set aside as " + aside.path.string(),
+             aside.path});
     }
     notices_.push_back(
-        {Notice::Kind::damage, path().string() + ": " + why_closed_ +
-                                   "; a new part is begun, and what was in it is a gap"});
+        {Notice::Kind::loss, path().string() + ": " + why_closed_ +
+                                 "; a new part is begun, and what was in it is a gap"});
     new_part_ = {file_.number + 1, last_.now_us, stored_boot_};
     owe({began_us_, last_.now_us, std::string(unreadable), std::nullopt});
     is_replaced_ = false;
@@ -107,9 +109,10 @@ void CurrentPart::lose_file() {
 
 void CurrentPart::set_aside_and_open(const std::string &reason) {
     const SetAside aside = store::set_aside(path(), reason);
-    notices_.push_back({Notice::Kind::damage, "the store was damaged (" + reason +
-                                                  "); it was set aside as " + aside.path.string() +
-                                                  " and a new part begun"});
+    notices_.push_back({Notice::Kind::set_aside,
+                        "the store was damaged (" + reason + "); it was set aside as " +
+                            aside.path.string() + " and a new part begun",
+                        aside.path});
     damage_.reset();
     new_part_ = {file_.number + 1, std::nullopt, std::nullopt};
     if (was_open_) {
@@ -128,8 +131,8 @@ void CurrentPart::set_aside_and_open(const std::string &reason) {
 void CurrentPart::have_opened() {
     const std::int64_t now_us = session_->now_us();
     if (was_open_ && !has_begun_anew_ && now_us < last_.now_us) {
-        notices_.push_back({Notice::Kind::damage,
-                            path().string() + ": not all that was stored is there any more"});
+        notices_.push_back(
+            {Notice::Kind::loss, path().string() + ": not all that was stored is there any more"});
         owe({now_us, last_.now_us, std::string(unreadable), std::nullopt});
         has_begun_anew_ = true;
     }

@@ -1,6 +1,7 @@
 // What happened to the store that its owner may want to log.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,12 @@ struct Notice {
         dropped,   // old history, as the limits say
         clock_set, // by whom or what ever
         failure,   // something could not be done, and is tried again
-        damage,    // a file was set aside, or is gone
+        loss,      // something that was stored is gone
+        set_aside, // a file that is damaged, or another's, was renamed
     };
     Kind kind = Kind::failure;
     std::string text;
+    std::filesystem::path set_aside_as = {}; // only for that kind
 };
 
 // One kind of failure, which is told again only when it has changed or was over.

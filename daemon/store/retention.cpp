@@ -185,9 +185,10 @@ void Retention::set_aside(std::int64_t number, const std::string &reason) {
     const Kept &kept = found->second;
     try {
         const SetAside aside = store::set_aside(path_of(directory_, kept.file), reason);
-        notices_.push_back({Notice::Kind::damage, "a part of the history was damaged (" + reason +
-                                                      "); it was set aside as " +
-                                                      aside.path.string()});
+        notices_.push_back({Notice::Kind::set_aside,
+                            "a part of the history was damaged (" + reason +
+                                "); it was set aside as " + aside.path.string(),
+                            aside.path});
         setting_aside_trouble_.end();
     } catch (const std::exception &fault) {
         setting_aside_trouble_.meet(fault.what(), notices_);

@@ -7,6 +7,7 @@
 //   info      all is well again, or as it should be
 #pragma once
 
+#include <functional>
 #include <spdlog/common.h>
 #include <string>
 #include <vector>
@@ -40,5 +41,9 @@ struct MessageField {
 
 // Logs the text; in the journal the fields are beside it.
 void report(Message message, const std::string &text, const std::vector<MessageField> &fields = {});
+
+// For those to whom it is a parameter where their words go.
+using Report =
+    std::function<void(Message, const std::string &text, const std::vector<MessageField> &fields)>;
 
 } // namespace portd::system

@@ -55,7 +55,7 @@ std::filesystem::path set_aside_in(const std::filesystem::path &directory) {
 std::string damage_told(Writer &writer) {
     std::string text;
     for (const Notice &notice : writer.take_notices())
-        if (notice.kind == Notice::Kind::damage)
+        if (notice.kind == Notice::Kind::set_aside || notice.kind == Notice::Kind::loss)
             text += notice.text + "\n";
     return text;
 }
