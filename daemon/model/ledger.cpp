@@ -120,6 +120,7 @@ void Ledger::State::reopen(TableState &table, const SocketKey &key, Record &reco
     attribute(lease);
     if (lease.phase == Phase::listening)
         listen(table, key, lease);
+    note_without_word(table, key, record);
     mark(key, record);
 }
 
@@ -155,6 +156,7 @@ void Ledger::State::erase(TableState &table, const SocketKey &key) {
         table.renamed.erase(*record.alias);
     if (record.change != Record::unchanged)
         changes_[record.change].departed = std::make_unique<Lease>(std::move(record.lease));
+    table.without_word.erase(key);
     table.records.erase(found);
 }
 

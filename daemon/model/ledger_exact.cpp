@@ -100,6 +100,7 @@ void Ledger::State::take_port(TableState &table, const PortTaken &taken, Entry *
     }
     if (lease.phase == Phase::listening)
         listen(table, key, lease);
+    note_without_word(table, key, record);
 }
 
 // False if that changes nothing.
@@ -193,6 +194,7 @@ void Ledger::State::go_on(TableState &table, const SocketKey &key, Record &recor
         attribute(lease);
     if (lease.phase == Phase::listening)
         listen(table, key, lease);
+    note_without_word(table, key, record);
     if (news || holders)
         mark(key, record);
 }

@@ -56,6 +56,10 @@ void Ledger::State::apply(const HolderSeen &seen) {
     if (record.released_at)
         retire_holders(record.lease, *record.released_at);
     attribute(record.lease);
+    const auto &lease = record.lease;
+    note_without_word(
+        table_of(lease.protocol, lease.local.address.family, lease.id.socket.network_namespace),
+        key, record);
     mark(key, record);
 }
 

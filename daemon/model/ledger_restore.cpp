@@ -61,6 +61,7 @@ Ledger::State::Entry *Ledger::State::restore_one(Lease lease, const LedgerNote *
         connect(table, name, placed.lease);
     if (placed.lease.is_open() && placed.lease.phase == Phase::listening)
         listen(table, name, placed.lease);
+    note_without_word(table, name, placed);
     return &*table.records.find(name);
 }
 

@@ -38,20 +38,16 @@ bool may_have_become(const Record &record, const SocketKey &old_key, const Socke
     return may_be_time_wait(seen) && !is_time_wait;
 }
 
+// The scan has not shown it, nor has anything since it began.
+bool is_missing(const TableState &table, const Record &record) {
+    return record.standing == Standing::shown && record.scan != table.scan &&
+           record.last_shown < *table.scan_began;
+}
+
 // No process has an orphan, a TIME_WAIT entry, or a connection that waits for accept(2).
 bool needs_no_holder(const Lease &lease) {
     const bool awaits_accept = lease.role == Role::accepted && lease.holders.empty();
     return lease.phase >= Phase::closing || awaits_accept;
-}
-
-bool is_held_by_kernel(const Lease &lease) {
-    return lease.holders.size() == 1 && lease.holders.front().process->key.pid == 0;
-}
-
-// What no event tells the end of.
-bool ends_without_word(const Record &record) {
-    return record.is_time_wait || record.remains == SocketClosed::Remains::time_wait ||
-           is_held_by_kernel(record.lease);
 }
 
 } // namespace
@@ -86,6 +82,7 @@ Record *Ledger::State::adopt(TableState &table, const SocketSeen &seen) {
     if (!may_have_become(found->second, old_key, seen, table.scan))
         return nullptr;
 
+    table.without_word.erase(old_key);
     auto node = table.records.extract(found);
     node.key() = seen.key;
     auto &moved = table.records.insert(std::move(node)).position->second;
@@ -134,6 +131,7 @@ void Ledger::State::show(TableState &table, const SocketKey &key, Record &record
     }
 
     record.is_time_wait = record.is_time_wait || seen.state == SocketState::time_wait;
+    note_without_word(table, key, record);
     const Phase phase = phase_of(seen);
     // Rows that no process has say uid 0, whoever's they were.
     if (seen.inode != 0 && lease.uid != seen.uid) {
@@ -254,22 +252,40 @@ void Ledger::State::apply(const ScanFinished &finished) {
 // What the scan no longer shows has let its port go, unless an event told of it since the scan
 // began; or unless no process need have it, and the scan shows what processes have.
 void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope scope) {
+    if (scope == Scope::time_wait) {
+        settle_without_word(table, scan_finished);
+        return;
+    }
     if (table.shown_in_scan == table.records.size())
         return;
     for (auto &[key, record] : table.records) {
-        if (record.standing != Standing::shown || record.scan == table.scan ||
-            record.last_shown >= *table.scan_began)
-            continue;
-        if (scope == Scope::held && needs_no_holder(record.lease))
-            continue;
-        if (scope == Scope::time_wait &&
-            (!ends_without_word(record) || record.scan + 1 == table.scan))
+        if (!is_missing(table, record) || (scope == Scope::held && needs_no_holder(record.lease)))
             continue;
         record.missed_by = scope;
         const Instant last_there = ends_without_word(record)
                                        ? record.last_shown
                                        : std::max(record.last_shown, table.all_there_at);
         end(table, key, record, When::sampled(last_there, scan_finished), Standing::absent);
+    }
+}
+
+// Two scans in a row have missed it.
+void Ledger::State::settle_without_word(TableState &table, Instant scan_finished) {
+    for (auto place = table.without_word.begin(); place != table.without_word.end();) {
+        const auto found = table.records.find(*place);
+        const bool is_over = found == table.records.end() ||
+                             found->second.standing != Standing::shown ||
+                             !ends_without_word(found->second);
+        if (is_over) {
+            place = table.without_word.erase(place);
+            continue;
+        }
+        ++place;
+        auto &[key, record] = *found;
+        if (!is_missing(table, record) || record.scan + 1 == table.scan)
+            continue;
+        record.missed_by = Scope::time_wait;
+        end(table, key, record, When::sampled(record.last_shown, scan_finished), Standing::absent);
     }
 }
 

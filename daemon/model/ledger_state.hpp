@@ -139,6 +139,9 @@ class Ledger::State {
     void forget_empty_tables();
 
     void settle_shown(TableState &table, Instant scan_finished, Scope scope);
+    void settle_without_word(TableState &table, Instant scan_finished);
+    // Follows whatever may have made that no event will tell its end.
+    static void note_without_word(TableState &table, const SocketKey &key, const Record &record);
     void settle_destroyed(TableState &table, Instant missed_since, Instant scan_finished);
     void forget_old(TableState &table, Instant now);
     void keep_within_limits(TableState &table);
@@ -207,6 +210,9 @@ inline bool is_replaced(const SocketKey &key) {
 
 // How long a port lingers whose socket left a TIME_WAIT entry, lease_rules.hpp.
 When end_of_time_wait(const Record &record);
+
+// Whether no event tells its end: a TIME_WAIT entry, or a socket of the kernel's own.
+bool ends_without_word(const Record &record);
 
 inline bool is_connection(const Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer.port != 0;

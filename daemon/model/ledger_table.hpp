@@ -9,6 +9,7 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace portd::model {
@@ -81,6 +82,8 @@ struct TableState {
     // not have.
     std::deque<std::pair<Instant, SocketKey>> lingering_closed;
     std::deque<std::pair<Instant, SocketKey>> lingering_half_closed;
+    // Of the records that a scan has to show because no event tells their end, all are here.
+    std::unordered_set<SocketKey> without_word;
     std::uint64_t scan = 0;
     std::size_t shown_in_scan = 0;
     bool scanning = false;

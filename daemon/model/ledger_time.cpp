@@ -99,6 +99,18 @@ void Ledger::State::retire_ended_everywhere() {
         }
 }
 
+bool ends_without_word(const Record &record) {
+    const auto &holders = record.lease.holders;
+    const bool is_kernels = holders.size() == 1 && holders.front().process->key.pid == 0;
+    return record.is_time_wait || record.remains == SocketClosed::Remains::time_wait || is_kernels;
+}
+
+void Ledger::State::note_without_word(TableState &table, const SocketKey &key,
+                                      const Record &record) {
+    if (record.standing == Standing::shown && ends_without_word(record))
+        table.without_word.insert(key);
+}
+
 void Ledger::State::park(const HolderSeen &claim) {
     if (!parked_.emplace(claim.key, claim).second)
         return;

@@ -23,11 +23,14 @@ struct portd_image last_holder; /* that the iterator has told */
 __u32 tables_leave_out_files;
 
 /* Whether descriptors of processes refer to the socket; they may all be under way, in a message or in a
-   ring of io_uring. The subflows of MPTCP have the file of another socket. */
+   ring of io_uring. Where the kernel made the socket, it has none, or the subflow of an MPTCP connection has
+   that of another socket; others are not worth another look into memory. */
 static __always_inline bool has_file(struct sock *sk) {
     struct socket *socket = sk->sk_socket;
 
-    return socket && socket->file && socket->sk == sk;
+    if (!socket)
+        return false;
+    return !BPF_CORE_READ_BITFIELD(sk, sk_kern_sock) || (socket->file && socket->sk == sk);
 }
 
 static __always_inline void begin_row(struct portd_row *row, __u64 cookie) {
