@@ -29,6 +29,7 @@ struct ImageTold {
     ImageId image;
     model::Instant at{};
     bool was_forked = false; // runs what its parent ran
+    bool is_exiting = false; // its memory is gone: no executable, no arguments
     std::optional<std::string> executable;
     std::optional<std::string> control_group;
     std::vector<std::string_view> arguments; // empty: not known

@@ -253,7 +253,8 @@ void EbpfEvents::release(const SocketEvent &event, const Sink &sink) {
                                .process = process,
                                .frees_port = event.protocol == Protocol::udp ||
                                              event.state == SocketState::close,
-                               .at = event.at});
+                               .at = event.at,
+                               .may_be_older = expects_older_});
 }
 
 void EbpfEvents::close(const SocketEvent &event, const Sink &sink) {
@@ -267,7 +268,8 @@ void EbpfEvents::close(const SocketEvent &event, const Sink &sink) {
                       .outcome = outcome_of(event.old_state, event.error),
                       .remains = remains,
                       .peer_has_closed = event.has_peer_closed,
-                      .at = event.at});
+                      .at = event.at,
+                      .may_be_older = expects_older_});
 }
 
 void EbpfEvents::fail_bind(const SocketEvent &event) {

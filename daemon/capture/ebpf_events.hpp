@@ -20,7 +20,8 @@ class EbpfEvents {
     void translate(const BpfEvent &event, const Sink &sink);
 
     // Whether there may be sockets of which nothing was told: nobody has looked yet, or events were
-    // lost. What one of these does with its port is not how it got it.
+    // lost. What one of these does with its port is not how it got it, and that it ends unseen is
+    // no miss.
     void expect_older_sockets(bool expected) { expects_older_ = expected; }
 
     std::vector<model::BindFailure> take_bind_failures();

@@ -57,6 +57,7 @@ void EbpfSnapshot::decode(std::span<const std::byte> records, OnImage on_image, 
 
 void EbpfSnapshot::begin() {
     table_rows_.clear();
+    exiting_.clear();
     held_.begin();
 }
 
@@ -68,8 +69,11 @@ void EbpfSnapshot::meet_tables(std::span<const std::byte> records) {
 
 void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
     const auto meet_image = [&](const ImageTold &told) {
-        images_.told(told);
-        held_.begin_process(told.image, images_.find(told.image));
+        if (told.is_exiting)
+            exiting_.push_back(told);
+        else
+            images_.told(told);
+        held_.begin_process(told.image);
     };
     const auto meet_row = [&](const SocketRow &row) {
         if (!row.is_held || !held_.add(row))
@@ -100,6 +104,9 @@ void EbpfSnapshot::look_for_lingering() {
 }
 
 void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
+    for (const auto &told : exiting_)
+        images_.told(told);
+    held_.name_processes([&](const ImageId &image) { return images_.find(image); });
     tell_rows(is_whole, sink);
     tell_holders(now, sink);
     const auto own_scope = is_whole ? model::Scope::all : model::Scope::time_wait;

@@ -69,6 +69,9 @@ EbpfSource::EbpfSource(const model::PortPolicy &ports, PortFilter records, Argum
       drained_at_(clock.now()),
       witness_read_at_(drained_at_) {
     witness_.filter(capture_.program->destroyed_filter_fd());
+    // What ended before every hook was attached is no miss of theirs.
+    while (witness_.read_all([](const DiagSocket &) {}) == DestroyEvents::End::missed)
+        continue;
     resume();
 }
 
@@ -242,6 +245,7 @@ void EbpfSource::hear_witness(const Sink &sink) {
     const auto now = clock_.now();
     drain(sink);
     const auto at = model::When::sampled(witness_read_at_, now);
+    const bool may_be_older = lacks_rows_ || witness_read_at_ < knows_all_since_;
     for (const auto &socket : destroyed) {
         if (socket.local.port == 0 || !records_(socket.local.port))
             continue;
@@ -252,6 +256,7 @@ void EbpfSource::hear_witness(const Sink &sink) {
             .peer = socket.peer,
             .at = at,
             .tcp = socket.tcp,
+            .may_be_older = may_be_older,
         });
     }
     witness_read_at_ = now;
@@ -305,6 +310,8 @@ void EbpfSource::snapshot(const Sink &sink) {
     names_.look(snapshot_at_.value_or(began));
     snapshot_at_ = began;
     const auto now = clock_.now();
+    if (is_whole)
+        knows_all_since_ = now;
     next_snapshot_at_ = now + snapshot_share * (now - began);
     next_lingering_at_ = now + lingering_share * (now - began);
 }

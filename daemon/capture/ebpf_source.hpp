@@ -96,8 +96,9 @@ class EbpfSource : public Source {
     std::optional<model::Instant> snapshot_at_;
     model::Instant next_snapshot_at_{};
     model::Instant next_lingering_at_{};
-    bool has_lost_ = true;   // before the first snapshot everything is missing
-    bool lacks_rows_ = true; // until a snapshot has made up for that
+    bool has_lost_ = true;             // before the first snapshot everything is missing
+    bool lacks_rows_ = true;           // until a snapshot has made up for that
+    model::Instant knows_all_since_{}; // when a look made up for what events had not told
     std::uint64_t witness_overflows_ = 0;
     bool is_resumed_ = false; // since the last snapshot: holders may have changed without a word
     std::uint64_t frame_ = 0; // the last of the journal

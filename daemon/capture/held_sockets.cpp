@@ -41,14 +41,14 @@ void HeldSockets::begin() {
     coming_.holdings.clear();
 }
 
-void HeldSockets::begin_process(const ImageId &image, model::ProcessRef process) {
+void HeldSockets::begin_process(const ImageId &image) {
     end_process();
     const auto begin = coming_.rows.size();
     const auto before = holding_now_.find(image);
     const bool is_known = before != holding_now_.end();
     expected_ = is_known ? now_.holdings[before->second].begin : 0;
     expected_end_ = is_known ? now_.holdings[before->second].end : 0;
-    coming_.holdings.push_back({image, std::move(process), begin, begin, is_known});
+    coming_.holdings.push_back({image, nullptr, begin, begin, is_known});
 }
 
 void HeldSockets::end_process() {
@@ -91,6 +91,11 @@ void HeldSockets::accept() {
             repeated.insert(now_.holdings[i].image);
     for (const auto &image : repeated)
         holding_now_.erase(image);
+}
+
+void HeldSockets::name_processes(const std::function<model::ProcessRef(const ImageId &)> &find) {
+    for (auto &holding : now_.holdings)
+        holding.process = find(holding.image);
 }
 
 std::unordered_set<ImageId> HeldSockets::unchanged_images() const {

@@ -8,6 +8,7 @@
 #include "capture/bpf_events.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <unordered_map>
 #include <unordered_set>
@@ -30,10 +31,12 @@ class HeldSockets {
 
     // What follows is another look. It counts when it was accept()ed.
     void begin();
-    void begin_process(const ImageId &image, model::ProcessRef process);
+    void begin_process(const ImageId &image);
     // False before the first process.
     bool add(const SocketRow &row);
     void accept();
+    // Of the look that was accepted last: before gained() and lost().
+    void name_processes(const std::function<model::ProcessRef(const ImageId &)> &find);
 
     // Of the last look that was accepted. A socket comes once for each process that has it.
     std::span<const Held> rows() const { return now_.rows; }

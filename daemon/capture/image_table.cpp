@@ -22,6 +22,10 @@ model::ProcessKey key_of(const ImageId &id) {
             model::instant_from_us(static_cast<std::int64_t>(started_at_us))};
 }
 
+bool is_bare(const model::Process &process) {
+    return process.command.empty() && !process.executable && !process.arguments;
+}
+
 // The kinds of news.
 enum class News : std::uint8_t { told, forked, ended };
 
@@ -61,7 +65,7 @@ const model::ProcessRef &ImageTable::kernel() {
 
 ImageTable::Told ImageTable::told(const ImageTold &facts) {
     const auto known = images_.find(facts.image);
-    if (known != images_.end())
+    if (known != images_.end() && !is_bare(*known->second))
         return {known->second, nullptr};
     Told told;
     told.image = std::make_shared<const model::Process>(make(facts));

@@ -34,7 +34,8 @@ class ImageTable {
     // The image, which is kept for a while; null if it was not known.
     model::ProcessRef ended(const ImageEnded &end);
 
-    // An image that is not known (its facts were lost) is a process without them.
+    // An image that is not known (its facts were lost) is a process without them, until it is told
+    // of.
     model::ProcessRef find(const ImageId &id);
     // The image that an exec made `id` from; null if it is not known.
     model::ProcessRef before_exec(const ImageId &id) const;

@@ -148,7 +148,7 @@ void Ledger::State::destroy_replaced(const SocketKey &key, Record &record,
 void Ledger::State::destroy_unseen(TableState &table, const SocketDestroyed &destroyed) {
     if (destroyed.local.port == 0)
         return;
-    ++unseen;
+    unseen += destroyed.may_be_older ? 0 : 1;
     // The last scan that was over by then did not show it.
     const auto missed_by = destroyed.at.earliest
                                ? table.scan_over_by(*destroyed.at.earliest - observed_precision)
@@ -162,7 +162,7 @@ void Ledger::State::destroy_unseen(TableState &table, const SocketDestroyed &des
             // Reset before that scan was over and closed by its program only now.
             auto &record = begin(table, destroyed.key, destroyed.protocol, destroyed.local,
                                  destroyed.peer, When::inferred(std::nullopt, last_segment), heard);
-            record.is_unseen = true;
+            record.is_unseen = !destroyed.may_be_older;
             take_traffic(record.lease, destroyed);
             decide_role_by_listeners(table, record.lease);
             end(table, destroyed.key, record, When::inferred(std::nullopt, missed_by->finished),
@@ -182,7 +182,7 @@ void Ledger::State::destroy_unseen(TableState &table, const SocketDestroyed &des
                             : When::sampled(since, destroyed.at.latest);
     auto &record = begin(table, destroyed.key, destroyed.protocol, destroyed.local, destroyed.peer,
                          opened, heard);
-    record.is_unseen = true;
+    record.is_unseen = !destroyed.may_be_older;
     record.last_shown = destroyed.at.earliest.value_or(since.value_or(Instant{}));
     if (!tcp)
         record.lease.role = Role::datagram;

@@ -74,7 +74,8 @@ bool was_gone_by(const Record &record, Instant at) {
 
 void Ledger::State::take_port(TableState &table, const PortTaken &taken, Entry *earlier,
                               Entry *later) {
-    const Fact fact{taken.key, taken.protocol, taken.local, taken.peer, taken.at};
+    const Fact fact{taken.key,  taken.protocol, taken.local,
+                    taken.peer, taken.at,       taken.may_be_older};
     const auto missed_by = may_open(taken) ? std::nullopt : table.scan_over_by(taken.at);
     const When opened =
         may_open(taken)
@@ -236,7 +237,8 @@ void Ledger::State::note_end(TableState &table, Entry &entry, const Fact &fact,
 void Ledger::State::apply(const SocketReleased &released) {
     auto &table =
         table_of(released.protocol, released.local.address.family, released.key.network_namespace);
-    const Fact fact{released.key, released.protocol, released.local, released.peer, released.at};
+    const Fact fact{released.key,  released.protocol, released.local,
+                    released.peer, released.at,       released.may_be_older};
     Entry *const entry = meant_by(table, fact);
     if (!entry) {
         leave_without_port(table, released);
@@ -281,7 +283,8 @@ void Ledger::State::leave_without_port(TableState &table, const SocketReleased &
 void Ledger::State::apply(const SocketClosed &closed) {
     auto &table =
         table_of(Protocol::tcp, closed.local.address.family, closed.key.network_namespace);
-    const Fact fact{closed.key, Protocol::tcp, closed.local, closed.peer, closed.at};
+    const Fact fact{closed.key,  Protocol::tcp, closed.local,
+                    closed.peer, closed.at,     closed.may_be_older};
     Entry *const entry = meant_by(table, fact);
     if (!entry)
         return;

@@ -155,9 +155,9 @@ Ledger::State::Entry &Ledger::State::meet_unseen(TableState &table, const Fact &
     if (earlier)
         since = std::max(since, std::optional(earlier->second.last_shown));
     auto &entry = occupy(table, fact, When::sampled(since, fact.at), earlier, later);
-    ++unseen;
     auto &record = entry.second;
-    record.is_unseen = true;
+    record.is_unseen = !fact.may_be_older;
+    unseen += record.is_unseen ? 1 : 0;
     if (fact.protocol == Protocol::udp)
         record.lease.role = Role::datagram;
     else

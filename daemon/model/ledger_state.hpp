@@ -63,6 +63,7 @@ class Ledger::State {
         const Endpoint &local;
         const Endpoint &peer;
         Instant at;
+        bool may_be_older; // than what was told: that nothing was is no miss
     };
 
     // Whether a lease that begins is the newest of its socket, or was replaced by now.

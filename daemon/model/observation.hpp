@@ -69,6 +69,9 @@ struct SocketDestroyed {
     Endpoint peer;
     When at;
     std::optional<TcpSummary> tcp;
+    // Whether it may have been there before anybody watched, or while what was told was lost: that
+    // its opening is not known is no miss then.
+    bool may_be_older = false;
 };
 
 // A socket took a port, or went on to a later phase with the port it has, at the instant `at`.
@@ -98,6 +101,7 @@ struct SocketReleased {
     ProcessRef process;            // who closed it; null: unknown
     bool frees_port = false;       // nothing is left that could keep the port
     Instant at{};
+    bool may_be_older = false; // as of SocketDestroyed
 };
 
 // A TCP connection or listener came to its end (state CLOSE). Either order with SocketReleased.
@@ -118,6 +122,7 @@ struct SocketClosed {
     // and otherwise from the peer's close, which comes within the same span or never.
     bool peer_has_closed = false;
     Instant at{};
+    bool may_be_older = false; // as of SocketDestroyed
 };
 
 // The process ended, or this image of it did: whatever it held, it holds no more.

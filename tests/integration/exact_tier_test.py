@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -147,6 +148,19 @@ class Tier(unittest.TestCase):
             status = wait_until(lambda: balanced(portd.status()), what="issued = received + lost")
             self.assertEqual(status["eventsLost"], 0)
             self.assertGreater(status["eventsIssued"], 10)
+
+    def test_what_ended_before_the_hooks_were_attached_is_no_miss(self):
+        with tempfile.TemporaryDirectory() as folder:
+            churn = subprocess.Popen([BIN / "ground_truth", "udp-churn", "--count", "1000000",
+                                      "--truth", folder + "/truth"], start_new_session=True)
+            try:
+                with Daemon("--capture", "ebpf") as portd:
+                    status = portd.status()
+            finally:
+                os.killpg(churn.pid, signal.SIGKILL)
+                churn.wait()
+        self.assertGreater(status["eventsIssued"], 100)
+        self.assertEqual(status["witnessMisses"], 0)
 
     @unittest.skipUnless(shutil.which("bpftool"), "bpftool is not installed")
     def test_it_detaches_cleanly_and_two_live_side_by_side(self):

@@ -140,6 +140,30 @@ TEST_F(Snapshot, HoldersComeAndGoBetweenTwo) {
     EXPECT_THAT(all<model::HolderGone>(), IsEmpty()) << "the socket's own end tells";
 }
 
+// Between exit_mm() and exit_files() of the kernel.
+TEST_F(Snapshot, OfAProcessThatIsExitingEventsKnowMore) {
+    snapshot_.begin();
+    snapshot_.meet_held(process_record({}, {}, {}, 1024, PORTD_NO_MEMORY));
+    snapshot_.meet_held(joined({row(1, PORTD_HAS_IMAGE)}));
+    snapshot_.start(at(10s), sink_);
+    const auto told = decode_record(process_record(std::string_view("nginx\0", 6), {}, {}));
+    ASSERT_TRUE(told);
+    events_.translate(*told, sink_);
+    snapshot_.finish(at(10s + 5ms), true, sink_);
+    ASSERT_THAT(all<model::HolderSeen>(), SizeIs(1));
+    EXPECT_EQ(all<model::HolderSeen>()[0].process->executable, "/nginx");
+}
+
+TEST_F(Snapshot, AProcessThatIsExitingIsNamedByItsCommandAtLeast) {
+    snapshot_.begin();
+    snapshot_.meet_held(process_record({}, {}, {}, 1024, PORTD_NO_MEMORY));
+    snapshot_.meet_held(joined({row(1, PORTD_HAS_IMAGE)}));
+    snapshot_.start(at(10s), sink_);
+    snapshot_.finish(at(10s + 5ms), true, sink_);
+    ASSERT_THAT(all<model::HolderSeen>(), SizeIs(1));
+    EXPECT_EQ(all<model::HolderSeen>()[0].process->command, "nginx");
+}
+
 TEST_F(Snapshot, ListenersAreToldBeforeConnections) {
     auto listener = row(1);
     listener.peer_port = 0;

@@ -114,6 +114,15 @@ TEST(ImageTable, WithoutFactsAProcessIsItsPidAndNothingElse) {
     EXPECT_FALSE(image->executable);
 }
 
+TEST(ImageTable, FactsThatComeLateAreTaken) {
+    ImageTable table(ArgumentPolicy::redacted);
+    const auto bare = table.find({5'123'456'789, nobody_has_this_pid, 1});
+    const auto told = table.told(facts(nobody_has_this_pid, 1)).image;
+    EXPECT_EQ(told->executable, "/usr/bin/curl");
+    EXPECT_EQ(table.find({5'123'456'789, nobody_has_this_pid, 1}), told);
+    EXPECT_EQ(bare->key, told->key);
+}
+
 TEST(ImageTable, WhatIsMissingIsReadFromProcWhileTheImageIsThere) {
     ProcessReader reader(ArgumentPolicy::full);
     const auto self = reader.read(::getpid());

@@ -92,6 +92,17 @@ TEST_P(UnseenSocket, MakesALeaseWithUnknownHolderAndExactEnd) {
     EXPECT_EQ(script.ledger.open_leases(), 0U);
 }
 
+TEST_P(UnseenSocket, IsNoMissIfItMayBeOlderThanTheWatch) {
+    Script script;
+    auto event = destroyed(GetParam().row, ms(1500));
+    event.tcp = GetParam().tcp;
+    event.may_be_older = true;
+    script.apply(event);
+    EXPECT_EQ(script.lease().closed, When::observed(ms(1500)));
+    EXPECT_TRUE(script.lease().holders.empty());
+    EXPECT_EQ(script.ledger.unseen_sockets(), 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     DestroyEvent, UnseenSocket,
     testing::Values(Unseen{"TcpBound", server, refused, Provenance::inferred},

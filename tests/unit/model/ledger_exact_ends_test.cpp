@@ -83,6 +83,15 @@ TEST(SocketClosed, OfASocketThatWasNeverSeenIsALeaseOfNobody) {
     EXPECT_EQ(script.ledger.unseen_sockets(), 1U);
 }
 
+TEST(SocketClosed, OfASocketThatMayBeOlderThanTheWatchIsNoMiss) {
+    Script script;
+    auto end = closed(connecting(1, ms(0)), ms(2000), Remains::nothing);
+    end.may_be_older = true;
+    script.apply(end);
+    EXPECT_EQ(script.lease().freed, When::observed(ms(2000)));
+    EXPECT_EQ(script.ledger.unseen_sockets(), 0U);
+}
+
 TEST(SocketClosed, KeepsTheFirstOutcome) {
     const auto taken = connecting(1, ms(1000));
     auto nameless = closed(taken, ms(2000), Remains::nothing, std::nullopt);
