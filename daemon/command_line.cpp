@@ -50,7 +50,7 @@ std::variant<Settings, PrintAndExit> parse_command_line(int argc, const char *co
         {"--arguments", "arguments", "HOW",
          "What to keep of the arguments of processes: off, redacted or full (default redacted)"},
         {"--ring-size", "ring_size", "BYTES",
-         "Room for events that are not yet stored (ebpf): a power of two, 4K to 1G (default 4M)"},
+         "Room for events that are not yet stored (ebpf): a power of two, 4K to 1G (default 16M)"},
     };
     std::map<std::string, std::string> given;
     for (const auto &option : options)

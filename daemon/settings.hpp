@@ -26,7 +26,7 @@ struct Settings {
     std::int64_t max_bytes = std::int64_t{2} << 30;                  // of history, 16 MiB to 1 PiB
     std::chrono::microseconds max_age = std::chrono::hours(90 * 24); // 1 h to 100 years
     std::size_t ring_bytes =
-        4 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
+        16 << 20; // of the eBPF tier's ring buffer: a power of two, 4 KiB to 1 GiB
 };
 
 // A setting that cannot be used. The text names the file and line, or the option, says what was

@@ -89,6 +89,10 @@ def place_of(lease):
             lease.get("peerPort"))
 
 
+def addresses_of(lease):
+    return lease.get("localAddress"), lease.get("peerAddress")
+
+
 def outside(moment, before, after):
     """By how many microseconds the moment misses the span; None: there is no such moment."""
     if not moment:
@@ -220,8 +224,9 @@ class Comparison:
         self.bind_faults = []  # texts
         self.looked_at = 0  # closed while portd looked at its descriptor
         leases = [entry for entry in history if "opened" in entry]
-        left = self._pair(truth.leases, leases, place_of)
-        # What has another peer than in truth is wrong rather than missing.
+        left = self._pair(truth.leases, leases, lambda lease: (*place_of(lease), addresses_of(lease)))
+        # What has other addresses or another peer than in truth is wrong rather than missing.
+        left = self._pair(self.missing, left, place_of)
         left = self._pair(self.missing, left, lambda lease: place_of(lease)[:3])
         self.extra = [lease for lease in left if self._is_of_this_run(lease)]
         self._compare_failed_binds([entry for entry in history if "inTheWay" in entry])
