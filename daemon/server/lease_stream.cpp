@@ -37,6 +37,7 @@ std::string LeaseStream::next(model::History &history, std::int64_t) {
         append_fetched(out);
         if (is_exhausted())
             append_last(out, history);
+        break_silence(out);
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
         finished_ = true;
@@ -100,7 +101,7 @@ void LeaseStream::append_lease(std::string &out) {
         sent_.lease = place;
         reply.cursor = to_text(sent_);
     }
-    append(out, std::move(reply));
+    append_entry(out, std::move(reply));
 }
 
 void LeaseStream::append_bind_failure(std::string &out) {
@@ -113,17 +114,30 @@ void LeaseStream::append_bind_failure(std::string &out) {
     question_.withheld = question_.withheld || reply.bind_failure->incomplete;
     sent_.bind_failure = place;
     reply.cursor = to_text(sent_);
-    append(out, std::move(reply));
+    append_entry(out, std::move(reply));
 }
 
-void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
+void LeaseStream::append_entry(std::string &out, proto::LeaseReply reply) {
     if (!question_.with_bind_failures)
         reply.cursor.reset();
+    append(out, reply);
+    if (question_.limit)
+        --*question_.limit;
+}
+
+void LeaseStream::append(std::string &out, const proto::LeaseReply &reply) {
     proto::Reply message = success(encode(reply));
     message.continues = true;
     out += framed(message);
-    if (question_.limit)
-        --*question_.limit;
+}
+
+// Clients wait for a reply as long as they think that somebody works on it.
+void LeaseStream::break_silence(std::string &out) {
+    silent_turns_ = out.empty() ? silent_turns_ + 1 : 0;
+    if (silent_turns_ < longest_silence)
+        return;
+    append(out, {});
+    silent_turns_ = 0;
 }
 
 bool LeaseStream::is_exhausted() const {

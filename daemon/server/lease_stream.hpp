@@ -43,6 +43,8 @@ class LeaseStream final : public Stream {
 
     static constexpr std::size_t largest_page = 256;   // leases, or bind failures
     static constexpr std::size_t page_bytes = 1 << 18; // aimed at
+    // A search that finds nothing gives a sign of life each time so many pages were looked through.
+    static constexpr std::size_t longest_silence = 16;
 
   private:
     // What was fetched and not sent, in its order.
@@ -65,11 +67,13 @@ class LeaseStream final : public Stream {
     bool lease_is_next() const;
     void append_lease(std::string &out);
     void append_bind_failure(std::string &out);
-    void append(std::string &out, proto::LeaseReply reply);
+    void append_entry(std::string &out, proto::LeaseReply reply);
+    void append(std::string &out, const proto::LeaseReply &reply);
     void append_last(std::string &out, model::History &history);
     void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;
     bool is_exhausted() const;
+    void break_silence(std::string &out);
 
     LeaseQuestion question_;
     Caller caller_;
@@ -77,6 +81,7 @@ class LeaseStream final : public Stream {
     std::size_t page_ = 32; // entries of the next page
     Fetched<proto::Lease, model::LeaseCursor> leases_;
     Fetched<proto::BindFailure, model::BindFailureCursor> bind_failures_;
+    std::size_t silent_turns_ = 0;
     bool finished_ = false; // the last reply was sent
 };
 

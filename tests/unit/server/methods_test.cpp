@@ -449,6 +449,21 @@ TEST_F(MethodsTest, StreamsTakeAPageAtATime) {
     EXPECT_EQ(ask_stream(proto::methods::list).size(), 2001u);
 }
 
+TEST_F(MethodsTest, ALongSearchThatFindsNothingGivesSignsOfLife) {
+    const proto::Lease other = open_lease("other", 50001, 1000, 5);
+    const auto signs_among = [&](std::size_t leases) {
+        history_.leases.assign(leases, other);
+        const auto replies = ask_stream(proto::methods::history, {{"port", 50000}});
+        for (const auto &reply : std::span(replies).first(replies.size() - 1)) {
+            EXPECT_TRUE(reply.continues);
+            EXPECT_FALSE(reply.parameters->contains("lease"));
+        }
+        return replies.size() - 1;
+    };
+    EXPECT_EQ(signs_among(100), 0U);
+    EXPECT_EQ(signs_among(32 * LeaseStream::longest_silence * 2 + 1), 2U);
+}
+
 TEST_F(MethodsTest, PagesShrinkWhenLeasesAreLarge) {
     history_.leases.assign(500, open_lease("large", 50000, 1000, 5));
     for (proto::Lease &lease : history_.leases)
