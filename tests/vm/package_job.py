@@ -17,9 +17,13 @@ import traceback
 
 JOB = pathlib.Path(__file__).resolve().parents[1]
 SOCKET = "/run/portd/io.portd.Ports"
-WEB_PORT = 60609
+STATE = pathlib.Path("/var/lib/portd")
+WEB_PORT = 60700
 DEFAULT_TESTS = "main_job exact_tier exact_binds"
 
+# Without hardware virtualisation everything takes ten times as long, or more beside other work.
+IS_EMULATED = subprocess.run(["systemd-detect-virt"], stdout=subprocess.PIPE, text=True,
+                             check=False).stdout.strip() == "qemu"
 passed, failed = 0, 0
 
 
@@ -70,7 +74,7 @@ def wait_until(condition, seconds=60):
 
 
 def apt(*words):
-    return run("apt-get", "-qq", "-y", *words, timeout=300,
+    return run("apt-get", "-qq", "-y", *words, timeout=600,
                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
@@ -140,6 +144,12 @@ def check_history(what, disturb, gap_causes=()):
           f"{len(missing)} of {len(made)} missing: {missing[:3]}; gaps {new}")
 
 
+def messages(kind):
+    """Those of a MESSAGE_ID in the journal, as objects, the newest last."""
+    found = run("journalctl", "-u", "portd.service", "-o", "json", f"MESSAGE_ID={kind}").stdout
+    return [json.loads(line) for line in found.splitlines() if line.startswith("{")]
+
+
 def main_pid():
     return int(show("portd.service", "MainPID"))
 
@@ -153,7 +163,9 @@ def install():
           run("journalctl", "-u", "portd", "-n", "30").stdout)
     began = int(show("portd.service", "InactiveExitTimestampMonotonic"))
     ready = int(show("portd.service", "ActiveEnterTimestampMonotonic"))
-    check(ready - began < 5_000_000, f"it was ready after {(ready - began) / 1e6:.2f} s")
+    cpu = int(show("portd.service", "CPUUsageNSec"))
+    check(ready - began < 5_000_000 or IS_EMULATED,
+          f"it was ready after {(ready - began) / 1e6:.1f} s and {cpu / 1e9:.1f} s of CPU")
     check(status().get("tier") == "ebpf", "it watches with ebpf", ctl("status").stdout)
     check(run("systemctl", "is-enabled", "portd.service", "portd.socket").stdout.split()
           == ["enabled", "enabled"], "it starts with the machine")
@@ -174,6 +186,12 @@ def install():
           "and the catalog explains them")
 
 
+def own_test():
+    """The test that the package has with it, for autopkgtest(1)."""
+    result = run("bash", JOB / "debian-tests/answers")
+    check(result.returncode == 0, "the package's own test passes", result.stdout[-2000:])
+
+
 def attribution():
     for user in ("alice", "bob"):
         run("useradd", "--create-home", user)
@@ -182,7 +200,8 @@ def attribution():
                  "/dev/null", f"http://127.0.0.1:{WEB_PORT}/", timeout=60)
     check(result.returncode == 0, "curl gets an answer", result.stdout)
     of_curl = lambda user=None: [lease for lease in leases("history", "--since", "-5min", user=user)
-                                 if lease["opener"].get("command") == "curl"]
+                                 if lease["opener"].get("command") == "curl"
+                                 and lease.get("peerPort") == WEB_PORT]
     lease = (wait_until(of_curl) or [None])[0]
     if check(lease, "history has the connection of curl", ctl("history").stdout[-1500:]):
         opener = lease["opener"]
@@ -190,7 +209,8 @@ def attribution():
               "with its user and unit", opener)
         check(opener["executable"].endswith("/curl") and opener["provenance"] == "observed",
               "and program, observed", opener)
-        check(lease["peerPort"] == WEB_PORT and "usec" in lease["opened"], "and peer and time", lease)
+        check("usec" in lease["opened"] and lease["outcome"] == "closed", "and when and how it was",
+              lease)
     check(of_curl("alice"), "its own user sees it")
     check(of_curl("bob"), "a member of the group portd sees it")
     run("gpasswd", "-d", "bob", "portd")
@@ -254,9 +274,54 @@ def disturbances():
     check_history("what a boot starts", boot, gap_causes=("notRunning",))
 
 
+DISK_FULL = "70cf1f25c26b4acb83df44c1829cc9d1"
+FILE_SET_ASIDE = "3bc4933249ee48b787f835ececd0a5f5"
+
+
+def current_file():
+    return sorted(STATE.glob("current-*.db"))[-1]
+
+
+def faults():
+    """A state directory without room, and a file of it that is damaged."""
+    services = ("portd.socket", "portd.service")
+    run("systemctl", "stop", *services)
+    run("mount", "-t", "tmpfs", "-o", "size=8M,mode=750,uid=portd,gid=portd", "portd-full", STATE)
+    run("systemctl", "start", *services)
+    log = lambda: run("journalctl", "-u", "portd.service", "-n", "30", "-o", "cat").stdout
+
+    def fill():
+        run("dd", "if=/dev/zero", f"of={STATE}/filler", "bs=64K")
+        check(wait_until(lambda: messages(DISK_FULL)), "a full disk is a message in the journal",
+              log())
+        time.sleep(5)
+        check(len(messages(DISK_FULL)) == 1, "which is not repeated", messages(DISK_FULL))
+        (STATE / "filler").unlink()
+        check(wait_until(lambda: "stored again" in log()), "and so is that it is over", log())
+    check_history("a full disk", fill)
+
+    run("systemctl", "stop", *services)
+    current = current_file()
+    with open(current, "r+b") as file:
+        file.write(os.urandom(4096))
+    run("systemctl", "start", *services)
+    told = wait_until(lambda: messages(FILE_SET_ASIDE))
+    if check(len(told) == 1, "a damaged file is a message in the journal", log()):
+        aside = told[0].get("PORTD_FILE", "")
+        check(aside.startswith(f"{current}.damaged-") and os.path.exists(aside),
+              "which names the file that was set aside", told)
+        check(told[0]["PRIORITY"] == "3" and aside in run(
+            "journalctl", "-u", "portd.service", "-x").stdout.split("Subject: A damaged file", 1)[-1],
+              "is an error, and explained")
+    check(status().get("tier") == "ebpf", "and it goes on with a new one", log())
+    run("systemctl", "stop", *services)
+    run("umount", "-l", STATE)
+    run("systemctl", "start", *services)
+
+
 def refusals():
     run("systemctl", "stop", "portd.socket", "portd.service")
-    current = sorted(glob.glob("/var/lib/portd/current-*.db"))[-1]
+    current = current_file()
     with sqlite3.connect(current) as store:
         version, = store.execute("PRAGMA user_version").fetchone()
         store.execute("PRAGMA user_version = 999")
@@ -309,7 +374,11 @@ def integration():
     unit = "/usr/lib/systemd/system/portd.service"
     environment = {**os.environ, "PORTD_UNIT": unit if os.path.exists(unit) else unit[4:],
                    "TMPDIR": "/srv/portd-tests", "PORTD_REQUIRE_EBPF": "1"}
-    for name in (os.environ.get("PORTD_TESTS") or DEFAULT_TESTS).split():
+    names = os.environ.get("PORTD_TESTS") or DEFAULT_TESTS
+    if names == "all":
+        names = " ".join(file.name.removesuffix("_test.py")
+                         for file in sorted((JOB / "integration").glob("*_test.py")))
+    for name in names.split():
         began = time.monotonic()
         try:
             result = run(sys.executable, JOB / f"integration/{name}_test.py", env=environment,
@@ -354,7 +423,8 @@ def journal():
     errors = run("journalctl", "-b", "-p", "err", "-u", "portd.service", "-u", "portd.socket", "-o",
                  "cat").stdout
     meant = re.compile(r"newer portd|bad\.toml|Failed to start|Watchdog timeout|-- No entries|"
-                       r"core-dump|Failed with result|^$|-- Boot")
+                       r"core-dump|Failed with result|^$|-- Boot|cannot store what is seen|"
+                       r"the store was damaged")
     left = [line for line in errors.splitlines() if not meant.search(line)]
     check(not left, "no error in the journal that was not meant", left)
 
@@ -363,8 +433,11 @@ def main():
     server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1",
                                str(WEB_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               cwd="/tmp")
-    for part in (install, attribution, varlink, disturbances, refusals, integration, removal,
-                 journal):
+    wanted = os.environ.get("PORTD_PARTS", "").split()
+    for part in (install, own_test, attribution, varlink, disturbances, faults, refusals, integration,
+                 removal, journal):
+        if wanted and part.__name__ not in wanted:
+            continue
         began = time.monotonic()
         try:
             part()
