@@ -48,6 +48,12 @@ def show(unit, name):
     return run("systemctl", "show", "-P", name, unit).stdout.strip()
 
 
+def start(*units):
+    """Whatever went before: one that was started often in a minute is refused."""
+    run("systemctl", "reset-failed", *units)
+    return run("systemctl", "start", *units)
+
+
 def ctl(*arguments, user=None):
     command = ["portd-ctl", "--utc", *arguments]
     if user:
@@ -118,6 +124,7 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
 def check_history(what, disturb, gap_causes=()):
     """Connections go on while it is disturbed: each is in history, with the right process, or in a gap
     of one of the causes."""
+    run("systemctl", "reset-failed", "portd.service")
     known = set(gaps())
     traffic = Traffic()
     time.sleep(1)
@@ -287,7 +294,7 @@ def faults():
     services = ("portd.socket", "portd.service")
     run("systemctl", "stop", *services)
     run("mount", "-t", "tmpfs", "-o", "size=8M,mode=750,uid=portd,gid=portd", "portd-full", STATE)
-    run("systemctl", "start", *services)
+    start(*services)
     log = lambda: run("journalctl", "-u", "portd.service", "-n", "30", "-o", "cat").stdout
 
     def fill():
@@ -304,7 +311,7 @@ def faults():
     current = current_file()
     with open(current, "r+b") as file:
         file.write(os.urandom(4096))
-    run("systemctl", "start", *services)
+    start(*services)
     told = wait_until(lambda: messages(FILE_SET_ASIDE))
     if check(len(told) == 1, "a damaged file is a message in the journal", log()):
         aside = told[0].get("PORTD_FILE", "")
@@ -316,7 +323,7 @@ def faults():
     check(status().get("tier") == "ebpf", "and it goes on with a new one", log())
     run("systemctl", "stop", *services)
     run("umount", "-l", STATE)
-    run("systemctl", "start", *services)
+    start(*services)
 
 
 def refusals():
@@ -326,9 +333,9 @@ def refusals():
         version, = store.execute("PRAGMA user_version").fetchone()
         store.execute("PRAGMA user_version = 999")
     store.close()
-    start = run("systemctl", "start", "portd.service")
+    started = start("portd.service")
     log = run("journalctl", "-u", "portd", "-n", "20").stdout
-    check(start.returncode != 0 and show("portd.service", "ExecMainStatus") == "77" and
+    check(started.returncode != 0 and show("portd.service", "ExecMainStatus") == "77" and
           show("portd.service", "NRestarts") == "0",
           "a store of a newer version is refused, once", log)
     check("newer portd" in log, "and the log says so", log)
@@ -337,14 +344,12 @@ def refusals():
     store.close()
     bad = pathlib.Path("/etc/portd/portd.toml.d/bad.toml")
     bad.write_text("intervall = 1\n")
-    run("systemctl", "reset-failed", "portd.service", "portd.socket")
-    run("systemctl", "start", "portd.service")
+    start("portd.service")
     check(show("portd.service", "ExecMainStatus") == "2" and "bad.toml:1" in
           run("journalctl", "-u", "portd", "-n", "20").stdout,
           "settings with a mistake are refused, with file and line")
     bad.unlink()
-    run("systemctl", "reset-failed", "portd.service", "portd.socket")
-    run("systemctl", "start", "portd.socket", "portd.service")
+    start("portd.socket", "portd.service")
     check(status().get("tier") == "ebpf", "and then it starts again")
 
 
@@ -397,7 +402,8 @@ def traces():
                 "-not", "-path", "/sys/*", "-iname", "*portd*").stdout.split()
     found += run("find", "/run", "/dev/shm", "-iname", "*portd*").stdout.split()
     log = re.compile(r"/var/(lib/dpkg|cache/apt|log)/|guest|/home/")
-    return [path for path in found if not log.search(path)]
+    named = re.compile(r"(^|[^a-z])portd", re.I)  # and not systemd-importd
+    return [path for path in found if named.search(os.path.basename(path)) and not log.search(path)]
 
 
 def removal():
