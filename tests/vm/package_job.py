@@ -251,6 +251,9 @@ def disturbances():
     check_history("upgrade", upgrade, gap_causes=("changeover",))
     check(main_pid() not in (0, before), "an upgrade starts the new daemon")
 
+
+def revivals():
+    """What ends portd, or keeps it from working, and what starts it again."""
     drop_in = pathlib.Path("/run/systemd/system/portd.service.d/watchdog.conf")
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text("[Service]\nWatchdogSec=4\n")
@@ -440,8 +443,8 @@ def main():
                                str(WEB_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               cwd="/tmp")
     wanted = os.environ.get("PORTD_PARTS", "").split()
-    for part in (install, own_test, attribution, varlink, disturbances, faults, refusals, integration,
-                 removal, journal):
+    for part in (install, own_test, attribution, varlink, disturbances, revivals, faults, refusals,
+                 integration, removal, journal):
         if wanted and part.__name__ not in wanted:
             continue
         began = time.monotonic()
