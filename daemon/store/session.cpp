@@ -67,6 +67,7 @@ std::vector<model::Lease> Session::open_leases() {
 }
 
 std::vector<model::Lease> Session::leases(std::span<const std::int64_t> serials) {
+    const Transaction one_view(*opened_.database, Transaction::Kind::read); // and one lock for all
     std::vector<model::Lease> leases;
     leases.reserve(serials.size());
     for (const std::int64_t serial : serials) {
