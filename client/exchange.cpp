@@ -34,6 +34,7 @@ template proto::WhoReply decoded(const json &);
 template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);
 template proto::AuditReply decoded(const json &);
+template proto::WhyReply decoded(const json &);
 template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,

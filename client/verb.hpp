@@ -88,6 +88,7 @@ extern const Verb who_verb;
 extern const Verb list_verb;
 extern const Verb audit_verb;
 extern const Verb explain_verb;
+extern const Verb why_verb;
 extern const Verb status_verb;
 extern const Verb metrics_verb;
 extern const Verb verify_verb;

@@ -36,14 +36,6 @@ proto::AuditRequest read(const Typed &typed, OptionReader &reader, std::int64_t 
     return request;
 }
 
-// How far it has come, where somebody waits for it.
-void show(const proto::AuditProgress &state, Progress &progress) {
-    std::string text = "looked at " + std::to_string(state.examined) + " leases";
-    if (state.reached_usec)
-        text += ", up to " + format_instant(*state.reached_usec, Digits::seconds);
-    progress.show(text);
-}
-
 // Asks; `on_group` gets each group as it came. The last reply is returned, as it came.
 template <typename OnGroup>
 nlohmann::json ask(const proto::AuditRequest &request, Connection &connection, Session &session,
@@ -56,7 +48,7 @@ nlohmann::json ask(const proto::AuditRequest &request, Connection &connection, S
             return *reply.parameters;
         const auto content = decoded<proto::AuditReply>(*reply.parameters);
         if (content.progress)
-            show(*content.progress, progress);
+            progress.show(describe_progress(*content.progress));
         if (content.group) {
             progress.clear();
             on_group(reply.parameters->at("group"), *content.group);

@@ -286,6 +286,62 @@ void describe(auto &visit, Is<Explanation> auto &explanation) {
     visit("who", explanation.who);
 }
 
+void describe(auto &visit, Is<WhyRequest> auto &request) {
+    visit("port", request.port, asked_port);
+    visit("protocol", request.protocol);
+    visit("localAddress", request.local_address);
+    visit("networkNamespace", request.network_namespace, number_of_32_bits);
+    visit("sinceUsec", request.since_usec);
+}
+
+void describe(auto &visit, Is<BindObstacle> auto &obstacle) {
+    visit("lease", obstacle.lease);
+    visit("verdict", obstacle.verdict);
+    visit("reason", obstacle.reason);
+    visit.list("sharedBy", obstacle.shared_by);
+}
+
+void describe(auto &visit, Is<BlockedTime> auto &time) {
+    visit("sinceUsec", time.since_usec);
+    visit("untilUsec", time.until_usec);
+    visit("certain", time.certain);
+    visit("leases", time.leases);
+    visit("localAddress", time.local_address);
+    visit("role", time.role);
+    visit("user", time.user);
+    visit("process", time.process);
+}
+
+void describe(auto &visit, Is<Diagnosis> auto &diagnosis) {
+    visit("networkNamespace", diagnosis.network_namespace);
+    visit("rangeLow", diagnosis.range_low, told_port);
+    visit("rangeHigh", diagnosis.range_high, told_port);
+    visit("reservedPorts", diagnosis.reserved_ports);
+    visit("inRange", diagnosis.in_range);
+    visit("reserved", diagnosis.reserved);
+    visit("privileged", diagnosis.privileged);
+    visit("recorded", diagnosis.recorded);
+    visit("blocking", diagnosis.blocking);
+    visit("perhapsBlocking", diagnosis.perhaps_blocking);
+    visit("notBlocking", diagnosis.not_blocking);
+    visit("obstacles", diagnosis.obstacles);
+    visit("sinceUsec", diagnosis.since_usec);
+    visit("leases", diagnosis.leases);
+    visit("automaticLeases", diagnosis.automatic_leases);
+    visit("programs", diagnosis.programs);
+    visit("blocked", diagnosis.blocked);
+    visit("blockedEarlier", diagnosis.blocked_earlier);
+    visit("failures", diagnosis.failures);
+    visit("failuresEarlier", diagnosis.failures_earlier);
+    visit("coverage", diagnosis.coverage);
+    visit("withheld", diagnosis.withheld);
+}
+
+void describe(auto &visit, Is<WhyReply> auto &reply) {
+    visit("progress", reply.progress);
+    visit("diagnosis", reply.diagnosis);
+}
+
 void describe(auto &visit, Is<LossCount> auto &loss) {
     visit("cause", loss.cause);
     visit("events", loss.events);
@@ -573,6 +629,13 @@ json encode(const Status &value) {
     return encode_struct(value);
 }
 
+json encode(const WhyRequest &value) {
+    return encode_struct(value);
+}
+json encode(const WhyReply &value) {
+    return encode_struct(value);
+}
+
 json encode(const VerifyReply &value) {
     return encode_struct(value);
 }
@@ -607,6 +670,14 @@ Decoded<AuditRequest> decode(const json &parameters) {
 template <>
 Decoded<AuditReply> decode(const json &parameters) {
     return decode_struct<AuditReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<WhyRequest> decode(const json &parameters) {
+    return decode_struct<WhyRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<WhyReply> decode(const json &parameters) {
+    return decode_struct<WhyReply>(parameters, Unknown::ignored);
 }
 template <>
 Decoded<VerifyReply> decode(const json &parameters) {

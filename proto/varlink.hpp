@@ -62,6 +62,7 @@ inline constexpr std::string_view list = "io.portd.Ports.List";
 inline constexpr std::string_view who = "io.portd.Ports.Who";
 inline constexpr std::string_view explain = "io.portd.Ports.Explain";
 inline constexpr std::string_view audit = "io.portd.Ports.Audit";
+inline constexpr std::string_view why = "io.portd.Ports.Why";
 inline constexpr std::string_view verify = "io.portd.Ports.Verify";
 inline constexpr std::string_view status = "io.portd.Ports.Status";
 } // namespace methods

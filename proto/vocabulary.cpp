@@ -55,6 +55,16 @@ struct Words<AuditOrder> {
     static constexpr std::array<std::string_view, 4> table{"leases", "failures", "bytes",
                                                            "longest"};
 };
+template <>
+struct Words<BindVerdict> {
+    static constexpr std::array<std::string_view, 3> table{"blocks", "mayBlock", "doesNotBlock"};
+};
+template <>
+struct Words<BindReason> {
+    static constexpr std::array<std::string_view, 10> table{
+        "sameAddress",    "wildcardHeld", "wildcardAsked", "dualStackHeld", "dualStackAsked",
+        "ipv6Connection", "otherAddress", "otherFamily",   "otherProtocol", "otherNamespace"};
+};
 
 template <typename Enum>
 std::string_view word(Enum value) {
@@ -93,6 +103,12 @@ std::string_view to_string(AuditBy value) {
 std::string_view to_string(AuditOrder value) {
     return word(value);
 }
+std::string_view to_string(BindVerdict value) {
+    return word(value);
+}
+std::string_view to_string(BindReason value) {
+    return word(value);
+}
 
 template <typename Enum>
 std::optional<Enum> parse_word(std::string_view text) {
@@ -113,5 +129,7 @@ template std::optional<Provenance> parse_word(std::string_view);
 template std::optional<CaptureTier> parse_word(std::string_view);
 template std::optional<AuditBy> parse_word(std::string_view);
 template std::optional<AuditOrder> parse_word(std::string_view);
+template std::optional<BindVerdict> parse_word(std::string_view);
+template std::optional<BindReason> parse_word(std::string_view);
 
 } // namespace portd

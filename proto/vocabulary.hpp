@@ -47,6 +47,23 @@ enum class CaptureTier : std::uint8_t { ebpf, sock_diag, procfs };
 enum class AuditBy : std::uint8_t { program, unit, user, peer };
 enum class AuditOrder : std::uint8_t { leases, failures, bytes, longest };
 
+// How an open lease stands to a bind of its port. `may_block`: that depends on something that portd
+// does not know of its socket.
+enum class BindVerdict : std::uint8_t { blocks, may_block, does_not_block };
+// Why: how protocol, namespace and local address of the two stand to each other.
+enum class BindReason : std::uint8_t {
+    same_address,
+    wildcard_held,    // the lease is of every local address
+    wildcard_asked,   // the bind is of every local address
+    dual_stack_held,  // the lease is of every address of IPv6, and perhaps of IPv4
+    dual_stack_asked, // the bind is of every address of IPv6, and so of IPv4
+    ipv6_connection,  // never bound by its program, perhaps: then it keeps 0.0.0.0 from others
+    other_address,
+    other_family,
+    other_protocol,
+    other_namespace,
+};
+
 std::string_view to_string(Protocol);
 std::string_view to_string(Family);
 std::string_view to_string(Role);
@@ -57,6 +74,8 @@ std::string_view to_string(Provenance);
 std::string_view to_string(CaptureTier);
 std::string_view to_string(AuditBy);
 std::string_view to_string(AuditOrder);
+std::string_view to_string(BindVerdict);
+std::string_view to_string(BindReason);
 
 // The value spelled `text`, or nothing. Instantiated for every enumeration above.
 template <typename Enum>

@@ -76,6 +76,18 @@ std::optional<std::vector<PortRange>> parse_port_list(std::string_view text) {
     return ranges;
 }
 
+std::string port_list_text(const std::vector<PortRange> &ranges) {
+    std::string text;
+    for (const PortRange &range : ranges) {
+        if (!text.empty())
+            text += ',';
+        text += std::to_string(range.low);
+        if (range.high != range.low)
+            text += '-' + std::to_string(range.high);
+    }
+    return text;
+}
+
 std::variant<PortPolicy, PortSettingError> PortPolicy::parse(std::string_view setting) {
     PortPolicy policy;
     if (setting == "dynamic")
@@ -113,17 +125,9 @@ std::string PortPolicy::to_string() const {
     case Kind::all:
         return "all";
     case Kind::list:
-        break;
+        return port_list_text(list_);
     }
-    std::string text;
-    for (const auto &range : list_) {
-        if (!text.empty())
-            text += ',';
-        text += std::to_string(range.low);
-        if (range.high != range.low)
-            text += '-' + std::to_string(range.high);
-    }
-    return text;
+    return "";
 }
 
 } // namespace portd::model

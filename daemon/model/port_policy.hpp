@@ -40,6 +40,8 @@ std::optional<PortRange> parse_local_port_range(std::string_view text);
 // "80,1000-1010\n" or empty, as in ip_local_reserved_ports, which may hold port 0 too. Nothing if
 // the text is not that.
 std::optional<std::vector<PortRange>> parse_port_list(std::string_view text);
+// "80,1000-1010"; parses back to the same.
+std::string port_list_text(const std::vector<PortRange> &ranges);
 
 struct PortSettingError {
     std::string message;

@@ -9,25 +9,18 @@
 #include <utility>
 
 namespace portd::server {
-namespace {
-
-std::string continued(const proto::AuditReply &reply) {
-    proto::Reply message = success(encode(reply));
-    message.continues = true;
-    return framed(message);
-}
-
-} // namespace
 
 AuditStream::AuditStream(AuditQuestion question, const Caller &caller, std::int64_t now_us)
-    : question_(std::move(question)), caller_(caller), table_(question_.by), told_at_us_(now_us) {}
+    : question_(std::move(question)), caller_(caller), table_(question_.by), progress_(now_us) {}
 
 std::string AuditStream::next(model::History &history, std::int64_t now_us) {
     try {
         if (leases_over_ && failures_over_)
             return groups(history);
         leases_over_ ? look_at_bind_failures(history) : look_at_leases(history);
-        return progress(now_us);
+        proto::AuditReply reply;
+        reply.progress = progress_.due(now_us);
+        return reply.progress ? framed_continued(encode(reply)) : "";
     } catch (const std::exception &fault) {
         finished_ = true;
         return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -37,8 +30,7 @@ std::string AuditStream::next(model::History &history, std::int64_t now_us) {
 void AuditStream::look_at_leases(model::History &history) {
     auto page = history.page(question_.query, lease_cursor_, page_entries);
     for (proto::Lease &lease : page.leases) {
-        ++examined_;
-        reached_us_ = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
+        progress_.looked_at(lease);
         if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
             table_.add(*shown);
     }
@@ -49,22 +41,12 @@ void AuditStream::look_at_leases(model::History &history) {
 void AuditStream::look_at_bind_failures(model::History &history) {
     auto page = history.bind_failures(question_.query, failure_cursor_, page_entries);
     for (proto::BindFailure &one : page.failures) {
-        ++examined_;
+        progress_.looked_at(one);
         if (const auto shown = visible(std::move(one), caller_))
             table_.add(*shown);
     }
     failure_cursor_ = page.next;
     failures_over_ = !page.next;
-}
-
-std::string AuditStream::progress(std::int64_t now_us) {
-    // The clock may have been set back.
-    if (now_us >= told_at_us_ && now_us - told_at_us_ < progress_interval_us)
-        return "";
-    told_at_us_ = now_us;
-    proto::AuditReply reply;
-    reply.progress = proto::AuditProgress{examined_, reached_us_};
-    return continued(reply);
 }
 
 std::string AuditStream::groups(model::History &history) {
@@ -74,7 +56,7 @@ std::string AuditStream::groups(model::History &history) {
     for (std::size_t i = 0; i < groups_at_once && told_groups_ < summary_->groups.size(); ++i) {
         proto::AuditReply reply;
         reply.group = std::move(summary_->groups[told_groups_++]);
-        out += continued(reply);
+        out += framed_continued(encode(reply));
     }
     if (told_groups_ == summary_->groups.size()) {
         out += framed(success(encode(last(history))));

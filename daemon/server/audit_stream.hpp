@@ -8,6 +8,7 @@
 #include "audit_table.hpp"
 #include "interval.hpp"
 #include "model/history.hpp"
+#include "progress.hpp"
 #include "stream.hpp"
 
 #include <cstddef>
@@ -36,11 +37,9 @@ class AuditStream final : public Stream {
   private:
     static constexpr std::size_t page_entries = 256;
     static constexpr std::size_t groups_at_once = 64;
-    static constexpr std::int64_t progress_interval_us = 500'000;
 
     void look_at_leases(model::History &history);
     void look_at_bind_failures(model::History &history);
-    std::string progress(std::int64_t now_us);
     std::string groups(model::History &history);
     proto::AuditReply last(model::History &history);
 
@@ -51,9 +50,7 @@ class AuditStream final : public Stream {
     std::optional<model::BindFailureCursor> failure_cursor_;
     bool leases_over_ = false;
     bool failures_over_ = false;
-    std::int64_t examined_ = 0;
-    std::optional<std::int64_t> reached_us_; // opening of the lease that was looked at last
-    std::int64_t told_at_us_ = 0;
+    Progress progress_;
     std::optional<AuditTable::Summary> summary_;
     std::size_t told_groups_ = 0;
     bool finished_ = false;

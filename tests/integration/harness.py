@@ -180,6 +180,19 @@ def python_child(code, before=(), **keywords):
         process.stdout.close()
 
 
+@contextlib.contextmanager
+def network_namespace(name):
+    """A namespace of `ip netns` with its loopback up."""
+    def run(*command):
+        subprocess.run(command, check=True, capture_output=True)
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
+        yield name
+    finally:
+        run("ip", "netns", "del", name)
+
+
 def varlink(path, *messages, timeout=20):
     """Sends raw messages (bytes, already framed) on one connection; all bytes until the end."""
     with socket.socket(socket.AF_UNIX) as connection:

@@ -44,6 +44,12 @@ RC_GTEST_PROP(Codec, AuditRequestIsReadBack, ()) {
 RC_GTEST_PROP(Codec, AuditReplyIsReadBack, ()) {
     expect_round_trip(samples::any_audit_reply());
 }
+RC_GTEST_PROP(Codec, WhyRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_why_request());
+}
+RC_GTEST_PROP(Codec, WhyReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_why_reply());
+}
 RC_GTEST_PROP(Codec, VerifyReplyIsReadBack, ()) {
     expect_round_trip(samples::any_verify_reply());
 }

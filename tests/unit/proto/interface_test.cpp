@@ -193,6 +193,8 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         {"List in", encode(samples::list_request())},
         {"Audit in", encode(samples::audit_request())},
         {"Audit out", encode(samples::audit_reply())},
+        {"Why in", encode(samples::why_request())},
+        {"Why out", encode(samples::why_reply())},
         {"Verify out", encode(samples::verify_reply())},
         {"Who in", encode(PortRequest{.port = 1})},
         {"Explain in", encode(PortRequest{.port = 1})},
@@ -224,6 +226,8 @@ RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
         {"History out", encode(samples::any_lease_reply())},
         {"Audit in", encode(samples::any_audit_request())},
         {"Audit out", encode(samples::any_audit_reply())},
+        {"Why in", encode(samples::any_why_request())},
+        {"Why out", encode(samples::any_why_reply())},
         {"Verify out", encode(samples::any_verify_reply())},
         {"Who out", encode(samples::any_who_reply())},
         {"Explain out", encode(samples::any_explanation())},
@@ -253,6 +257,8 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"CaptureTier", words_up_to(CaptureTier::procfs)},
         {"AuditBy", words_up_to(AuditBy::peer)},
         {"AuditOrder", words_up_to(AuditOrder::longest)},
+        {"BindVerdict", words_up_to(BindVerdict::does_not_block)},
+        {"BindReason", words_up_to(BindReason::other_namespace)},
     };
     for (const auto &[name, words] : enumerations)
         EXPECT_EQ(ports().types.at(name).words, words) << name;
@@ -292,7 +298,7 @@ TEST(Interface, DeclaresEveryErrorAndMethod) {
     };
     for (std::string_view method :
          {methods::get_info, methods::get_interface_description, methods::history, methods::list,
-          methods::who, methods::audit, methods::verify, methods::explain, methods::status})
+          methods::who, methods::audit, methods::why, methods::verify, methods::explain, methods::status})
         EXPECT_TRUE(declared(method, is_method)) << method;
 }
 

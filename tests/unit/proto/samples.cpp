@@ -266,33 +266,84 @@ AuditRequest audit_request() {
     return request;
 }
 
+namespace {
+
+AuditGroup audit_group() {
+    return {.known = true,
+            .executable = "/usr/bin/curl",
+            .command = "curl",
+            .unit = "a.service",
+            .container = "0123456789ab",
+            .uid = 1000,
+            .user = "alice",
+            .peer_address = "192.0.2.1",
+            .leases = 3,
+            .open = 1,
+            .bind_failures = 1,
+            .outcomes = {{Outcome::refused, 1}, {Outcome::closed, 1}},
+            .first_usec = 1,
+            .last_usec = 9,
+            .measured = 2,
+            .median_usec = 3,
+            .p99_usec = 4,
+            .longest_usec = 5,
+            .bytes_sent = 10,
+            .bytes_received = 20};
+}
+
+} // namespace
+
 AuditReply audit_reply() {
-    const AuditGroup group{.known = true,
-                           .executable = "/usr/bin/curl",
-                           .command = "curl",
-                           .unit = "a.service",
-                           .container = "0123456789ab",
-                           .uid = 1000,
-                           .user = "alice",
-                           .peer_address = "192.0.2.1",
-                           .leases = 3,
-                           .open = 1,
-                           .bind_failures = 1,
-                           .outcomes = {{Outcome::refused, 1}, {Outcome::closed, 1}},
-                           .first_usec = 1,
-                           .last_usec = 9,
-                           .measured = 2,
-                           .median_usec = 3,
-                           .p99_usec = 4,
-                           .longest_usec = 5,
-                           .bytes_sent = 10,
-                           .bytes_received = 20};
     return {.progress = AuditProgress{7, 8},
-            .group = group,
-            .other = group,
+            .group = audit_group(),
+            .other = audit_group(),
             .groups_in_other = 2,
             .coverage = coverage(),
             .withheld = true};
+}
+
+WhyRequest why_request() {
+    return {.port = 60609,
+            .protocol = Protocol::udp,
+            .local_address = "192.0.2.1",
+            .network_namespace = 4026531840,
+            .since_usec = 5};
+}
+
+WhyReply why_reply() {
+    Diagnosis diagnosis{.network_namespace = 4026531840,
+                        .range_low = 32768,
+                        .range_high = 60999,
+                        .reserved_ports = "50000",
+                        .in_range = true,
+                        .reserved = false,
+                        .privileged = false,
+                        .recorded = true,
+                        .blocking = 1,
+                        .perhaps_blocking = 2,
+                        .not_blocking = 3,
+                        .obstacles = {{.lease = lease(),
+                                       .verdict = BindVerdict::may_block,
+                                       .reason = BindReason::dual_stack_held,
+                                       .shared_by = {"SO_REUSEPORT"}}},
+                        .since_usec = 4,
+                        .leases = 5,
+                        .automatic_leases = 6,
+                        .programs = {audit_group()},
+                        .blocked = {{.since_usec = 7,
+                                     .until_usec = 8,
+                                     .certain = true,
+                                     .leases = 9,
+                                     .local_address = "::",
+                                     .role = Role::client,
+                                     .user = "alice",
+                                     .process = lease().opener}},
+                        .blocked_earlier = 10,
+                        .failures = {bind_failure()},
+                        .failures_earlier = 11,
+                        .coverage = coverage(),
+                        .withheld = true};
+    return {.progress = AuditProgress{7, 8}, .diagnosis = std::move(diagnosis)};
 }
 
 VerifyReply verify_reply() {
@@ -499,7 +550,67 @@ FileReport any_file_report() {
             .findings = several(any_text)};
 }
 
+BindObstacle any_obstacle() {
+    return {.lease = any_lease(),
+            .verdict =
+                any_of({BindVerdict::blocks, BindVerdict::may_block, BindVerdict::does_not_block}),
+            .reason = any_of({BindReason::same_address, BindReason::ipv6_connection,
+                              BindReason::other_namespace}),
+            .shared_by = several(any_text)};
+}
+
+BlockedTime any_blocked_time() {
+    return {.since_usec = any_integer(),
+            .until_usec = maybe(any_integer),
+            .certain = flip(),
+            .leases = any_integer(),
+            .local_address = any_text(),
+            .role = maybe(any_role),
+            .user = maybe(any_text),
+            .process = any_process()};
+}
+
+Diagnosis any_diagnosis() {
+    return {.network_namespace = any_integer(),
+            .range_low = maybe(any_port),
+            .range_high = maybe(any_port),
+            .reserved_ports = maybe(any_text),
+            .in_range = maybe(flip),
+            .reserved = maybe(flip),
+            .privileged = maybe(flip),
+            .recorded = flip(),
+            .blocking = any_integer(),
+            .perhaps_blocking = any_integer(),
+            .not_blocking = any_integer(),
+            .obstacles = several(any_obstacle),
+            .since_usec = any_integer(),
+            .leases = any_integer(),
+            .automatic_leases = any_integer(),
+            .programs = several(any_audit_group),
+            .blocked = several(any_blocked_time),
+            .blocked_earlier = any_integer(),
+            .failures = several(any_bind_failure),
+            .failures_earlier = any_integer(),
+            .coverage = any_coverage(),
+            .withheld = flip()};
+}
+
 } // namespace
+
+WhyRequest any_why_request() {
+    return {.port = any_port(),
+            .protocol = maybe(any_protocol),
+            .local_address = maybe(any_text),
+            .network_namespace = maybe(any_32_bits),
+            .since_usec = maybe(any_integer)};
+}
+
+WhyReply any_why_reply() {
+    return {.progress = maybe([] {
+                return AuditProgress{any_integer(), maybe(any_integer)};
+            }),
+            .diagnosis = maybe(any_diagnosis)};
+}
 
 AuditRequest any_audit_request() {
     AuditRequest request;

@@ -35,6 +35,11 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
     expect_words(CaptureTier::procfs, {"ebpf", "sock_diag", "procfs"});
     expect_words(AuditBy::peer, {"program", "unit", "user", "peer"});
     expect_words(AuditOrder::longest, {"leases", "failures", "bytes", "longest"});
+    expect_words(BindVerdict::does_not_block, {"blocks", "mayBlock", "doesNotBlock"});
+    expect_words(BindReason::other_namespace,
+                 {"sameAddress", "wildcardHeld", "wildcardAsked", "dualStackHeld", "dualStackAsked",
+                  "ipv6Connection", "otherAddress", "otherFamily", "otherProtocol",
+                  "otherNamespace"});
 }
 
 TEST(Vocabulary, ValuesKeepTheirWords) {

@@ -1,0 +1,26 @@
+// Why a port cannot be bound, in words. Pure.
+#pragma once
+
+#include "client/fields.hpp"
+#include "client/text.hpp"
+#include "proto/messages.hpp"
+
+#include <string>
+#include <vector>
+
+namespace portd::client {
+
+// Whether anything that portd knows of can keep a bind from succeeding now.
+bool is_in_the_way(const proto::Diagnosis &diagnosis);
+
+// "A bind of tcp 0.0.0.0:8080 fails now."
+std::string describe_verdict(const proto::WhyRequest &request, const proto::Diagnosis &diagnosis,
+                             Charset charset);
+// Who is in the way, what was before, and what helps.
+Fields describe_diagnosis(const proto::WhyRequest &request, const proto::Diagnosis &diagnosis,
+                          Charset charset);
+// What helps, a sentence each; commands among them are whole.
+std::vector<std::string> advice_of(const proto::WhyRequest &request,
+                                   const proto::Diagnosis &diagnosis, Charset charset);
+
+} // namespace portd::client
