@@ -30,14 +30,17 @@ nlohmann::json encode(const ListRequest &);
 nlohmann::json encode(const AuditRequest &);
 nlohmann::json encode(const AuditReply &);
 nlohmann::json encode(const VerifyReply &);
+nlohmann::json encode(const WatchRequest &);
+nlohmann::json encode(const ExportRequest &);
 nlohmann::json encode(const PortRequest &);
 nlohmann::json encode(const LeaseReply &);
+nlohmann::json encode(const WatchReply &);
+nlohmann::json encode(const ExportReply &);
 nlohmann::json encode(const WhoReply &);
 nlohmann::json encode(const Explanation &);
 nlohmann::json encode(const Status &);
 
-// Instantiated for HistoryRequest, ListRequest, AuditRequest, PortRequest, LeaseReply, AuditReply,
-// VerifyReply, WhoReply, Explanation, Status. Ports must be 1..65535, times within int64, limits
+// Instantiated for each request and reply. Ports must be 1..65535, times within int64, limits
 // positive.
 template <typename T>
 Decoded<T> decode(const nlohmann::json &parameters);

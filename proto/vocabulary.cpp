@@ -1,5 +1,7 @@
 #include "proto/vocabulary.hpp"
 
+#include "proto/event.hpp"
+
 #include <array>
 #include <cstddef>
 
@@ -43,6 +45,11 @@ struct Words<Provenance> {
                                                            "unknown"};
 };
 template <>
+struct Words<Event> {
+    static constexpr std::array<std::string_view, 5> table{"open", "ready", "opened", "ended",
+                                                           "gap"};
+};
+template <>
 struct Words<CaptureTier> {
     static constexpr std::array<std::string_view, 3> table{"ebpf", "sock_diag", "procfs"};
 };
@@ -84,6 +91,9 @@ std::string_view to_string(Outcome value) {
 std::string_view to_string(Provenance value) {
     return word(value);
 }
+std::string_view to_string(Event value) {
+    return word(value);
+}
 std::string_view to_string(CaptureTier value) {
     return word(value);
 }
@@ -110,6 +120,7 @@ template std::optional<PortChoice> parse_word(std::string_view);
 template std::optional<Phase> parse_word(std::string_view);
 template std::optional<Outcome> parse_word(std::string_view);
 template std::optional<Provenance> parse_word(std::string_view);
+template std::optional<Event> parse_word(std::string_view);
 template std::optional<CaptureTier> parse_word(std::string_view);
 template std::optional<AuditBy> parse_word(std::string_view);
 template std::optional<AuditOrder> parse_word(std::string_view);
