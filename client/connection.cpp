@@ -95,6 +95,8 @@ std::string describe_error(const proto::Reply &reply, const std::string &socket_
         return with_reason("portd refused the interval", reason);
     if (error == errors::invalid_parameter)
         return with_reason("portd refused the value of " + parameter(reply, "parameter"), reason);
+    if (error == errors::subscriber_too_slow)
+        return "portd gave up: its answer was not read fast enough";
     if (error == errors::store_unavailable)
         return with_reason("portd cannot read its history", reason);
     if (error == errors::malformed)
@@ -204,26 +206,22 @@ void Connection::receive() {
          (received_ ? "before the end of its answer" : "without an answer"));
 }
 
-std::string Connection::next_message() {
-    const auto deadline = std::chrono::steady_clock::now() + timeout_;
-    for (;;) {
-        if (auto message = reader_.next())
-            return std::move(*message);
-        switch (reader_.fault()) {
-        case proto::MessageFault::none:
-            break;
-        case proto::MessageFault::too_long:
-        case proto::MessageFault::too_deep:
-            fail("the service at " + printable(path_) + " does not speak Varlink: a reply is too " +
-                 (reader_.fault() == proto::MessageFault::too_long ? "long" : "deeply nested"));
-        }
-        wait_until(deadline);
-        receive();
+std::optional<std::string> Connection::received_message() {
+    if (auto message = reader_.next())
+        return std::move(*message);
+    switch (reader_.fault()) {
+    case proto::MessageFault::none:
+        break;
+    case proto::MessageFault::too_long:
+    case proto::MessageFault::too_deep:
+        fail("the service at " + printable(path_) + " does not speak Varlink: a reply is too " +
+             (reader_.fault() == proto::MessageFault::too_long ? "long" : "deeply nested"));
     }
+    return std::nullopt;
 }
 
-proto::Reply Connection::next() {
-    auto parsed = proto::parse_reply(next_message());
+proto::Reply Connection::reply_of(const std::string &message) const {
+    auto parsed = proto::parse_reply(message);
     if (const auto *malformed = std::get_if<proto::Malformed>(&parsed))
         fail("the service at " + printable(path_) +
              " does not speak Varlink: " + escape_text(malformed->message, Charset::utf8));
@@ -231,6 +229,22 @@ proto::Reply Connection::next() {
     if (!reply.error.empty())
         fail(describe_error(reply, path_));
     return std::move(reply);
+}
+
+std::optional<proto::Reply> Connection::received_reply() {
+    if (const auto message = received_message())
+        return reply_of(*message);
+    return std::nullopt;
+}
+
+proto::Reply Connection::next() {
+    const auto deadline = std::chrono::steady_clock::now() + timeout_;
+    for (;;) {
+        if (auto reply = received_reply())
+            return std::move(*reply);
+        wait_until(deadline);
+        receive();
+    }
 }
 
 } // namespace portd::client

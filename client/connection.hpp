@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -38,13 +39,19 @@ class Connection {
     // The next reply to the calls. Throws ServiceError for an error reply too.
     proto::Reply next();
 
+    // The same for whoever waits for other things as well: the next reply if it has been received;
+    // where it has not, receive() takes what there is to read from the descriptor.
+    std::optional<proto::Reply> received_reply();
+    void receive();
+    int descriptor() const { return fd_; }
+
   private:
     void connect();
     void send(std::string_view bytes);
-    std::string next_message();
+    std::optional<std::string> received_message();
+    proto::Reply reply_of(const std::string &message) const;
     // Waits until there is something to read.
     void wait_until(std::chrono::steady_clock::time_point deadline);
-    void receive();
     [[noreturn]] void fail(const std::string &what) const;
 
     std::string path_;

@@ -30,6 +30,8 @@ T decoded(const json &parameters) {
     return std::get<T>(std::move(result));
 }
 template proto::LeaseReply decoded(const json &);
+template proto::WatchReply decoded(const json &);
+template proto::ExportReply decoded(const json &);
 template proto::WhoReply decoded(const json &);
 template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);

@@ -37,6 +37,9 @@ class Output {
     void finish();
 
     bool has_pager() const { return pager_pid_ > 0; }
+    // Before the first line.
+    void use_no_pager() { pager_.reset(); }
+    int descriptor() const { return fd_; }
 
   private:
     void start_pager();

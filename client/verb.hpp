@@ -49,6 +49,10 @@ struct Typed {
     bool show_cursor = false;
     bool accepted = false;
     bool strict = false;
+    std::optional<std::string> after_cursor;
+    std::optional<std::string> cursor_file;
+    std::optional<std::string> schema;
+    bool follow = false;
 };
 
 // Found, or nothing; with --strict, incomplete where the answer was.
@@ -86,6 +90,8 @@ struct Verb {
 extern const Verb history_verb;
 extern const Verb who_verb;
 extern const Verb list_verb;
+extern const Verb watch_verb;
+extern const Verb export_verb;
 extern const Verb audit_verb;
 extern const Verb explain_verb;
 extern const Verb why_verb;

@@ -71,8 +71,9 @@ class CaptureLoop {
             descriptor.release(); // the source owns it
     }
 
-    // Until SIGTERM or SIGINT, or until stop().
-    void run() {
+    // Until SIGTERM or SIGINT, or until stop(). Calls `committed` after each commit.
+    void run(std::function<void()> committed) {
+        committed_ = std::move(committed);
         heed_signals();
         for (auto &descriptor : watched_)
             watch(descriptor);
@@ -85,6 +86,7 @@ class CaptureLoop {
         context_.run();
         recorder_.read_events(Promptness::after_work);
         recorder_.finish();
+        committed_();
     }
 
     void stop() {
@@ -199,6 +201,7 @@ class CaptureLoop {
     // Storing may take its time: what is there afterwards arrived during it.
     void commit() {
         recorder_.commit();
+        committed_();
         recorder_.read_events(Promptness::after_work);
         schedule_commit();
     }
@@ -215,6 +218,7 @@ class CaptureLoop {
     asio::signal_set signals_;
     Descriptor clock_watch_;
     std::list<Descriptor> watched_;
+    std::function<void()> committed_;
     steady_clock::time_point sampled_at_ = steady_clock::now();
     steady_clock::duration sample_took_{};
     bool commit_scheduled_ = false;
@@ -380,7 +384,8 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
     recorder.commit();
 
     store::Reader reader(
-        settings.state_dir, [&live] { return live.present(); }, writer.suspects());
+        settings.state_dir, [&live] { return live.present(); }, writer.suspects(),
+        store::Reader::most_sorted, writer.recent_ends());
     const std::string where = passed ? "the socket that was passed" : settings.socket.string();
     server::Listener listener = open_listener(settings, std::move(passed));
     server::Server server(listener, reader, live);
@@ -389,7 +394,7 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
                    {{"PORTD_TIER", tier}});
     system::notify_ready(status);
 
-    loop.run();
+    loop.run([&server] { server.tell_news(); });
 
     system::notify_stopping();
     thread.stop();

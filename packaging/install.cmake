@@ -11,7 +11,9 @@ install(FILES systemd/portd.preset DESTINATION lib/systemd/system-preset RENAME 
 install(FILES systemd/portd.catalog DESTINATION lib/systemd/catalog)
 install(FILES systemd/portd.sysusers DESTINATION lib/sysusers.d RENAME portd.conf)
 install(FILES systemd/portd.tmpfiles DESTINATION lib/tmpfiles.d RENAME portd.conf)
-install(FILES systemd/fallback.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/portd/examples)
+install(FILES systemd/fallback.conf packaging/examples/vector.toml packaging/examples/fluent-bit.conf
+              packaging/examples/fluent-bit-parsers.conf
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/portd/examples)
 install(FILES packaging/portd.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/portd)
 install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/portd/portd.toml.d)
 install(FILES proto/io.portd.Ports.varlink DESTINATION ${CMAKE_INSTALL_DATADIR}/portd)

@@ -252,6 +252,18 @@ void describe(auto &visit, Is<VerifyReply> auto &reply) {
     visit.list("record", reply.record);
 }
 
+void describe(auto &visit, Is<WatchRequest> auto &request) {
+    describe_filter(visit, request);
+    visit("afterCursor", request.after_cursor);
+}
+
+void describe(auto &visit, Is<ExportRequest> auto &request) {
+    visit("sinceUsec", request.since_usec);
+    visit("untilUsec", request.until_usec);
+    visit.flag("follow", request.follow);
+    visit("afterCursor", request.after_cursor);
+}
+
 void describe(auto &visit, Is<PortRequest> auto &request) {
     visit("port", request.port, asked_port);
 }
@@ -262,6 +274,23 @@ void describe(auto &visit, Is<LeaseReply> auto &reply) {
     visit("cursor", reply.cursor);
     visit("coverage", reply.coverage);
     visit.flag("withheld", reply.withheld);
+}
+
+void describe(auto &visit, Is<WatchReply> auto &reply) {
+    visit("event", reply.event);
+    visit("lease", reply.lease);
+    visit("gap", reply.gap);
+    visit("coverage", reply.coverage);
+    visit.flag("withheld", reply.withheld);
+    visit("cursor", reply.cursor);
+}
+
+void describe(auto &visit, Is<ExportReply> auto &reply) {
+    visit("lease", reply.lease);
+    visit("gap", reply.gap);
+    visit("coverage", reply.coverage);
+    visit.flag("withheld", reply.withheld);
+    visit("cursor", reply.cursor);
 }
 
 void describe(auto &visit, Is<WhoReply> auto &reply) {
@@ -616,6 +645,12 @@ json encode(const ListRequest &value) {
 json encode(const AuditRequest &value) {
     return encode_struct(value);
 }
+json encode(const WatchRequest &value) {
+    return encode_struct(value);
+}
+json encode(const ExportRequest &value) {
+    return encode_struct(value);
+}
 json encode(const PortRequest &value) {
     return encode_struct(value);
 }
@@ -640,7 +675,9 @@ json encode(const VerifyReply &value) {
     return encode_struct(value);
 }
 
-json encode(const AuditReply &value) {
+// The reply with the coverage says either way whether something was withheld.
+template <typename Reply>
+json encode_answer(const Reply &value) {
     json object = encode_struct(value);
     if (value.coverage)
         object["withheld"] = value.withheld;
@@ -648,11 +685,16 @@ json encode(const AuditReply &value) {
 }
 
 json encode(const LeaseReply &value) {
-    json object = encode_struct(value);
-    // The last reply says it either way.
-    if (value.coverage)
-        object["withheld"] = value.withheld;
-    return object;
+    return encode_answer(value);
+}
+json encode(const AuditReply &value) {
+    return encode_answer(value);
+}
+json encode(const WatchReply &value) {
+    return encode_answer(value);
+}
+json encode(const ExportReply &value) {
+    return encode_answer(value);
 }
 
 template <>
@@ -682,6 +724,22 @@ Decoded<WhyReply> decode(const json &parameters) {
 template <>
 Decoded<VerifyReply> decode(const json &parameters) {
     return decode_struct<VerifyReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<WatchRequest> decode(const json &parameters) {
+    return decode_struct<WatchRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<ExportRequest> decode(const json &parameters) {
+    return decode_struct<ExportRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<WatchReply> decode(const json &parameters) {
+    return decode_struct<WatchReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<ExportReply> decode(const json &parameters) {
+    return decode_struct<ExportReply>(parameters, Unknown::ignored);
 }
 template <>
 Decoded<PortRequest> decode(const json &parameters) {

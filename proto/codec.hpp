@@ -32,15 +32,18 @@ nlohmann::json encode(const AuditReply &);
 nlohmann::json encode(const VerifyReply &);
 nlohmann::json encode(const WhyRequest &);
 nlohmann::json encode(const WhyReply &);
+nlohmann::json encode(const WatchRequest &);
+nlohmann::json encode(const ExportRequest &);
 nlohmann::json encode(const PortRequest &);
 nlohmann::json encode(const LeaseReply &);
+nlohmann::json encode(const WatchReply &);
+nlohmann::json encode(const ExportReply &);
 nlohmann::json encode(const WhoReply &);
 nlohmann::json encode(const Explanation &);
 nlohmann::json encode(const Status &);
 
-// Instantiated for HistoryRequest, ListRequest, AuditRequest, PortRequest, WhyRequest, LeaseReply,
-// AuditReply, VerifyReply, WhoReply, Explanation, WhyReply, Status. Ports must be 1..65535, times
-// within int64, limits positive.
+// Instantiated for each request and reply. Ports must be 1..65535, times within int64, limits
+// positive.
 template <typename T>
 Decoded<T> decode(const nlohmann::json &parameters);
 

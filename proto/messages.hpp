@@ -5,6 +5,7 @@
 // is not known is absent, never zero.
 #pragma once
 
+#include "proto/event.hpp"
 #include "proto/vocabulary.hpp"
 
 #include <cstdint>
@@ -294,6 +295,44 @@ struct VerifyReply {
     std::vector<std::string> record; // last reply: what is wrong with the record of coverage
 
     bool operator==(const VerifyReply &) const = default;
+};
+
+struct WatchRequest : LeaseFilter {
+    std::optional<std::string> after_cursor; // of an earlier reply: go on after it
+
+    bool operator==(const WatchRequest &) const = default;
+};
+
+struct WatchReply {
+    Event event = Event::ready;
+    std::optional<Lease> lease;        // open, opened, ended
+    std::optional<Gap> gap;            // gap
+    std::optional<Coverage> coverage;  // ready: of that instant
+    bool withheld = false;             // ready: leases of other users are left out or cut
+    std::optional<std::string> cursor; // the position after this reply; none for `open`
+
+    bool operator==(const WatchReply &) const = default;
+};
+
+// The interval selects as in a HistoryRequest, among the leases that have ended.
+struct ExportRequest {
+    std::optional<std::int64_t> since_usec;
+    std::optional<std::int64_t> until_usec;
+    bool follow = false; // go on with leases as they end
+    std::optional<std::string> after_cursor;
+
+    bool operator==(const ExportRequest &) const = default;
+};
+
+// A lease, a gap, or (the last one, which there is none of if `follow` was asked for) the coverage.
+struct ExportReply {
+    std::optional<Lease> lease;
+    std::optional<Gap> gap;
+    std::optional<Coverage> coverage;
+    bool withheld = false; // last reply: leases of other users were left out
+    std::optional<std::string> cursor;
+
+    bool operator==(const ExportReply &) const = default;
 };
 
 struct PortRequest {

@@ -49,7 +49,9 @@ inline constexpr std::string_view permission_denied = "org.varlink.service.Permi
 inline constexpr std::string_view expected_more = "org.varlink.service.ExpectedMore";
 inline constexpr std::string_view limit_exceeded = "io.portd.Ports.LimitExceeded"; // (limit, value)
 inline constexpr std::string_view malformed = "io.portd.Ports.MalformedMessage";   // (reason)
-inline constexpr std::string_view invalid_interval = "io.portd.Ports.InvalidInterval";   // (reason)
+inline constexpr std::string_view invalid_interval = "io.portd.Ports.InvalidInterval"; // (reason)
+inline constexpr std::string_view subscriber_too_slow =
+    "io.portd.Ports.SubscriberTooSlow"; // (waitedUsec)
 inline constexpr std::string_view store_unavailable = "io.portd.Ports.StoreUnavailable"; // (reason)
 } // namespace errors
 
@@ -59,6 +61,8 @@ inline constexpr std::string_view get_interface_description =
     "org.varlink.service.GetInterfaceDescription";
 inline constexpr std::string_view history = "io.portd.Ports.History";
 inline constexpr std::string_view list = "io.portd.Ports.List";
+inline constexpr std::string_view watch = "io.portd.Ports.Watch";
+inline constexpr std::string_view export_ = "io.portd.Ports.Export";
 inline constexpr std::string_view who = "io.portd.Ports.Who";
 inline constexpr std::string_view explain = "io.portd.Ports.Explain";
 inline constexpr std::string_view audit = "io.portd.Ports.Audit";

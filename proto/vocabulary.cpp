@@ -1,5 +1,7 @@
 #include "proto/vocabulary.hpp"
 
+#include "proto/event.hpp"
+
 #include <array>
 #include <cstddef>
 
@@ -41,6 +43,11 @@ template <>
 struct Words<Provenance> {
     static constexpr std::array<std::string_view, 4> table{"observed", "sampled", "inferred",
                                                            "unknown"};
+};
+template <>
+struct Words<Event> {
+    static constexpr std::array<std::string_view, 5> table{"open", "ready", "opened", "ended",
+                                                           "gap"};
 };
 template <>
 struct Words<CaptureTier> {
@@ -94,6 +101,9 @@ std::string_view to_string(Outcome value) {
 std::string_view to_string(Provenance value) {
     return word(value);
 }
+std::string_view to_string(Event value) {
+    return word(value);
+}
 std::string_view to_string(CaptureTier value) {
     return word(value);
 }
@@ -126,6 +136,7 @@ template std::optional<PortChoice> parse_word(std::string_view);
 template std::optional<Phase> parse_word(std::string_view);
 template std::optional<Outcome> parse_word(std::string_view);
 template std::optional<Provenance> parse_word(std::string_view);
+template std::optional<Event> parse_word(std::string_view);
 template std::optional<CaptureTier> parse_word(std::string_view);
 template std::optional<AuditBy> parse_word(std::string_view);
 template std::optional<AuditOrder> parse_word(std::string_view);

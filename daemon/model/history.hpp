@@ -4,6 +4,7 @@
 #pragma once
 
 #include "model/address_range.hpp"
+#include "model/end_order.hpp"
 #include "model/port_policy.hpp"
 #include "proto/messages.hpp"
 
@@ -47,6 +48,8 @@ struct LeaseQuery {
     std::optional<std::int64_t> until_us;
     // What an ordinary user may see: leases of sockets of this uid, and open leases of anybody.
     std::optional<std::uint32_t> visible_to_uid;
+    // Leases that are over, of that window; oldest first, whatever `newest_first` says.
+    std::optional<EndWindow> ended;
     bool open_only = false;
     bool newest_first = false;
 
@@ -119,6 +122,13 @@ class History {
     virtual std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) = 0;
     // One at a time: nothing while another one is alive.
     virtual std::unique_ptr<Verification> verify() = 0;
+    virtual Horizon horizon(Settled settled) = 0;
+    // In the order of their numbers, those after `number`.
+    virtual std::vector<NumberedGap> gaps_after(std::int64_t number, std::size_t limit) = 0;
+    // What of the leases after the mark is not kept any longer, or cannot be read. `reached`: of the
+    // first window after it, the leases up to this one are not asked for.
+    virtual Missing missing_after(const EndMark &mark,
+                                  std::optional<LeaseCursor> reached) = 0;
 };
 
 // The daemon as it is now. Called from the server's thread while capture runs in another.

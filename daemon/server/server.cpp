@@ -6,10 +6,12 @@
 #include "peer.hpp"
 #include "replies.hpp"
 #include "session.hpp"
+#include "subscribers.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <fcntl.h>
@@ -55,6 +57,10 @@ class Server::State {
 
     void run() { context_.run(); }
     void stop() { context_.stop(); }
+    void tell_news() {
+        if (subscribers_.has_any())
+            asio::post(context_, [this] { subscribers_.tell(); });
+    }
 
   private:
     void accept() {
@@ -86,15 +92,17 @@ class Server::State {
         const Caller caller{peer.uid, sight_of(peer.uid, peer.groups, portd_group_)};
         std::make_shared<Session>(std::move(socket), caller,
                                   std::move(std::get<Admission::Place>(admitted)), backend_,
-                                  limits_)
+                                  subscribers_, limits_)
             ->start();
     }
 
-    // Sessions go with the context, and leave their places in the admission.
+    // Sessions go with the context, and leave their places in the admission and among the
+    // subscribers.
     const Backend backend_;
     const Limits limits_;
     const std::optional<std::uint32_t> portd_group_;
     Admission admission_;
+    Subscribers subscribers_;
     asio::io_context context_{1};
     Protocol::acceptor acceptor_;
     asio::steady_timer pause_;
@@ -112,6 +120,10 @@ void Server::run() {
 
 void Server::stop() {
     state_->stop();
+}
+
+void Server::tell_news() {
+    state_->tell_news();
 }
 
 } // namespace portd::server

@@ -27,6 +27,10 @@ class Server {
     // Ends run(), also one that is yet to come. From any thread.
     void stop();
 
+    // The history may have grown: those who follow it are told. From any thread; never waits for
+    // them.
+    void tell_news();
+
   private:
     class State;
     std::unique_ptr<State> state_;

@@ -5,6 +5,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 
 namespace portd::server {
@@ -21,11 +22,12 @@ std::int64_t now_us() {
 } // namespace
 
 Session::Session(Socket socket, const Caller &caller, Admission::Place place,
-                 const Backend &backend, const Limits &limits)
+                 const Backend &backend, Subscribers &subscribers, const Limits &limits)
     : socket_(std::move(socket)),
       caller_(caller),
       place_(std::move(place)),
       backend_(backend),
+      subscribers_(subscribers),
       limits_(limits),
       deadline_(socket_.get_executor()),
       pause_(socket_.get_executor()),
@@ -84,11 +86,18 @@ Session::Handled Session::handle(std::string_view message) {
     if (const auto *reply = std::get_if<proto::Reply>(&answer)) {
         send(framed(*reply), Then::next_call);
     } else {
-        disarm();
-        stream_ = std::move(std::get<std::unique_ptr<Stream>>(answer));
-        stream();
+        begin_stream(std::move(std::get<std::unique_ptr<Stream>>(answer)));
     }
     return Handled::replying;
+}
+
+void Session::begin_stream(std::unique_ptr<Stream> stream) {
+    disarm();
+    stream_ = std::move(stream);
+    if (stream_->follows())
+        subscription_.emplace(subscribers_);
+    words_heard_ = subscribers_.words();
+    this->stream();
 }
 
 void Session::stream() {
@@ -97,11 +106,14 @@ void Session::stream() {
         return close();
     std::string bytes = stream_->next(backend_.history, now_us());
     if (stream_->finished()) {
-        stream_.reset();
+        end_stream();
         send(std::move(bytes), Then::next_call);
     } else if (!bytes.empty()) {
         send(std::move(bytes), Then::next_page);
+    } else if (stream_->is_waiting() && words_heard_ == subscribers_.words()) {
+        wait_for_news();
     } else {
+        words_heard_ = subscribers_.words();
         stream_after(stream_->pause());
     }
 }
@@ -111,6 +123,30 @@ void Session::stream_after(std::chrono::milliseconds pause) {
         return asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stream(); });
     pause_.expires_after(pause);
     pause_.async_wait([self = shared_from_this()](const error_code &) { self->stream(); });
+}
+
+void Session::end_stream() {
+    stream_.reset();
+    subscription_.reset();
+}
+
+// A caller that goes away, or sends more, makes the socket readable. More is read once the stream
+// is over; whether the caller has gone is looked at again at each word of news.
+void Session::wait_for_news() {
+    subscribers_.wait([weak = weak_from_this()] {
+        if (const auto self = weak.lock(); self && self->socket_.is_open()) {
+            self->words_heard_ = self->subscribers_.words();
+            self->deadline_.cancel();
+            self->stream();
+        }
+    });
+    deadline_.async_wait([self = shared_from_this()](const error_code &) {});
+    if (std::exchange(listens_for_end_, true))
+        return;
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code &error) {
+        if (!error && self->is_gone())
+            self->close();
+    });
 }
 
 void Session::send(std::string bytes, Then then) {
@@ -125,9 +161,11 @@ void Session::write_on() {
     socket_.async_write_some(
         asio::buffer(out_.data() + taken_, out_.size() - taken_),
         [self = shared_from_this()](const error_code &error, std::size_t count) {
+            self->taken_ += count;
+            if (self->is_too_slow_ && self->then_ != Then::close)
+                return self->send_too_slow();
             if (error)
                 return self->close();
-            self->taken_ += count;
             self->taken_ < self->out_.size() ? self->write_on() : self->written();
         });
 }
@@ -145,13 +183,34 @@ void Session::written() {
     }
 }
 
+void Session::run_out_of_patience() {
+    if (!subscription_ || is_too_slow_)
+        return close();
+    is_too_slow_ = true;
+    error_code ignored;
+    socket_.cancel(ignored); // the write, which ends with what was taken
+}
+
+void Session::send_too_slow() {
+    const auto waited = std::chrono::microseconds(limits_.unread_answer).count();
+    const bool is_between = taken_ == 0 || out_[taken_ - 1] == '\0';
+    if (!is_between)
+        out_.resize(out_.find('\0', taken_) + 1);
+    else
+        out_.resize(taken_);
+    end_stream();
+    send(out_.substr(taken_) + framed(failure(proto::errors::subscriber_too_slow,
+                                              nlohmann::json{{"waitedUsec", waited}})),
+         Then::close);
+}
+
 void Session::arm(std::chrono::milliseconds patience) {
     deadline_.expires_after(patience);
     deadline_.async_wait([weak = weak_from_this()](const error_code &error) {
         const auto self = weak.lock();
         // The deadline may have moved when its first expiry was already on its way.
         if (!error && self && self->deadline_.expiry() <= std::chrono::steady_clock::now())
-            self->close();
+            self->run_out_of_patience();
     });
 }
 

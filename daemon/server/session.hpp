@@ -6,7 +6,9 @@
 //   reading    waits for bytes; closes if a message stays partial too long
 //   writing    waits for the client to take them; closes if it takes none for too long
 //   streaming  between two pages of a stream; other sessions have their turn
-// It lives as long as an operation is pending.
+//   waiting    all was told to a caller that follows; for news, or for the end of the connection
+// It lives as long as an operation is pending. A caller that follows and takes nothing for too long
+// is told so behind the reply that it has half of, and has as long again to take that.
 #pragma once
 
 #include "access.hpp"
@@ -14,6 +16,7 @@
 #include "limits.hpp"
 #include "methods.hpp"
 #include "proto/framing.hpp"
+#include "subscribers.hpp"
 
 // <utility> before Asio: its awaitable.hpp forgets it.
 #include <utility>
@@ -24,6 +27,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,9 +37,9 @@ class Session : public std::enable_shared_from_this<Session> {
   public:
     using Socket = boost::asio::local::stream_protocol::socket;
 
-    // The backend outlives the session.
+    // The backend and the subscribers outlive the session.
     Session(Socket socket, const Caller &caller, Admission::Place place, const Backend &backend,
-            const Limits &limits);
+            Subscribers &subscribers, const Limits &limits);
 
     void start();
 
@@ -46,11 +50,16 @@ class Session : public std::enable_shared_from_this<Session> {
     void read();
     void proceed();
     Handled handle(std::string_view message);
+    void begin_stream(std::unique_ptr<Stream> stream);
     void stream();
     void stream_after(std::chrono::milliseconds pause);
+    void wait_for_news();
+    void end_stream();
     void send(std::string bytes, Then then);
     void write_on();
     void written();
+    void run_out_of_patience();
+    void send_too_slow();
     void arm(std::chrono::milliseconds patience);
     void disarm();
     bool is_gone();
@@ -60,6 +69,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const Caller caller_;
     const Admission::Place place_;
     const Backend backend_;
+    Subscribers &subscribers_;
     const Limits limits_;
     boost::asio::steady_timer deadline_;
     boost::asio::steady_timer pause_; // of a stream that has nothing to say yet
@@ -72,6 +82,10 @@ class Session : public std::enable_shared_from_this<Session> {
     std::size_t taken_ = 0; // of out_, by the client
     Then then_ = Then::next_call;
     std::unique_ptr<Stream> stream_;
+    std::optional<Subscribers::Subscription> subscription_; // while it follows
+    std::uint64_t words_heard_ = 0;                         // of news
+    bool listens_for_end_ = false;                          // of the connection, while waiting
+    bool is_too_slow_ = false;
 };
 
 } // namespace portd::server

@@ -20,6 +20,10 @@ class Stream {
     virtual bool finished() const = 0;
     // Zero for one that works whenever it is asked.
     virtual std::chrono::milliseconds pause() const { return std::chrono::milliseconds::zero(); }
+    // Whether it goes on with what happens, for as long as the client listens. If then all was
+    // given, next() gives nothing and it waits for news.
+    virtual bool follows() const { return false; }
+    virtual bool is_waiting() const { return false; }
 };
 
 } // namespace portd::server

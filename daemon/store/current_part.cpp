@@ -16,15 +16,16 @@ using End = StateDirectory::PreviousRun::End;
 } // namespace
 
 CurrentPart::CurrentPart(StateDirectory &directory, const BootInfo &boot,
-                         std::int64_t waiting_leases)
+                         std::int64_t waiting_leases, RecentEnds &recent_ends)
     : directory_(directory),
       boot_(boot),
       stored_boot_{boot.boot_id, boot.wall_offset_us},
-      waiting_leases_(waiting_leases) {}
+      waiting_leases_(waiting_leases),
+      recent_ends_(recent_ends) {}
 
 std::unique_ptr<Session> CurrentPart::make_session(const PartFile &file, OwnOpen own) const {
     return std::make_unique<Session>(open_store(directory_, file, boot_, depth_, own),
-                                     waiting_leases_);
+                                     waiting_leases_, recent_ends_);
 }
 
 std::filesystem::path CurrentPart::path() const {
@@ -56,6 +57,7 @@ std::optional<CurrentPart::GivenUp> CurrentPart::take_given_up() {
 Recovery CurrentPart::recover() {
     if (session_)
         return Recovery::unchanged;
+    recent_ends_.forget(); // opening can end leases
     try {
         if (is_replaced_)
             lose_file();

@@ -35,8 +35,9 @@ namespace portd::store {
 
 class CurrentPart {
   public:
-    // `directory` lives longer. Opens nothing.
-    CurrentPart(StateDirectory &directory, const BootInfo &boot, std::int64_t waiting_leases);
+    // `directory` and `recent_ends` live longer. Opens nothing.
+    CurrentPart(StateDirectory &directory, const BootInfo &boot, std::int64_t waiting_leases,
+                RecentEnds &recent_ends);
 
     bool is_open() const { return session_ != nullptr; }
     // Opens what is there, or begins the first part. Does nothing if it is open.
@@ -105,6 +106,7 @@ class CurrentPart {
     BootInfo boot_; // as the clock is now
     StoredBoot stored_boot_;
     const std::int64_t waiting_leases_;
+    RecentEnds &recent_ends_;
     PartFile file_;
     std::unique_ptr<Session> session_;
     FileMarks marks_;

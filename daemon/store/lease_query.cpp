@@ -1,5 +1,6 @@
 #include "store/lease_query.hpp"
 
+#include "store/end_order.hpp"
 #include "store/late_index.hpp"
 #include "store/lease_filter.hpp"
 #include "store/lease_span.hpp"
@@ -33,6 +34,7 @@ struct Moments {
     std::string opened_by;
     std::string opened_earliest;
     std::string freed_latest; // NULL: not known, or not freed
+    std::string ended_at;     // in the order of ends, of a lease that is over
 
     explicit Moments(const Part &part) {
         const std::string filed =
@@ -44,6 +46,7 @@ struct Moments {
                           opened_by + " - ifnull(l.opened_spread_us, 0) END";
         freed_latest = "CASE WHEN " + kind_sql(Time::freed) + " BETWEEN 1 AND 12 THEN " +
                        opened_by + " + ifnull(l.closed_us, 0) + l.freed_us END";
+        ended_at = ended_at_sql(part);
     }
 };
 
@@ -52,6 +55,13 @@ const std::string is_over = "l.state & 7 <> " + std::to_string(static_cast<int>(
 
 std::string put(BoundSql &sql, std::int64_t value) {
     return sql.put(value);
+}
+
+// Of leases that are over.
+std::string is_in(BoundSql &sql, const model::EndWindow &window, const Moments &moments) {
+    std::string text = is_over + " AND " + moments.ended_at + " BETWEEN ";
+    text += put(sql, saturating_sum(window.after.at_us, 1)) + " AND ";
+    return text + put(sql, window.by.at_us);
 }
 
 // Of what no index decides.
@@ -65,6 +75,8 @@ std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments
         text += " AND (" + moments.opened_by + " <= " + put(sql, *query.until_us);
         text += " OR " + moments.opened_earliest + " <= " + put(sql, *query.until_us) + ")";
     }
+    if (query.ended)
+        text += " AND " + is_in(sql, *query.ended, moments);
     if (query.visible_to_uid)
         text += " AND (" + is_open + " OR f.uid IS " + put(sql, *query.visible_to_uid) + ")";
     return text;
@@ -242,6 +254,52 @@ BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &par
     return sql;
 }
 
+// The leases of a window: those that live for no longer than `span` were filed near to where they
+// ended, or else after what was filed by the beginning of the window; what stands elsewhere than
+// its times say is in a table of its own.
+class WindowCandidates {
+  public:
+    WindowCandidates(const model::LeaseQuery &query, const Part &part)
+        : query_(query), part_(part), moments_(part) {}
+
+    void add(const std::string &from, const std::string &condition, const std::string &id,
+             Span span) {
+        BoundSql sql;
+        sql.text = "SELECT l.id, (" + matches(sql, query_, moments_) + ") FROM " + from +
+                   " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
+        sql.text +=
+            within(sql, {first_id(span), Limits::max()}, id) + " AND " + id + " > ? ORDER BY " + id;
+        scans_.push_back(std::move(sql));
+    }
+    std::vector<BoundSql> take() { return std::move(scans_); }
+
+  private:
+    std::int64_t first_id(Span span) const {
+        if (span == Span::unbounded)
+            return Limits::min();
+        const model::EndMark &after = query_.ended->after;
+        const std::int64_t first_us = saturating_sum(after.at_us, -reach_us(span));
+        const std::int64_t serial =
+            std::min(saturating_difference(first_us, part_.shift_us), after.last_serial);
+        return saturating_difference(serial, part_.origin.value_or(0));
+    }
+
+    const model::LeaseQuery &query_;
+    const Part &part_;
+    const Moments moments_;
+    std::vector<BoundSql> scans_;
+};
+
+std::vector<BoundSql> candidates_of_window(const model::LeaseQuery &query, const Part &part) {
+    WindowCandidates candidates(query, part);
+    candidates.add("lease AS l", is_short(), "l.id", last_short_span);
+    for (const Span span : long_spans)
+        candidates.add("lease AS l INDEXED BY lease_long", is_long(span), "l.id", span);
+    candidates.add("late_end AS e CROSS JOIN lease AS l ON l.id = e.lease", "TRUE", "e.lease",
+                   Span::unbounded);
+    return candidates.take();
+}
+
 template <typename SourceOf>
 FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span span,
                          SourceOf source_of) {
@@ -270,8 +328,17 @@ std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query
     return sql;
 }
 
+BoundSql candidate(const model::LeaseQuery &query, const Part &part) {
+    BoundSql sql;
+    sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
+               ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE l.id = ?";
+    return sql;
+}
+
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes) {
+    if (query.ended)
+        return candidates_of_window(query, part);
     if (query.open_only && holdings != Holdings::current)
         return {};
     Candidates candidates(query, part, holdings);

@@ -32,6 +32,9 @@ enum class LeasesOfProcesses { few, many };
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
                                  Holdings holdings, LeasesOfProcesses processes);
 
+// One lease, if it is there: the last parameter is its id.
+BoundSql candidate(const model::LeaseQuery &query, const Part &part);
+
 // Freed leases of the query's port that match, newest first, as rows (id, freed_latest).
 struct FreedLeases {
     BoundSql sql;

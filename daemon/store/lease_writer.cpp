@@ -70,13 +70,14 @@ bool is_plain(const model::Holder &holder, const model::Lease &lease) {
 } // namespace
 
 LeaseWriter::LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
-                         Counts stored, std::int64_t waiting_leases)
+                         Counts stored, std::int64_t waiting_leases, RecentEnds *recent_ends)
     : database_(database),
       part_(part),
       boot_(boot),
       interning_(interning),
       flows_(database, interning),
       late_index_(database, part, waiting_leases),
+      end_order_(database, part, recent_ends),
       select_entry_(database, "SELECT " + span_sql() +
                                   ", port, flow, peer_address FROM lease AS l WHERE id = ?1"),
       insert_one_(database, insert_sql(1)),
@@ -136,6 +137,8 @@ void LeaseWriter::insert_rows(Statement &statement, Fresh leases) {
         bind_progress(execution, *lease, boot_);
         if (lease->is_open())
             remember(*lease, flow, insert_holders(*lease));
+        else
+            end_order_.place(*lease, boot_.base_offset_us);
         counts_.last_serial = std::max(counts_.last_serial, lease->serial);
         late_index_.add(part_.id_of(lease->serial), entry(*lease, flow));
     }
@@ -147,6 +150,8 @@ void LeaseWriter::replace(const model::Lease &lease) {
     const auto found = known_.find(lease.serial);
     const Known *known = found == known_.end() ? nullptr : &found->second;
     const std::int64_t flow = flows_.flow(lease, boot_.row);
+    if (!lease.is_open())
+        end_order_.place(lease, boot_.base_offset_us);
     if (!update(lease, flow, known)) {
         const model::Lease *const one = &lease;
         insert({&one, 1});
@@ -208,6 +213,7 @@ model::Instant LeaseWriter::filed_at(const model::Lease &lease, const Boot &boot
 }
 
 void LeaseWriter::end(const model::Lease &lease, const Boot &boot) {
+    end_order_.place(lease, boot.base_offset_us);
     {
         Execution execution(update_progress_);
         execution.bind(part_.id_of(lease.serial));

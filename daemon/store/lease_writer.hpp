@@ -7,6 +7,7 @@
 
 #include "model/lease.hpp"
 #include "store/database.hpp"
+#include "store/end_order.hpp"
 #include "store/flows.hpp"
 #include "store/interning.hpp"
 #include "store/late_index.hpp"
@@ -33,12 +34,13 @@ class LeaseWriter {
         std::int64_t base_offset_us = 0;
     };
 
-    // `interning` and `part` live longer; the part gets its origin with the first lease.
-    // `waiting_leases`: see store/late_index.hpp.
+    // `interning` and `part` live longer, as does `recent_ends`, if it is there; the part gets its
+    // origin with the first lease. `waiting_leases`: see store/late_index.hpp.
     LeaseWriter(Database &database, Interning &interning, Part &part, const Boot &boot,
-                Counts stored, std::int64_t waiting_leases);
+                Counts stored, std::int64_t waiting_leases, RecentEnds *recent_ends = nullptr);
 
     const Counts &counts() const { return counts_; }
+    EndOrder &end_order() { return end_order_; }
     // Throws std::invalid_argument if a serial is not positive.
     void write(std::span<const model::Lease> leases);
     // The end of a stored lease, of whichever boot.
@@ -78,6 +80,7 @@ class LeaseWriter {
     Interning &interning_;
     Flows flows_;
     LateIndex late_index_;
+    EndOrder end_order_;
     Statement select_entry_;
     Statement insert_one_;
     Statement insert_many_;

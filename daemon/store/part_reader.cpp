@@ -1,5 +1,6 @@
 #include "store/part_reader.hpp"
 
+#include "model/ledger.hpp"
 #include "store/schema.hpp"
 
 #include <algorithm>
@@ -112,6 +113,46 @@ std::vector<proto::Gap> PartReader::gaps(std::optional<std::int64_t> since_us,
 std::vector<proto::Gap> PartReader::newest_gaps(std::size_t limit) {
     Execution row(statement(std::string(select_gaps) + "ORDER BY g.id DESC LIMIT ?1"));
     return gaps_of(row.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1 << 20))));
+}
+
+std::vector<model::NumberedGap> PartReader::gaps_after(std::int64_t id, std::size_t limit) {
+    Execution row(statement("SELECT g.since_us, g.until_us, t.value, g.lost_events, g.id FROM gap "
+                            "AS g JOIN text AS t ON t.id = g.cause WHERE g.id > ?1 ORDER BY g.id "
+                            "LIMIT ?2"));
+    row.bind(id).bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1 << 20)));
+    std::vector<model::NumberedGap> found;
+    while (row.next())
+        found.push_back({row.integer(4), gap_of(row)});
+    return found;
+}
+
+// The latest that coverage tells of is the beginning of a sample that is stored whole.
+model::Horizon PartReader::horizon(model::Settled settled) {
+    model::Horizon horizon;
+    Execution row(
+        statement("SELECT (SELECT lower(substr(uuid, 1, 8)) FROM boot ORDER BY id DESC LIMIT 1), "
+                  "(SELECT max(until_us) FROM coverage), (SELECT max(id) FROM lease), "
+                  "(SELECT max(id) FROM gap)"));
+    row.next();
+    const std::int64_t still_changing_us =
+        settled == model::Settled::final_state
+            ? model::to_us(model::Instant{} + model::Ledger::reorder_window)
+            : 0;
+    if (const auto until_us = row.optional_integer(1)) {
+        horizon.end.boot_id = row.optional_text(0).value_or("");
+        horizon.end.at_us = *until_us - still_changing_us;
+    }
+    // Leases that were taken along have ids that are not positive.
+    horizon.last_serial =
+        part_.serial_of(std::max<std::int64_t>(row.optional_integer(2).value_or(0), 0));
+    horizon.end.last_serial = horizon.last_serial;
+    horizon.last_gap = row.optional_integer(3).value_or(0);
+    return horizon;
+}
+
+bool PartReader::knows_boot(const std::string &beginning) {
+    Execution row(statement("SELECT 1 FROM boot WHERE lower(substr(uuid, 1, 8)) = ?1"));
+    return row.bind(beginning).next();
 }
 
 PartReader::Bounds PartReader::coverage_bounds() {

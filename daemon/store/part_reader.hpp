@@ -51,6 +51,12 @@ class PartReader {
     std::vector<proto::Gap> gaps(std::optional<std::int64_t> since_us, std::int64_t until_us);
     // The gap that was recorded last comes first.
     std::vector<proto::Gap> newest_gaps(std::size_t limit);
+    // Those with a greater id, by id.
+    std::vector<model::NumberedGap> gaps_after(std::int64_t id, std::size_t limit);
+    // As this part has it; without the numbers of gaps.
+    model::Horizon horizon(model::Settled settled);
+    // Whether it has a boot whose identifier begins so.
+    bool knows_boot(const std::string &beginning);
     struct Bounds {
         std::optional<std::int64_t> first_us;
         std::optional<std::int64_t> last_us;

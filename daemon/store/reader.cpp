@@ -5,6 +5,7 @@
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
 #include "store/part_set.hpp"
+#include "store/rotation.hpp"
 #include "store/user_names.hpp"
 #include "store/verification.hpp"
 #include "store/wall_coverage.hpp"
@@ -26,6 +27,13 @@ namespace {
 
 constexpr std::size_t most_clock_steps = 16;
 
+// Whether a part began so long before the mark that nothing which ended after the mark can be left
+// in the parts before it.
+bool began_before(const model::EndMark &mark, const Part &part) {
+    return part.since_us && *part.since_us + settling_us < mark.at_us &&
+           part.serial_of(0) < mark.last_serial;
+}
+
 // Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
 constexpr std::size_t most_obstacles = 512;
 
@@ -44,6 +52,7 @@ struct Reader::State {
     PartSet set;
     const PresentNow present;
     const std::int64_t few_leases;
+    const std::shared_ptr<const RecentEnds> recent_ends;
     WallTimes walls = {};
     std::vector<PartFile> walls_of = {}; // the files of which `walls` tells
     UserNames names;
@@ -59,10 +68,16 @@ struct Reader::State {
     template <typename Ask>
     auto answer(Ask ask);
     void read_clock();
-    void add_holes(CoverageRecords &records);
+    std::vector<proto::Gap> holes();
     Holdings holdings(const PartReader &part) const;
     LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
+    std::optional<std::vector<std::int64_t>> recently_ended(const model::LeaseQuery &query) const;
+    std::optional<Candidate> find(const model::LeaseQuery &query, std::int64_t serial);
+    PartReader &newest();
+    std::vector<proto::Gap> missing_after(const model::EndMark &mark,
+                                          std::optional<model::LeaseCursor> reached,
+                                          bool &is_other_store);
     bool may_have_had_port(const StoredBindFailure &failure, std::optional<Role> role,
                            std::vector<LeaseRows::Stored> &found);
     FoundFailure find_failure(const StoredBindFailure &stored);
@@ -113,7 +128,12 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
                             std::optional<model::LeaseCursor> after) {
     using Limits = std::numeric_limits<std::int64_t>;
     Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
-    for (auto &[file, part] : parts()) {
+    for (auto entry = parts().begin(); entry != parts().end(); ++entry) {
+        PartReader &part = entry->second;
+        const auto next = std::next(entry);
+        if (query.ended && next != parts().end() &&
+            began_before(query.ended->after, next->second.part()))
+            continue;
         std::int64_t beyond = query.newest_first ? Limits::max() : Limits::min();
         if (after)
             beyond = part.part().id_of(*after);
@@ -122,6 +142,31 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
             merge.add_leases(part, run(part, sql, beyond));
     }
     return merge;
+}
+
+// The serials that the window can have, if they are known without looking for them.
+std::optional<std::vector<std::int64_t>>
+Reader::State::recently_ended(const model::LeaseQuery &query) const {
+    if (!recent_ends || !query.ended)
+        return std::nullopt;
+    return recent_ends->between(query.ended->after.at_us, query.ended->by.at_us);
+}
+
+// In the newest part that has it.
+std::optional<Candidate> Reader::State::find(const model::LeaseQuery &query, std::int64_t serial) {
+    for (auto &[file, part] : std::views::reverse(parts())) {
+        const auto row = run(part, candidate(query, part.part()), part.part().id_of(serial));
+        if (row->next())
+            return Candidate{.place = serial, .part = &part, .matches = row->integer(1) != 0};
+    }
+    return std::nullopt;
+}
+
+// The end of what is stored.
+PartReader &Reader::State::newest() {
+    if (parts().empty() || parts().rbegin()->first != set.files().back())
+        throw std::runtime_error("the newest part of the history cannot be read");
+    return parts().rbegin()->second;
 }
 
 // Adds what the leases of that role say, or of any; the result is whether these are all.
@@ -183,10 +228,11 @@ proto::BindFailure Reader::State::to_wire(const FoundFailure &found) {
 }
 
 Reader::Reader(const std::filesystem::path &state_directory, PresentNow present,
-               std::shared_ptr<Suspects> suspects, std::int64_t few_leases) {
+               std::shared_ptr<Suspects> suspects, std::int64_t few_leases,
+               std::shared_ptr<const RecentEnds> recent_ends) {
     const auto empty = present ? PartSet::Empty::allowed : PartSet::Empty::fault;
     state_ = std::make_unique<State>(PartSet(state_directory, empty, std::move(suspects)),
-                                     std::move(present), few_leases);
+                                     std::move(present), few_leases, std::move(recent_ends));
     state_->answer([] { return true; });
 }
 
@@ -238,14 +284,40 @@ class InRowTime {
     std::vector<Stretch> rows_;
 };
 
+// Leases that may match, by serial.
+class Listed {
+  public:
+    using Find = std::function<std::optional<Candidate>(std::int64_t)>;
+
+    Listed(std::vector<std::int64_t> serials, std::optional<model::LeaseCursor> after, Find find)
+        : serials_(std::move(serials)), find_(std::move(find)) {
+        if (after)
+            serials_.erase(serials_.begin(), std::ranges::upper_bound(serials_, *after));
+    }
+
+    bool next(Candidate &candidate) {
+        while (next_ < serials_.size())
+            if (const auto found = find_(serials_[next_++])) {
+                candidate = *found;
+                return true;
+            }
+        return false;
+    }
+
+  private:
+    std::vector<std::int64_t> serials_;
+    Find find_;
+    std::size_t next_ = 0;
+};
+
 // Up to `limit` of what matches and `make` makes something of; and where to go on, if that was not
 // all.
-template <typename Found, typename Cursor, typename CursorAt, typename Make>
-std::optional<Cursor> take_page(Merge merge, std::optional<Cursor> reached, std::size_t limit,
+template <typename Source, typename Found, typename Cursor, typename CursorAt, typename Make>
+std::optional<Cursor> take_page(Source source, std::optional<Cursor> reached, std::size_t limit,
                                 std::vector<Found> &found, std::vector<Cursor> &places,
                                 CursorAt cursor_at, Make make) {
     Candidate candidate;
-    for (std::size_t examined = 0; merge.next(candidate); ++examined) {
+    for (std::size_t examined = 0; source.next(candidate); ++examined) {
         if (found.size() >= std::max<std::size_t>(limit, 1) || examined == Reader::max_examined)
             return reached;
         reached = cursor_at(candidate);
@@ -272,13 +344,21 @@ model::LeasePage Reader::page(const model::LeaseQuery &query,
         const InRowTime asked(query, state_->walls);
         if (asked.is_empty())
             return taken;
-        taken.next = take_page(
-            state_->leases(asked.query(), after), after, limit, found, taken.places,
-            [](const Candidate &one) { return one.place; },
-            [&](const Candidate &one) {
-                std::optional lease(one.part->rows().lease(one.place));
-                return asked.takes(life_of(*lease)) ? std::move(lease) : std::nullopt;
-            });
+        const auto take = [&](auto source) {
+            return take_page(
+                std::move(source), after, limit, found, taken.places,
+                [](const Candidate &one) { return one.place; },
+                [&](const Candidate &one) {
+                    std::optional lease(one.part->rows().lease(one.place));
+                    return asked.takes(life_of(*lease)) ? std::move(lease) : std::nullopt;
+                });
+        };
+        if (auto serials = state_->recently_ended(query))
+            taken.next = take(Listed(std::move(*serials), after, [&](std::int64_t serial) {
+                return state_->find(asked.query(), serial);
+            }));
+        else
+            taken.next = take(state_->leases(asked.query(), after));
         return taken;
     });
     for (const LeaseRows::Stored &stored : found)
@@ -340,9 +420,10 @@ std::optional<proto::Lease> Reader::last_freed(const model::LeaseQuery &query) {
 }
 
 // The time of parts that are not there, or that cannot be read.
-void Reader::State::add_holes(CoverageRecords &records) {
+std::vector<proto::Gap> Reader::State::holes() {
+    std::vector<proto::Gap> found;
     const auto add = [&](std::optional<std::int64_t> since, std::optional<std::int64_t> until) {
-        records.gaps.push_back({since, until, std::string(unreadable), std::nullopt});
+        found.push_back({since, until, std::string(unreadable), std::nullopt});
     };
     std::optional<std::int64_t> previous;
     std::optional<std::int64_t> previous_until_us;
@@ -357,6 +438,32 @@ void Reader::State::add_holes(CoverageRecords &records) {
     }
     if (!set.files().empty() && previous != set.files().back().number)
         add(previous_until_us, std::nullopt);
+    return found;
+}
+
+// In row time. What ended by the beginning of a part is not in it, but for the leases that were
+// taken along.
+std::vector<proto::Gap> Reader::State::missing_after(const model::EndMark &mark,
+                                                     std::optional<model::LeaseCursor> reached,
+                                                     bool &is_other_store) {
+    std::vector<proto::Gap> missing = holes();
+    std::erase_if(missing, [&](const proto::Gap &hole) {
+        return !hole.until_usec || *hole.until_usec <= mark.at_us;
+    });
+    if (mark.is_before_all() || parts().empty())
+        return missing;
+    is_other_store = std::ranges::none_of(
+        parts(), [&](auto &one) { return one.second.knows_boot(mark.boot_id); });
+    PartReader &oldest = parts().begin()->second;
+    const Part &first = oldest.part();
+    const bool is_behind = !reached || *reached < first.serial_of(0);
+    if (is_other_store)
+        missing.push_back(
+            {std::nullopt, oldest.coverage_bounds().first_us, std::string(expired), std::nullopt});
+    else if (oldest.file() == set.files().front() && first.since_us &&
+             mark.at_us < *first.since_us && is_behind)
+        missing.push_back({mark.at_us, first.since_us, std::string(expired), std::nullopt});
+    return missing;
 }
 
 CoverageRecords Reader::State::bounds_of_record() {
@@ -394,7 +501,7 @@ proto::Coverage Reader::State::coverage(const CoverageRecords &bounds, const Str
     }
     for (auto &[key, gap] : gaps)
         records.gaps.push_back(std::move(gap));
-    add_holes(records);
+    std::ranges::move(holes(), std::back_inserter(records.gaps));
     return assemble_coverage(std::move(records), asked_since, rows.until_us);
 }
 
@@ -463,6 +570,57 @@ std::unique_ptr<model::Verification> Reader::verify() {
     auto place = std::make_shared<std::monostate>();
     state_->verifying = place;
     return std::make_unique<Verification>(state_->set.directory(), std::move(place));
+}
+
+namespace {
+
+// The numbers of gaps: that of the part and, below it, the id within.
+constexpr int bits_of_gap_id = 32;
+
+std::int64_t gap_number(const PartFile &file, std::int64_t id) {
+    return (file.number << bits_of_gap_id) + id;
+}
+
+} // namespace
+
+model::Horizon Reader::horizon(model::Settled settled) {
+    return state_->answer([&] {
+        PartReader &newest = state_->newest();
+        model::Horizon horizon = newest.horizon(settled);
+        horizon.last_gap = gap_number(newest.file(), horizon.last_gap);
+        return horizon;
+    });
+}
+
+// Of a gap in which the clock was set only the last piece has its number: whoever is cut off before
+// that is told all of it again.
+std::vector<model::NumberedGap> Reader::gaps_after(std::int64_t number, std::size_t limit) {
+    return state_->answer([&] {
+        std::vector<model::NumberedGap> found;
+        for (auto &[file, part] : state_->parts()) {
+            const std::int64_t first = gap_number(file, 0);
+            if (gap_number({file.number + 1, false}, 0) <= number || found.size() >= limit)
+                continue;
+            for (const model::NumberedGap &gap :
+                 part.gaps_after(std::max<std::int64_t>(number - first, 0), limit - found.size())) {
+                for (proto::Gap &piece : pieces_of(gap.gap, state_->walls))
+                    found.push_back({first + gap.number - 1, std::move(piece)});
+                if (!found.empty())
+                    found.back().number = first + gap.number;
+            }
+        }
+        return found;
+    });
+}
+
+model::Missing Reader::missing_after(const model::EndMark &mark,
+                                     std::optional<model::LeaseCursor> reached) {
+    return state_->answer([&] {
+        model::Missing missing;
+        for (const proto::Gap &gap : state_->missing_after(mark, reached, missing.is_other_store))
+            std::ranges::move(pieces_of(gap, state_->walls), std::back_inserter(missing.gaps));
+        return missing;
+    });
 }
 
 } // namespace portd::store

@@ -15,6 +15,7 @@
 
 #include "model/history.hpp"
 #include "store/coverage.hpp"
+#include "store/recent_ends.hpp"
 #include "store/suspects.hpp"
 
 #include <cstddef>
@@ -39,8 +40,10 @@ class Reader final : public model::History {
     using PresentNow = std::function<Present()>;
 
     // Without a `present`, the store must have been opened by a Writer. `suspects` hears of damage.
+    // `recent_ends` is told by that Writer.
     explicit Reader(const std::filesystem::path &state_directory, PresentNow present = {},
-                    std::shared_ptr<Suspects> suspects = {}, std::int64_t few_leases = most_sorted);
+                    std::shared_ptr<Suspects> suspects = {}, std::int64_t few_leases = most_sorted,
+                    std::shared_ptr<const RecentEnds> recent_ends = {});
     ~Reader() override;
 
     // A lease whose earliest opening is not known can have been opened at any time since its boot.
@@ -60,6 +63,10 @@ class Reader final : public model::History {
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override;
     std::vector<proto::ClockStep> newest_clock_steps(std::size_t limit) override;
     std::unique_ptr<model::Verification> verify() override;
+    model::Horizon horizon(model::Settled settled) override;
+    std::vector<model::NumberedGap> gaps_after(std::int64_t number, std::size_t limit) override;
+    model::Missing missing_after(const model::EndMark &mark,
+                                 std::optional<model::LeaseCursor> reached) override;
 
   private:
     struct State;

@@ -157,6 +157,7 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
                      "(SELECT l.peer_address, l.id" +
                      copied);
     given_up.execute("DELETE FROM lease WHERE id IN (SELECT id FROM copied); "
+                     "DELETE FROM late_end WHERE lease IN (SELECT id FROM copied); "
                      "DELETE FROM open_holder; "
                      "UPDATE part SET leases = (SELECT count(*) FROM lease)");
     settle(given_up);
@@ -213,6 +214,11 @@ PartFile make_next_part(const std::filesystem::path &directory, Database &curren
         current.execute("INSERT INTO next.open_holder SELECT lease + " +
                         std::to_string(part.origin.value_or(0) - next.last_serial) +
                         ", ordinal, first_us, last_us, present FROM main.open_holder");
+        const std::string id =
+            "lease + " + std::to_string(part.origin.value_or(0) - next.last_serial);
+        current.execute("INSERT INTO next.late_end SELECT " + id +
+                        ", ended_at_us FROM main.late_end WHERE " + id +
+                        " IN (SELECT id FROM next.lease)");
         current.execute(copy_the_rest);
         current.execute(copy_settings_sql());
         current.execute("INSERT INTO next.coverage(boot, source, since_us, until_us) SELECT boot, "

@@ -169,6 +169,13 @@ CREATE TABLE span_bounds(
 -- In the order of ids, within each span.
 CREATE INDEX lease_long ON lease(state & 7) WHERE state & 7 > 2;
 
+-- Leases of which portd learned so late that they are over that they have another place in the order
+-- of ends than their times say: see store/end_order.hpp.
+CREATE TABLE late_end(
+    lease INTEGER PRIMARY KEY REFERENCES lease,
+    ended_at_us INTEGER NOT NULL
+) STRICT;
+
 -- Of open leases, when a holder had the socket, if that is not from the opening on and until the
 -- socket was closed.
 CREATE TABLE open_holder(

@@ -18,7 +18,7 @@ namespace portd::store {
 class Database;
 
 constexpr std::int32_t application_id = 0x706f7274; // "port"
-constexpr std::int32_t schema_version = 4;
+constexpr std::int32_t schema_version = 5;
 
 // The last value of each stored enumeration: what a row may say, and how many words the view
 // spells.

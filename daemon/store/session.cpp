@@ -20,12 +20,13 @@ constexpr int pages_between_checkpoints = 8192;
 
 } // namespace
 
-Session::Session(OpenedStore opened, std::int64_t waiting_leases)
+Session::Session(OpenedStore opened, std::int64_t waiting_leases, RecentEnds &recent_ends)
     : opened_(std::move(opened)),
+      recent_ends_(recent_ends),
       interning_(*opened_.database, opened_.boot, opened_.info.base_offset_us),
       lease_writer_(*opened_.database, interning_, *opened_.part,
                     {opened_.boot, opened_.info.base_offset_us},
-                    {opened_.leases, opened_.last_serial}, waiting_leases),
+                    {opened_.leases, opened_.last_serial}, waiting_leases, &recent_ends),
       rows_(*opened_.database, *opened_.part),
       select_open_(*opened_.database, "SELECT id FROM lease AS l WHERE " + is_long(Span::open)),
       put_coverage_(*opened_.database,
@@ -110,6 +111,8 @@ std::optional<ClockSetting> Session::commit(const Batch &batch) {
         const auto set = write(batch);
         if (set)
             opened_.walls.add(*set);
+        if (batch.watched)
+            lease_writer_.end_order().move_horizon(row_us(batch.watched->until));
         return set;
     } catch (...) {
         // Rolled back: rows that were remembered may not exist.
@@ -147,6 +150,8 @@ void Session::checkpoint_and_close_files() {
 
 std::optional<ClockSetting> Session::write(const Batch &batch) {
     Transaction transaction(*opened_.database, Transaction::Kind::write);
+    if (batch.clock)
+        recent_ends_.begin(row_us(batch.clock->at));
     lease_writer_.write(batch.leases);
     if (batch.watched)
         write_watched(*batch.watched);

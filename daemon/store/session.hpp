@@ -9,6 +9,7 @@
 #include "store/lease_writer.hpp"
 #include "store/open_store.hpp"
 #include "store/part_files.hpp"
+#include "store/recent_ends.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,7 +21,8 @@ namespace portd::store {
 
 class Session {
   public:
-    Session(OpenedStore opened, std::int64_t waiting_leases);
+    // `recent_ends` lives longer.
+    Session(OpenedStore opened, std::int64_t waiting_leases, RecentEnds &recent_ends);
 
     const OpenedStore &opened() const { return opened_; }
     std::int64_t row_us(model::Instant at) const { return to_us(at) + opened_.info.base_offset_us; }
@@ -55,6 +57,7 @@ class Session {
     std::optional<ClockSetting> write_clock(const ClockReading &reading);
 
     OpenedStore opened_;
+    RecentEnds &recent_ends_;
     Interning interning_;
     LeaseWriter lease_writer_;
     LeaseRows rows_;

@@ -29,6 +29,7 @@ bool passes_by_itself(const std::system_error &fault) {
 struct Writer::State {
     StateDirectory directory;
     Limits limits;
+    std::shared_ptr<RecentEnds> recent_ends = std::make_shared<RecentEnds>();
     CurrentPart current;
     Retention retention;
     std::vector<Notice> notices;
@@ -54,7 +55,7 @@ struct Writer::State {
 Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept)
     : directory(path, boot.boot_id),
       limits(kept),
-      current(directory, boot, kept.waiting_leases),
+      current(directory, boot, kept.waiting_leases, *recent_ends),
       retention(directory.path()) {
     open_first();
     if (!current.is_open())
@@ -160,6 +161,10 @@ std::string Writer::why_closed() const {
 
 const std::shared_ptr<Suspects> &Writer::suspects() const {
     return state_->suspects;
+}
+
+std::shared_ptr<const RecentEnds> Writer::recent_ends() const {
+    return state_->recent_ends;
 }
 
 const StoredBoot &Writer::boot() const {

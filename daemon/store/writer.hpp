@@ -18,6 +18,7 @@
 #include "store/boot.hpp"
 #include "store/limits.hpp"
 #include "store/notice.hpp"
+#include "store/recent_ends.hpp"
 #include "store/suspects.hpp"
 
 #include <cstdint>
@@ -82,6 +83,8 @@ class Writer {
 
     // Where readers tell of parts that they cannot make sense of.
     const std::shared_ptr<Suspects> &suspects() const;
+    // For readers.
+    std::shared_ptr<const RecentEnds> recent_ends() const;
     // From the next commit on.
     void set_limits(const Limits &limits);
 

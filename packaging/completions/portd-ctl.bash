@@ -40,9 +40,9 @@ _portd_ctl() {
     --outcome) words='closed refused reset timedOut unreachable abandoned' ;;
     --by) words='program unit user peer' ;;
     --sort) words='leases failures bytes longest' ;;
-    --schema) words='otel ecs' ;;
+    --schema) words='portd otel ecs' ;;
     --color) words='auto always never' ;;
-    --socket | --exe)
+    --socket | --exe | --cursor-file)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

@@ -36,7 +36,7 @@ complete -c portd-ctl -n '__portd_ctl_after --role' -a 'client listener accepted
 complete -c portd-ctl -n '__portd_ctl_after --outcome' -a 'closed refused reset timedOut unreachable abandoned'
 complete -c portd-ctl -n '__portd_ctl_after --by' -a 'program unit user peer'
 complete -c portd-ctl -n '__portd_ctl_after --sort' -a 'leases failures bytes longest'
-complete -c portd-ctl -n '__portd_ctl_after --schema' -a 'otel ecs'
+complete -c portd-ctl -n '__portd_ctl_after --schema' -a 'portd otel ecs'
 complete -c portd-ctl -n '__portd_ctl_after --color' -a 'auto always never'
-complete -c portd-ctl -n '__portd_ctl_after --socket --exe' -F
+complete -c portd-ctl -n '__portd_ctl_after --socket --exe --cursor-file' -F
 complete -c portd-ctl -n '__portd_ctl_after --user' -a '(__fish_complete_users)'

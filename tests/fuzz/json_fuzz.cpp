@@ -51,6 +51,8 @@ void check_call(std::string_view text) {
     decode_encode_decode<ListRequest>(*call.parameters);
     decode_encode_decode<AuditRequest>(*call.parameters);
     decode_encode_decode<WhyRequest>(*call.parameters);
+    decode_encode_decode<WatchRequest>(*call.parameters);
+    decode_encode_decode<ExportRequest>(*call.parameters);
     decode_encode_decode<PortRequest>(*call.parameters);
 }
 
@@ -69,6 +71,8 @@ void check_reply(std::string_view text) {
     decode_encode_decode<AuditReply>(*reply.parameters);
     decode_encode_decode<WhyReply>(*reply.parameters);
     decode_encode_decode<VerifyReply>(*reply.parameters);
+    decode_encode_decode<WatchReply>(*reply.parameters);
+    decode_encode_decode<ExportReply>(*reply.parameters);
     decode_encode_decode<WhoReply>(*reply.parameters);
     decode_encode_decode<Explanation>(*reply.parameters);
     decode_encode_decode<Status>(*reply.parameters);

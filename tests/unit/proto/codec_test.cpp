@@ -26,6 +26,18 @@ RC_GTEST_PROP(Codec, HistoryRequestIsReadBack, ()) {
 RC_GTEST_PROP(Codec, ListRequestIsReadBack, ()) {
     expect_round_trip(samples::any_list_request());
 }
+RC_GTEST_PROP(Codec, WatchRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_watch_request());
+}
+RC_GTEST_PROP(Codec, ExportRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_export_request());
+}
+RC_GTEST_PROP(Codec, WatchReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_watch_reply());
+}
+RC_GTEST_PROP(Codec, ExportReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_export_reply());
+}
 RC_GTEST_PROP(Codec, PortRequestIsReadBack, ()) {
     expect_round_trip(PortRequest{.port = *rc::gen::inRange<std::int64_t>(1, 65536)});
 }

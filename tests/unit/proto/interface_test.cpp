@@ -196,6 +196,10 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         {"Why in", encode(samples::why_request())},
         {"Why out", encode(samples::why_reply())},
         {"Verify out", encode(samples::verify_reply())},
+        {"Watch in", encode(samples::watch_request())},
+        {"Export in", encode(samples::export_request())},
+        {"Watch out", encode(samples::watch_reply())},
+        {"Export out", encode(samples::export_reply())},
         {"Who in", encode(PortRequest{.port = 1})},
         {"Explain in", encode(PortRequest{.port = 1})},
         {"Lease", encode(samples::lease())},
@@ -229,6 +233,10 @@ RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
         {"Why in", encode(samples::any_why_request())},
         {"Why out", encode(samples::any_why_reply())},
         {"Verify out", encode(samples::any_verify_reply())},
+        {"Watch in", encode(samples::any_watch_request())},
+        {"Export in", encode(samples::any_export_request())},
+        {"Watch out", encode(samples::any_watch_reply())},
+        {"Export out", encode(samples::any_export_reply())},
         {"Who out", encode(samples::any_who_reply())},
         {"Explain out", encode(samples::any_explanation())},
         {"Status out", encode(samples::any_status())},
@@ -259,6 +267,7 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"AuditOrder", words_up_to(AuditOrder::longest)},
         {"BindVerdict", words_up_to(BindVerdict::does_not_block)},
         {"BindReason", words_up_to(BindReason::other_namespace)},
+        {"Event", words_up_to(Event::gap)},
     };
     for (const auto &[name, words] : enumerations)
         EXPECT_EQ(ports().types.at(name).words, words) << name;
@@ -291,14 +300,15 @@ TEST(Interface, DeclaresEveryErrorAndMethod) {
          {errors::interface_not_found, errors::method_not_found, errors::method_not_implemented,
           errors::invalid_parameter, errors::permission_denied, errors::expected_more,
           errors::limit_exceeded, errors::malformed, errors::invalid_interval,
-          errors::store_unavailable})
+          errors::store_unavailable, errors::subscriber_too_slow})
         EXPECT_TRUE(declared(error, is_error)) << error;
     const auto is_method = [](const Interface &of, const std::string &name) {
         return of.types.contains(name + " in") && of.types.contains(name + " out");
     };
     for (std::string_view method :
          {methods::get_info, methods::get_interface_description, methods::history, methods::list,
-          methods::who, methods::audit, methods::why, methods::verify, methods::explain, methods::status})
+          methods::watch, methods::export_, methods::who, methods::audit, methods::why,
+          methods::verify, methods::explain, methods::status})
         EXPECT_TRUE(declared(method, is_method)) << method;
 }
 

@@ -416,6 +416,31 @@ Status status() {
             .resident_bytes = 10};
 }
 
+WatchRequest watch_request() {
+    WatchRequest request;
+    static_cast<LeaseFilter &>(request) = lease_filter();
+    request.after_cursor = "w";
+    return request;
+}
+
+ExportRequest export_request() {
+    return {.since_usec = 1, .until_usec = 2, .follow = true, .after_cursor = "e"};
+}
+
+WatchReply watch_reply() {
+    return {.event = Event::ended,
+            .lease = lease(),
+            .gap = gap(),
+            .coverage = coverage(),
+            .withheld = true,
+            .cursor = "w"};
+}
+
+ExportReply export_reply() {
+    return {
+        .lease = lease(), .gap = gap(), .coverage = coverage(), .withheld = true, .cursor = "e"};
+}
+
 Lease any_lease() {
     return {.id = any_text(),
             .boot_id = any_text(),
@@ -650,6 +675,37 @@ LeaseReply any_lease_reply() {
             .cursor = maybe(any_text),
             .coverage = maybe(any_coverage),
             .withheld = flip()};
+}
+
+WatchRequest any_watch_request() {
+    WatchRequest request;
+    static_cast<LeaseFilter &>(request) = any_lease_filter();
+    request.after_cursor = maybe(any_text);
+    return request;
+}
+
+ExportRequest any_export_request() {
+    return {.since_usec = maybe(any_integer),
+            .until_usec = maybe(any_integer),
+            .follow = flip(),
+            .after_cursor = maybe(any_text)};
+}
+
+WatchReply any_watch_reply() {
+    return {.event = any_of({Event::open, Event::ready, Event::opened, Event::ended, Event::gap}),
+            .lease = maybe(any_lease),
+            .gap = maybe(any_gap),
+            .coverage = maybe(any_coverage),
+            .withheld = flip(),
+            .cursor = maybe(any_text)};
+}
+
+ExportReply any_export_reply() {
+    return {.lease = maybe(any_lease),
+            .gap = maybe(any_gap),
+            .coverage = maybe(any_coverage),
+            .withheld = flip(),
+            .cursor = maybe(any_text)};
 }
 
 WhoReply any_who_reply() {

@@ -3,6 +3,7 @@
 #include "fake_backend.hpp"
 #include "proto/codec.hpp"
 #include "proto/framing.hpp"
+#include "server/change_position.hpp"
 #include "server/methods.hpp"
 
 #include <gtest/gtest.h>
@@ -40,7 +41,8 @@ std::vector<json> ask(FakeHistory &history, std::string_view method, const json 
         return replies;
     }
     proto::MessageReader reader;
-    for (auto &stream = std::get<std::unique_ptr<Stream>>(answered); !stream->finished();) {
+    for (auto &stream = std::get<std::unique_ptr<Stream>>(answered);
+         !stream->finished() && !stream->is_waiting();) {
         reader.append(stream->next(history, now));
         while (const auto message = reader.next())
             keep(std::get<proto::Reply>(proto::parse_reply(*message)));
@@ -67,6 +69,7 @@ std::string what_is_seen(std::string_view method, const json &parameters, const 
     history.watched.complete = true;
     history.leases = {freed_lease("freed", port, 1000, 10, 20), open_lease("open", port, 1000, 50)};
     history.failures = {bind_failure(port, 1000, 60)};
+    history.reached = {.end = {"b007", 100, 2}, .last_serial = 2, .last_gap = 0};
     proto::VerifyReply verdict;
     verdict.sound = true;
     history.verification = {verdict};
@@ -88,6 +91,7 @@ TEST(Access, IsAsTheTableSays) {
     const Caller member{2000, sight_of(2000, {990}, 990)};
     const Caller owner{1000, sight_of(1000, {1000}, 990)};
     const Caller other{2000, sight_of(2000, {2000}, 990)};
+    const std::string watch_begin = to_cursor({}, CursorOf::watch);
     const struct {
         std::string_view method;
         json parameters;
@@ -102,6 +106,12 @@ TEST(Access, IsAsTheTableSays) {
         {proto::methods::history, {{"untilUsec", 55}}, "freed open", "freed open", ""},
         {proto::methods::list, {}, "open", "open", "open-"},
         {proto::methods::list, {{"pid", 812}}, "open", "open", ""},
+        {proto::methods::watch, {}, "open", "open", "open-"},
+        {proto::methods::watch, {{"pid", 812}}, "open", "open", ""},
+        {proto::methods::watch, {{"afterCursor", watch_begin}}, "freed open", "freed open", ""},
+        {proto::methods::export_, {}, "freed", "freed", ""},
+        {proto::methods::export_, {{"sinceUsec", 5}}, "freed", "freed", ""},
+        {proto::methods::export_, {{"follow", true}}, "freed", "freed", ""},
         {proto::methods::who, {{"port", port}}, "open", "open", "open-"},
         {proto::methods::explain, {{"port", port}}, "open", "open", "open-"},
         {proto::methods::why,

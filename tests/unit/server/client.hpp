@@ -64,14 +64,20 @@ class Client {
                 return message;
             }
             scanned_ = received_.size();
-            char buffer[65536];
-            const ssize_t count = ::recv(fd_.get(), buffer, sizeof buffer, 0);
-            if (count < 0 && errno == EAGAIN)
-                throw std::runtime_error("the server does not answer");
-            if (count <= 0)
+            if (!receive_some())
                 return std::nullopt;
-            received_.append(buffer, static_cast<std::size_t>(count));
         }
+    }
+    // Takes what is there, at most 64 KiB; false if the server closed the connection.
+    bool receive_some() {
+        char buffer[65536];
+        const ssize_t count = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+        if (count < 0 && errno == EAGAIN)
+            throw std::runtime_error("the server does not answer");
+        if (count <= 0)
+            return false;
+        received_.append(buffer, static_cast<std::size_t>(count));
+        return true;
     }
     // The next message as JSON; null if there is none.
     nlohmann::json receive_json() {
@@ -104,6 +110,7 @@ class RunningServer {
     void start() {
         thread_ = std::thread([this] { server_.run(); });
     }
+    void tell_news() { server_.tell_news(); }
     void stop() {
         server_.stop();
         if (thread_.joinable())

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -88,6 +89,9 @@ class FakeHistory : public model::History {
 
     std::function<void()> on_page = [] {};
 
+    // Held by each call, and by a test that changes what the server's thread reads.
+    std::recursive_mutex mutex;
+
     std::atomic<std::size_t> pages = 0;
     std::atomic<std::size_t> largest_limit = 0;
     model::LeaseQuery last_query;
@@ -99,6 +103,7 @@ class FakeHistory : public model::History {
     // and so can hold less.
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
                           std::size_t limit) override {
+        const std::scoped_lock lock(mutex);
         check();
         on_page();
         if (++pages > broken_from_page)
@@ -123,6 +128,7 @@ class FakeHistory : public model::History {
     model::BindFailurePage bind_failures(const model::LeaseQuery &query,
                                          std::optional<model::BindFailureCursor> after,
                                          std::size_t limit) override {
+        const std::scoped_lock lock(mutex);
         check();
         const auto begin = static_cast<std::size_t>(after ? after->number : 0);
         const std::size_t end = std::min(begin + limit, failures.size());
@@ -140,6 +146,7 @@ class FakeHistory : public model::History {
     }
 
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override {
+        const std::scoped_lock lock(mutex);
         check();
         std::optional<proto::Lease> last;
         for (const proto::Lease &lease : leases)
@@ -151,6 +158,7 @@ class FakeHistory : public model::History {
 
     proto::Coverage coverage(std::optional<std::int64_t> since_us,
                              std::optional<std::int64_t> until_us) override {
+        const std::scoped_lock lock(mutex);
         check();
         coverage_since = since_us;
         coverage_until = until_us;
@@ -158,6 +166,7 @@ class FakeHistory : public model::History {
     }
 
     proto::Coverage present_coverage() override {
+        const std::scoped_lock lock(mutex);
         check();
         ++asked_of_present;
         return watched;
@@ -171,6 +180,7 @@ class FakeHistory : public model::History {
     }
 
     std::vector<proto::Gap> newest_gaps(std::size_t limit) override {
+        const std::scoped_lock lock(mutex);
         check();
         return {gaps.begin(),
                 gaps.begin() + static_cast<std::ptrdiff_t>(std::min(limit, gaps.size()))};
@@ -201,6 +211,39 @@ class FakeHistory : public model::History {
         return std::make_unique<Told>(verification);
     }
 
+    // What is recorded, as the order of ends has it: leases stand at the moment at which they were
+    // freed.
+    model::Horizon reached;
+    std::vector<model::NumberedGap> numbered_gaps;
+    model::Missing missing;
+
+    model::Horizon horizon(model::Settled settled) override {
+        const std::scoped_lock lock(mutex);
+        check();
+        model::Horizon horizon = reached;
+        if (settled == model::Settled::final_state)
+            horizon.end.at_us -= settling_us;
+        return horizon;
+    }
+    static constexpr std::int64_t settling_us = 5;
+
+    std::vector<model::NumberedGap> gaps_after(std::int64_t number, std::size_t limit) override {
+        const std::scoped_lock lock(mutex);
+        check();
+        std::vector<model::NumberedGap> found;
+        for (const auto &gap : numbered_gaps)
+            if (gap.number > number && found.size() < limit)
+                found.push_back(gap);
+        return found;
+    }
+
+    model::Missing missing_after(const model::EndMark &mark,
+                                 std::optional<model::LeaseCursor>) override {
+        const std::scoped_lock lock(mutex);
+        check();
+        return mark.is_before_all() ? model::Missing{} : missing;
+    }
+
   private:
     void check() const {
         if (broken)
@@ -216,6 +259,12 @@ class FakeHistory : public model::History {
                (!query.visible_to_uid || failure.uid == *query.visible_to_uid);
     }
 
+    static bool is_in(const model::EndWindow &window, const proto::Lease &lease) {
+        if (!lease.freed)
+            return false;
+        return *lease.freed->usec > window.after.at_us && *lease.freed->usec <= window.by.at_us;
+    }
+
     static bool admits(const model::LeaseQuery &query, const proto::Lease &lease) {
         const bool of_pid = std::ranges::any_of(
             lease.holders, [&](const proto::Process &holder) { return holder.pid == query.pid; });
@@ -223,7 +272,7 @@ class FakeHistory : public model::History {
                (!query.protocol || lease.protocol == *query.protocol) && (!query.pid || of_pid) &&
                (!query.outcome || lease.outcome == query.outcome) &&
                (!query.uid || lease.uid == std::int64_t{*query.uid}) &&
-               (!query.open_only || !lease.freed) &&
+               (!query.open_only || !lease.freed) && (!query.ended || is_in(*query.ended, lease)) &&
                (!query.until_us || *lease.opened.usec <= *query.until_us) &&
                (!query.since_us || !lease.freed || *lease.freed->usec >= *query.since_us) &&
                (!query.visible_to_uid || !lease.freed || lease.uid == *query.visible_to_uid);

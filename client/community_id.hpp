@@ -1,0 +1,19 @@
+// Community ID version 1 (github.com/corelight/community-id-spec): a name of a flow that network
+// monitors give it as well. Both directions of a flow have the same. Pure.
+#pragma once
+
+#include "proto/vocabulary.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace portd::client {
+
+// With the seed 0. Nothing if one of the addresses is none. An IPv4 address that an IPv6 socket has
+// ("::ffff:192.0.2.1") is one of IPv4, as its packets are.
+std::optional<std::string> community_id(Protocol protocol, const std::string &local_address,
+                                        std::int64_t local_port, const std::string &peer_address,
+                                        std::int64_t peer_port);
+
+} // namespace portd::client
