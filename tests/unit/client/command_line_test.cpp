@@ -79,7 +79,8 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{}, "a verb is missing; see portd-ctl --help"},
         {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
         {{"frobnicate"},
-         "unknown verb 'frobnicate'; there are history, who, list, audit, explain, why, status, "
+         "unknown verb 'frobnicate'; there are history, who, list, audit, explain, why, conflicts, "
+         "pressure, map, status, "
          "metrics, verify, doctor"},
         {{"audit", "--by", "programme"},
          "--by 'programme': give program, unit, user or peer; did "
