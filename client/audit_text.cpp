@@ -87,13 +87,6 @@ std::string name_of(const proto::AuditGroup &group, AuditBy by, Charset charset)
     return "";
 }
 
-std::string describe_progress(const proto::AuditProgress &progress) {
-    std::string text = "looked at " + std::to_string(progress.examined) + " leases";
-    if (progress.reached_usec)
-        text += ", up to " + format_instant(*progress.reached_usec, Digits::seconds);
-    return text;
-}
-
 std::string describe_failures(const proto::AuditGroup &group) {
     std::string text;
     const auto add = [&text](std::int64_t count, std::string_view what) {

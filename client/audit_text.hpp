@@ -17,9 +17,6 @@ std::string format_rate(std::int64_t count, std::int64_t usec);
 // "/usr/bin/curl", "ssh.service", "alice", "192.0.2.1"; "unknown"; "-" where there is none.
 std::string name_of(const proto::AuditGroup &group, AuditBy by, Charset charset);
 
-// "looked at 1024 leases, up to 2026-11-22 03:12:05".
-std::string describe_progress(const proto::AuditProgress &progress);
-
 // "3 refused, 1 timedOut, 2 binds", of what was never made or not granted; "" if all was.
 std::string describe_failures(const proto::AuditGroup &group);
 

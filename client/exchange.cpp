@@ -37,6 +37,8 @@ template proto::Explanation decoded(const json &);
 template proto::Status decoded(const json &);
 template proto::AuditReply decoded(const json &);
 template proto::WhyReply decoded(const json &);
+template proto::ConflictsReply decoded(const json &);
+template proto::PressureReply decoded(const json &);
 template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,

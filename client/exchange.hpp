@@ -3,15 +3,17 @@
 
 #include "client/connection.hpp"
 #include "client/session.hpp"
+#include "proto/answers.hpp"
 #include "proto/codec.hpp"
 #include "proto/messages.hpp"
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 namespace portd::client {
@@ -43,6 +45,29 @@ struct Printed {
 Printed print_leases_json(Connection &connection, std::string_view method,
                           const nlohmann::json &request, Order order, Session &session,
                           Cursors cursors = Cursors::left_out);
+
+// Asks a method that tells how far it has come: that is shown where somebody waits for it.
+// `on_reply` gets each reply that has something else, as it came and decoded; the last one is
+// returned, as it came.
+template <typename Reply, typename OnReply>
+nlohmann::json ask_with_progress(Connection &connection, std::string_view method,
+                                 const nlohmann::json &request, Session &session,
+                                 const OnReply &on_reply) {
+    Progress progress = session.progress();
+    connection.call(method, request, Replies::many);
+    for (;;) {
+        const proto::Reply reply = connection.next();
+        if (!reply.continues)
+            return *reply.parameters;
+        auto content = decoded<Reply>(*reply.parameters);
+        if (content.progress) {
+            progress.show(describe_progress(*content.progress));
+            continue;
+        }
+        progress.clear();
+        on_reply(*reply.parameters, std::move(content));
+    }
+}
 
 // Asks a method with one reply.
 nlohmann::json ask_once(Connection &connection, std::string_view method,

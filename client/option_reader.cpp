@@ -95,6 +95,21 @@ OptionReader::Integer OptionReader::port(std::string_view option, const Text &te
     return number;
 }
 
+std::optional<OptionReader::PortRange> OptionReader::port_range(std::string_view option,
+                                                                const Text &text) {
+    if (!text)
+        return std::nullopt;
+    const std::size_t dash = std::min(text->find('-'), text->size());
+    const auto low = parse_number(text->substr(0, dash));
+    const auto high = parse_number(text->substr(std::min(dash + 1, text->size())));
+    if (!low || !high || *low < 1 || *low > *high || *high > 65535) {
+        refuse(std::string(option) + " " + in_quotes(*text) +
+               " is no range of ports; give one such as 49152-65535");
+        return std::nullopt;
+    }
+    return PortRange{*low, *high};
+}
+
 OptionReader::Integer OptionReader::positive(std::string_view option, const Text &text) {
     if (!text)
         return std::nullopt;

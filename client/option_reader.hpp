@@ -24,6 +24,12 @@ class OptionReader {
 
     // 1 to 65535, decimal.
     Integer port(std::string_view option, const Text &text);
+    // "49152-65535".
+    struct PortRange {
+        std::int64_t low = 0; // both included
+        std::int64_t high = 0;
+    };
+    std::optional<PortRange> port_range(std::string_view option, const Text &text);
     // At least 1.
     Integer positive(std::string_view option, const Text &text);
     // One of the words; its place among them.

@@ -1,5 +1,6 @@
 #include "client/progress.hpp"
 
+#include "client/format.hpp"
 #include "client/session.hpp"
 
 #include <string>
@@ -37,6 +38,13 @@ void Progress::clear() {
     if (visible_)
         write_error(fd_, erase_line);
     visible_ = false;
+}
+
+std::string describe_progress(const proto::AuditProgress &progress) {
+    std::string text = "looked at " + std::to_string(progress.examined) + " leases";
+    if (progress.reached_usec)
+        text += ", up to " + format_instant(*progress.reached_usec, Digits::seconds);
+    return text;
 }
 
 } // namespace portd::client

@@ -2,7 +2,10 @@
 // while, is written over by the next, and is gone at the end.
 #pragma once
 
+#include "proto/messages.hpp"
+
 #include <chrono>
+#include <string>
 #include <string_view>
 
 namespace portd::client {
@@ -26,5 +29,8 @@ class Progress {
     bool visible_ = false;
     std::chrono::steady_clock::time_point next_at_;
 };
+
+// "looked at 1024 leases, up to 2026-11-22 03:12:05".
+std::string describe_progress(const proto::AuditProgress &progress);
 
 } // namespace portd::client

@@ -43,6 +43,8 @@ struct Typed {
     std::optional<std::string> cursor;
     std::optional<std::string> output;
     std::optional<std::string> by;
+    std::optional<std::string> over;
+    std::optional<std::string> range;
     std::optional<std::string> sort;
     std::optional<std::string> state_dir;
     bool reverse = false;
@@ -95,6 +97,9 @@ extern const Verb export_verb;
 extern const Verb audit_verb;
 extern const Verb explain_verb;
 extern const Verb why_verb;
+extern const Verb conflicts_verb;
+extern const Verb pressure_verb;
+extern const Verb map_verb;
 extern const Verb status_verb;
 extern const Verb metrics_verb;
 extern const Verb verify_verb;

@@ -36,26 +36,6 @@ proto::AuditRequest read(const Typed &typed, OptionReader &reader, std::int64_t 
     return request;
 }
 
-// Asks; `on_group` gets each group as it came. The last reply is returned, as it came.
-template <typename OnGroup>
-nlohmann::json ask(const proto::AuditRequest &request, Connection &connection, Session &session,
-                   const OnGroup &on_group) {
-    Progress progress = session.progress();
-    connection.call(proto::methods::audit, proto::encode(request), Replies::many);
-    for (;;) {
-        const proto::Reply reply = connection.next();
-        if (!reply.continues)
-            return *reply.parameters;
-        const auto content = decoded<proto::AuditReply>(*reply.parameters);
-        if (content.progress)
-            progress.show(describe_progress(*content.progress));
-        if (content.group) {
-            progress.clear();
-            on_group(reply.parameters->at("group"), *content.group);
-        }
-    }
-}
-
 std::int64_t watched_usec(const proto::Coverage &coverage) {
     std::int64_t sum = 0;
     for (const proto::CoverageInterval &interval : coverage.intervals)
@@ -107,15 +87,17 @@ ExitStatus run(const Typed &typed, Session &session) {
     Connection connection = session.connect();
     std::vector<proto::AuditGroup> groups;
     bool found = false;
-    const nlohmann::json answer =
-        ask(request, connection, session,
-            [&](const nlohmann::json &as_sent, const proto::AuditGroup &group) {
-                found = true;
-                if (session.wants_json())
-                    session.json_line(as_sent);
-                else
-                    groups.push_back(group);
-            });
+    const nlohmann::json answer = ask_with_progress<proto::AuditReply>(
+        connection, proto::methods::audit, proto::encode(request), session,
+        [&](const nlohmann::json &parameters, proto::AuditReply content) {
+            if (!content.group)
+                return;
+            found = true;
+            if (session.wants_json())
+                session.json_line(parameters.at("group"));
+            else
+                groups.push_back(*std::move(content.group));
+        });
     const auto last = decoded<proto::AuditReply>(answer);
     if (!last.coverage)
         throw ServiceError("portd ended its answer without saying what time it covers");

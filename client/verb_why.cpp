@@ -1,5 +1,4 @@
 // portd-ctl why PORT: why a program cannot bind it.
-#include "client/audit_text.hpp"
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
 #include "client/option_reader.hpp"
@@ -26,19 +25,6 @@ proto::WhyRequest read(const Typed &typed, OptionReader &reader) {
     return request;
 }
 
-// The last reply, as it came.
-nlohmann::json ask(const proto::WhyRequest &request, Connection &connection, Session &session) {
-    Progress progress = session.progress();
-    connection.call(proto::methods::why, proto::encode(request), Replies::many);
-    for (;;) {
-        const proto::Reply reply = connection.next();
-        if (!reply.continues)
-            return *reply.parameters;
-        if (const auto content = decoded<proto::WhyReply>(*reply.parameters); content.progress)
-            progress.show(describe_progress(*content.progress));
-    }
-}
-
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     const proto::WhyRequest request = read(typed, reader);
@@ -47,7 +33,9 @@ ExitStatus run(const Typed &typed, Session &session) {
         return ExitStatus::usage;
     }
     Connection connection = session.connect();
-    const nlohmann::json answer = ask(request, connection, session);
+    const nlohmann::json answer = ask_with_progress<proto::WhyReply>(
+        connection, proto::methods::why, proto::encode(request), session,
+        [](const nlohmann::json &, const proto::WhyReply &) {});
     const auto diagnosis = decoded<proto::WhyReply>(answer).diagnosis;
     if (!diagnosis)
         throw ServiceError("portd ended its answer without a diagnosis");

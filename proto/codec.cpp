@@ -7,6 +7,7 @@
 //   word   a value of an enumeration that keeps its default where it is absent
 #include "proto/codec.hpp"
 
+#include "proto/answers.hpp"
 #include "proto/utf8.hpp"
 
 #include <nlohmann/json.hpp>
@@ -371,6 +372,82 @@ void describe(auto &visit, Is<WhyReply> auto &reply) {
     visit("diagnosis", reply.diagnosis);
 }
 
+void describe(auto &visit, Is<ConflictsRequest> auto &request) {
+    visit("sinceUsec", request.since_usec);
+}
+
+void describe(auto &visit, Is<PortConflict> auto &conflict) {
+    visit("port", conflict.port, told_port);
+    visit("protocol", conflict.protocol);
+    visit("holder", conflict.holder);
+    visit("automaticLeases", conflict.automatic_leases);
+    visit("lastAutomaticUsec", conflict.last_automatic_usec);
+    visit("programs", conflict.programs);
+    visit("refusedBinds", conflict.refused_binds);
+    visit("lastRefused", conflict.last_refused);
+}
+
+void describe(auto &visit, Is<ConflictsSummary> auto &summary) {
+    visit("networkNamespace", summary.network_namespace);
+    visit("rangeLow", summary.range_low, told_port);
+    visit("rangeHigh", summary.range_high, told_port);
+    visit("reservedPorts", summary.reserved_ports);
+    visit("sinceUsec", summary.since_usec);
+    visit("conflicts", summary.conflicts);
+    visit("reserved", summary.reserved);
+    visit("choiceUnknown", summary.choice_unknown);
+    visit("coverage", summary.coverage);
+    visit("withheld", summary.withheld);
+}
+
+void describe(auto &visit, Is<ConflictsReply> auto &reply) {
+    visit("progress", reply.progress);
+    visit("conflict", reply.conflict);
+    visit("summary", reply.summary);
+}
+
+void describe(auto &visit, Is<PressureRequest> auto &request) {
+    visit("protocol", request.protocol);
+    visit("networkNamespace", request.network_namespace, number_of_32_bits);
+    visit("windowUsec", request.window_usec, positive);
+    visit("limit", request.limit, positive);
+}
+
+void describe(auto &visit, Is<PoolPressure> auto &pool) {
+    visit("networkNamespace", pool.network_namespace);
+    visit("networkNamespaceName", pool.network_namespace_name);
+    visit("protocol", pool.protocol);
+    visit("kind", pool.kind);
+    visit("localAddress", pool.local_address);
+    visit("peerAddress", pool.peer_address);
+    visit("peerPort", pool.peer_port, told_port);
+    visit("automaticPorts", pool.automatic_ports);
+    visit("usedPorts", pool.used_ports);
+    visit("livePorts", pool.live_ports);
+    visit("boundPorts", pool.bound_ports);
+    visit("lingeringPorts", pool.lingering_ports);
+    visit("portsPerHour", pool.ports_per_hour);
+    visit("exhaustedUsec", pool.exhausted_usec);
+    visit("programs", pool.programs);
+}
+
+void describe(auto &visit, Is<PressureSummary> auto &summary) {
+    visit("networkNamespace", summary.network_namespace);
+    visit("rangeLow", summary.range_low, told_port);
+    visit("rangeHigh", summary.range_high, told_port);
+    visit("reservedPorts", summary.reserved_ports);
+    visit("windowUsec", summary.window_usec);
+    visit("otherDestinations", summary.other_destinations);
+    visit("coverage", summary.coverage);
+    visit("withheld", summary.withheld);
+}
+
+void describe(auto &visit, Is<PressureReply> auto &reply) {
+    visit("progress", reply.progress);
+    visit("pool", reply.pool);
+    visit("summary", reply.summary);
+}
+
 void describe(auto &visit, Is<LossCount> auto &loss) {
     visit("cause", loss.cause);
     visit("events", loss.events);
@@ -671,6 +748,19 @@ json encode(const WhyReply &value) {
     return encode_struct(value);
 }
 
+json encode(const ConflictsRequest &value) {
+    return encode_struct(value);
+}
+json encode(const ConflictsReply &value) {
+    return encode_struct(value);
+}
+json encode(const PressureRequest &value) {
+    return encode_struct(value);
+}
+json encode(const PressureReply &value) {
+    return encode_struct(value);
+}
+
 json encode(const VerifyReply &value) {
     return encode_struct(value);
 }
@@ -720,6 +810,22 @@ Decoded<WhyRequest> decode(const json &parameters) {
 template <>
 Decoded<WhyReply> decode(const json &parameters) {
     return decode_struct<WhyReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<ConflictsRequest> decode(const json &parameters) {
+    return decode_struct<ConflictsRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<ConflictsReply> decode(const json &parameters) {
+    return decode_struct<ConflictsReply>(parameters, Unknown::ignored);
+}
+template <>
+Decoded<PressureRequest> decode(const json &parameters) {
+    return decode_struct<PressureRequest>(parameters, Unknown::refused);
+}
+template <>
+Decoded<PressureReply> decode(const json &parameters) {
+    return decode_struct<PressureReply>(parameters, Unknown::ignored);
 }
 template <>
 Decoded<VerifyReply> decode(const json &parameters) {

@@ -67,6 +67,8 @@ inline constexpr std::string_view who = "io.portd.Ports.Who";
 inline constexpr std::string_view explain = "io.portd.Ports.Explain";
 inline constexpr std::string_view audit = "io.portd.Ports.Audit";
 inline constexpr std::string_view why = "io.portd.Ports.Why";
+inline constexpr std::string_view conflicts = "io.portd.Ports.Conflicts";
+inline constexpr std::string_view pressure = "io.portd.Ports.Pressure";
 inline constexpr std::string_view verify = "io.portd.Ports.Verify";
 inline constexpr std::string_view status = "io.portd.Ports.Status";
 } // namespace methods

@@ -1,10 +1,13 @@
 #include "methods.hpp"
 
 #include "audit_stream.hpp"
+#include "conflicts_stream.hpp"
 #include "export_stream.hpp"
 #include "interval.hpp"
 #include "lease_stream.hpp"
 #include "model/address_range.hpp"
+#include "pressure_stream.hpp"
+#include "proto/answers.hpp"
 #include "proto/codec.hpp"
 #include "proto/interfaces.hpp"
 #include "query.hpp"
@@ -347,6 +350,43 @@ Answer why(const Request &request) {
     return std::make_unique<WhyStream>(std::move(question), request.caller);
 }
 
+Answer conflicts(const Request &request) {
+    constexpr std::int64_t a_week_us = 7 * 86'400'000'000;
+    const auto decoded = proto::decode<proto::ConflictsRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::ConflictsRequest>(decoded);
+
+    ConflictsQuestion question;
+    question.ports = request.backend.daemon.namespace_ports();
+    question.network_namespace = request.backend.daemon.status().network_namespace;
+    question.now_us = request.now_us;
+    question.since_us = wire.since_usec.value_or(request.now_us - a_week_us);
+    return std::make_unique<ConflictsStream>(std::move(question), request.caller);
+}
+
+Answer pressure(const Request &request) {
+    constexpr std::int64_t a_minute_us = 60'000'000;
+    constexpr std::int64_t a_day_us = 86'400'000'000;
+    constexpr std::int64_t most_destinations = 32;
+    const auto decoded = proto::decode<proto::PressureRequest>(request.parameters);
+    if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
+        return invalid(*field);
+    const auto &wire = std::get<proto::PressureRequest>(decoded);
+
+    PressureQuestion question;
+    question.protocol = wire.protocol;
+    question.network_namespace = wire.network_namespace;
+    question.settings.ports = request.backend.daemon.namespace_ports();
+    question.settings.network_namespace = request.backend.daemon.status().network_namespace;
+    question.settings.window_us = std::min(wire.window_usec.value_or(a_minute_us), a_day_us);
+    question.settings.now_us = request.now_us;
+    question.settings.destinations =
+        static_cast<std::size_t>(std::min(wire.limit.value_or(8), most_destinations));
+    question.settings.knows_past = request.caller.sight == Sight::everything;
+    return std::make_unique<PressureStream>(std::move(question), request.caller);
+}
+
 Answer status(const Request &request) {
     if (auto refusal = refuse_others(request.parameters, ""))
         return *refusal;
@@ -373,7 +413,7 @@ struct Method {
     Answer (*answer)(const Request &);
 };
 
-constexpr std::array<Method, 12> served_methods{{
+constexpr std::array<Method, 14> served_methods{{
     {proto::methods::get_info, Replies::one, get_info},
     {proto::methods::get_interface_description, Replies::one, get_interface_description},
     {proto::methods::history, Replies::stream, history},
@@ -384,6 +424,8 @@ constexpr std::array<Method, 12> served_methods{{
     {proto::methods::who, Replies::one, who},
     {proto::methods::explain, Replies::one, explain},
     {proto::methods::why, Replies::stream, why},
+    {proto::methods::conflicts, Replies::stream, conflicts},
+    {proto::methods::pressure, Replies::stream, pressure},
     {proto::methods::status, Replies::one, status},
     {proto::methods::verify, Replies::stream, verify},
 }};

@@ -38,7 +38,7 @@ _portd_ctl() {
     --proto) words='tcp udp' ;;
     --role) words='client listener accepted datagram' ;;
     --outcome) words='closed refused reset timedOut unreachable abandoned' ;;
-    --by) words='program unit user peer' ;;
+    --by) [[ $verb == map ]] && words='program age churn' || words='program unit user peer' ;;
     --sort) words='leases failures bytes longest' ;;
     --schema) words='portd otel ecs' ;;
     --color) words='auto always never' ;;

@@ -1,5 +1,6 @@
 // A call that is understood is formatted and understood again as the same, and so is each request
 // and reply in its parameters.
+#include "proto/answers.hpp"
 #include "proto/codec.hpp"
 #include "proto/framing.hpp"
 #include "proto/varlink.hpp"
@@ -53,6 +54,8 @@ void check_call(std::string_view text) {
     decode_encode_decode<WhyRequest>(*call.parameters);
     decode_encode_decode<WatchRequest>(*call.parameters);
     decode_encode_decode<ExportRequest>(*call.parameters);
+    decode_encode_decode<ConflictsRequest>(*call.parameters);
+    decode_encode_decode<PressureRequest>(*call.parameters);
     decode_encode_decode<PortRequest>(*call.parameters);
 }
 
@@ -70,6 +73,8 @@ void check_reply(std::string_view text) {
     decode_encode_decode<LeaseReply>(*reply.parameters);
     decode_encode_decode<AuditReply>(*reply.parameters);
     decode_encode_decode<WhyReply>(*reply.parameters);
+    decode_encode_decode<ConflictsReply>(*reply.parameters);
+    decode_encode_decode<PressureReply>(*reply.parameters);
     decode_encode_decode<VerifyReply>(*reply.parameters);
     decode_encode_decode<WatchReply>(*reply.parameters);
     decode_encode_decode<ExportReply>(*reply.parameters);

@@ -62,6 +62,18 @@ RC_GTEST_PROP(Codec, WhyRequestIsReadBack, ()) {
 RC_GTEST_PROP(Codec, WhyReplyIsReadBack, ()) {
     expect_round_trip(samples::any_why_reply());
 }
+RC_GTEST_PROP(Codec, ConflictsRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_conflicts_request());
+}
+RC_GTEST_PROP(Codec, ConflictsReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_conflicts_reply());
+}
+RC_GTEST_PROP(Codec, PressureRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_pressure_request());
+}
+RC_GTEST_PROP(Codec, PressureReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_pressure_reply());
+}
 RC_GTEST_PROP(Codec, VerifyReplyIsReadBack, ()) {
     expect_round_trip(samples::any_verify_reply());
 }

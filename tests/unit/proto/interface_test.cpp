@@ -195,6 +195,10 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         {"Audit out", encode(samples::audit_reply())},
         {"Why in", encode(samples::why_request())},
         {"Why out", encode(samples::why_reply())},
+        {"Conflicts in", encode(ConflictsRequest{.since_usec = 1})},
+        {"Conflicts out", encode(samples::conflicts_reply())},
+        {"Pressure in", encode(samples::pressure_request())},
+        {"Pressure out", encode(samples::pressure_reply())},
         {"Verify out", encode(samples::verify_reply())},
         {"Watch in", encode(samples::watch_request())},
         {"Export in", encode(samples::export_request())},
@@ -232,6 +236,10 @@ RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
         {"Audit out", encode(samples::any_audit_reply())},
         {"Why in", encode(samples::any_why_request())},
         {"Why out", encode(samples::any_why_reply())},
+        {"Conflicts in", encode(samples::any_conflicts_request())},
+        {"Conflicts out", encode(samples::any_conflicts_reply())},
+        {"Pressure in", encode(samples::any_pressure_request())},
+        {"Pressure out", encode(samples::any_pressure_reply())},
         {"Verify out", encode(samples::any_verify_reply())},
         {"Watch in", encode(samples::any_watch_request())},
         {"Export in", encode(samples::any_export_request())},
@@ -308,7 +316,8 @@ TEST(Interface, DeclaresEveryErrorAndMethod) {
     for (std::string_view method :
          {methods::get_info, methods::get_interface_description, methods::history, methods::list,
           methods::watch, methods::export_, methods::who, methods::audit, methods::why,
-          methods::verify, methods::explain, methods::status})
+          methods::conflicts, methods::pressure, methods::verify, methods::explain,
+          methods::status})
         EXPECT_TRUE(declared(method, is_method)) << method;
 }
 

@@ -346,6 +346,62 @@ WhyReply why_reply() {
     return {.progress = AuditProgress{7, 8}, .diagnosis = std::move(diagnosis)};
 }
 
+ConflictsReply conflicts_reply() {
+    return {.progress = AuditProgress{7, 8},
+            .conflict = PortConflict{.port = 50000,
+                                     .protocol = Protocol::udp,
+                                     .holder = lease(),
+                                     .automatic_leases = 1,
+                                     .last_automatic_usec = 2,
+                                     .programs = {audit_group()},
+                                     .refused_binds = 3,
+                                     .last_refused = bind_failure()},
+            .summary = ConflictsSummary{.network_namespace = 4026531840,
+                                        .range_low = 32768,
+                                        .range_high = 60999,
+                                        .reserved_ports = "50001",
+                                        .since_usec = 4,
+                                        .conflicts = 5,
+                                        .reserved = 6,
+                                        .choice_unknown = 7,
+                                        .coverage = coverage(),
+                                        .withheld = true}};
+}
+
+PressureRequest pressure_request() {
+    return {.protocol = Protocol::udp,
+            .network_namespace = 4026531840,
+            .window_usec = 60'000'000,
+            .limit = 3};
+}
+
+PressureReply pressure_reply() {
+    return {.progress = AuditProgress{7, 8},
+            .pool = PoolPressure{.network_namespace = 4026531840,
+                                 .network_namespace_name = "blue",
+                                 .protocol = Protocol::udp,
+                                 .kind = "timeWait",
+                                 .local_address = "192.0.2.1",
+                                 .peer_address = "192.0.2.2",
+                                 .peer_port = 443,
+                                 .automatic_ports = 200,
+                                 .used_ports = 6,
+                                 .live_ports = 1,
+                                 .bound_ports = 2,
+                                 .lingering_ports = 3,
+                                 .ports_per_hour = 4,
+                                 .exhausted_usec = 5,
+                                 .programs = {audit_group()}},
+            .summary = PressureSummary{.network_namespace = 4026531840,
+                                       .range_low = 32768,
+                                       .range_high = 60999,
+                                       .reserved_ports = "50001",
+                                       .window_usec = 4,
+                                       .other_destinations = 5,
+                                       .coverage = coverage(),
+                                       .withheld = true}};
+}
+
 VerifyReply verify_reply() {
     return {.progress = VerifyProgress{"current-000001.db", 5},
             .file = FileReport{.file = "history-000001.db",
@@ -635,6 +691,76 @@ WhyReply any_why_reply() {
                 return AuditProgress{any_integer(), maybe(any_integer)};
             }),
             .diagnosis = maybe(any_diagnosis)};
+}
+
+ConflictsRequest any_conflicts_request() {
+    return {.since_usec = maybe(any_integer)};
+}
+
+ConflictsReply any_conflicts_reply() {
+    ConflictsReply reply;
+    reply.conflict = maybe([] {
+        return PortConflict{.port = any_port(),
+                            .protocol = any_protocol(),
+                            .holder = maybe(any_lease),
+                            .automatic_leases = any_integer(),
+                            .last_automatic_usec = maybe(any_integer),
+                            .programs = several(any_audit_group),
+                            .refused_binds = any_integer(),
+                            .last_refused = maybe(any_bind_failure)};
+    });
+    reply.summary = maybe([] {
+        return ConflictsSummary{.network_namespace = any_integer(),
+                                .range_low = any_port(),
+                                .range_high = any_port(),
+                                .reserved_ports = any_text(),
+                                .since_usec = any_integer(),
+                                .conflicts = any_integer(),
+                                .reserved = any_integer(),
+                                .choice_unknown = any_integer(),
+                                .coverage = any_coverage(),
+                                .withheld = flip()};
+    });
+    return reply;
+}
+
+PressureRequest any_pressure_request() {
+    return {.protocol = maybe(any_protocol),
+            .network_namespace = maybe(any_32_bits),
+            .window_usec = maybe(any_positive),
+            .limit = maybe(any_positive)};
+}
+
+PressureReply any_pressure_reply() {
+    PressureReply reply;
+    reply.pool = maybe([] {
+        return PoolPressure{.network_namespace = any_integer(),
+                            .network_namespace_name = maybe(any_text),
+                            .protocol = any_protocol(),
+                            .kind = any_text(),
+                            .local_address = maybe(any_text),
+                            .peer_address = maybe(any_text),
+                            .peer_port = maybe(any_port),
+                            .automatic_ports = maybe(any_integer),
+                            .used_ports = any_integer(),
+                            .live_ports = any_integer(),
+                            .bound_ports = any_integer(),
+                            .lingering_ports = any_integer(),
+                            .ports_per_hour = maybe(any_integer),
+                            .exhausted_usec = maybe(any_integer),
+                            .programs = several(any_audit_group)};
+    });
+    reply.summary = maybe([] {
+        return PressureSummary{.network_namespace = any_integer(),
+                               .range_low = any_port(),
+                               .range_high = any_port(),
+                               .reserved_ports = any_text(),
+                               .window_usec = any_integer(),
+                               .other_destinations = any_integer(),
+                               .coverage = any_coverage(),
+                               .withheld = flip()};
+    });
+    return reply;
 }
 
 AuditRequest any_audit_request() {

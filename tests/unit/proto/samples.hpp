@@ -1,6 +1,7 @@
 // Messages for tests: fully populated ones, and random ones.
 #pragma once
 
+#include "proto/answers.hpp"
 #include "proto/messages.hpp"
 
 #include <rapidcheck.h>
@@ -23,6 +24,9 @@ AuditRequest audit_request();
 AuditReply audit_reply();
 WhyRequest why_request();
 WhyReply why_reply();
+ConflictsReply conflicts_reply();
+PressureRequest pressure_request();
+PressureReply pressure_reply();
 VerifyReply verify_reply();
 WatchRequest watch_request();
 ExportRequest export_request();
@@ -47,6 +51,10 @@ AuditRequest any_audit_request();
 AuditReply any_audit_reply();
 WhyRequest any_why_request();
 WhyReply any_why_reply();
+ConflictsRequest any_conflicts_request();
+ConflictsReply any_conflicts_reply();
+PressureRequest any_pressure_request();
+PressureReply any_pressure_reply();
 VerifyReply any_verify_reply();
 WhoReply any_who_reply();
 Explanation any_explanation();

@@ -119,6 +119,8 @@ TEST(Access, IsAsTheTableSays) {
          "@ open sum 2",
          "@ open sum 2",
          "open-"},
+        {proto::methods::conflicts, {}, "", "", ""},
+        {proto::methods::pressure, {}, "sum 1", "sum 1", ""},
         {proto::methods::audit, {}, "sum 2", "sum 2", ""},
         {proto::methods::audit, {{"by", "user"}}, "sum 2", "sum 2", ""},
         {proto::methods::verify, {}, "", "PermissionDenied", "PermissionDenied"},

@@ -703,6 +703,53 @@ TEST_F(MethodsTest, AuditTellsHowFarItHasComeInPagesOfBoundedWork) {
     EXPECT_NE(out.find("\"progress\":{\"examined\""), std::string::npos);
 }
 
+TEST_F(MethodsTest, ConflictsAreTheServicesThatTheCallerMaySee) {
+    daemon_.now.network_namespace = 7;
+    daemon_.ports.reserved = {{50003, 50003}};
+    const auto service = [](const char *id, std::int64_t port, std::int64_t uid) {
+        proto::Lease lease = open_lease(id, port, uid, 5);
+        lease.role = Role::listener;
+        lease.port_choice = PortChoice::explicit_;
+        lease.peer_address.reset();
+        return lease;
+    };
+    history_.leases = {service("a", 50001, 1000), service("b", 50002, 2000),
+                       service("c", 50003, 1000), freed_lease("d", 50002, 1000, 10, 20),
+                       freed_lease("e", 50002, 2000, 30, 40)};
+    const auto told_to = [this](const Caller &caller) {
+        std::string text;
+        for (const auto &reply : ask_stream(proto::methods::conflicts, json::object(), caller)) {
+            const auto &parameters = *reply.parameters;
+            if (parameters.contains("conflict"))
+                text += parameters["conflict"]["port"].dump() + "*" +
+                        parameters["conflict"]["automaticLeases"].dump() + " ";
+            else
+                text += "reserved " + parameters["summary"]["reserved"].dump();
+        }
+        return text;
+    };
+    EXPECT_EQ(told_to(root), "50002*2 50001*0 reserved 1");
+    EXPECT_EQ(told_to(ann), "50001*0 reserved 1");
+}
+
+TEST_F(MethodsTest, PressureHasNoGrowthForWhoMayNotSeeThePast) {
+    daemon_.now.network_namespace = 7;
+    daemon_.ports.local_range = {50001, 50010};
+    const auto pool_of = [this](const Caller &caller) {
+        const auto replies = ask_stream(proto::methods::pressure, json::object(), caller);
+        EXPECT_TRUE((*replies.back().parameters)["summary"].contains("coverage"));
+        return (*replies.front().parameters)["pool"];
+    };
+    const json all = pool_of(root);
+    EXPECT_EQ(all["automaticPorts"], 10);
+    EXPECT_TRUE(all.contains("portsPerHour"));
+    const json some = pool_of(ann);
+    EXPECT_EQ(some["usedPorts"], all["usedPorts"]);
+    EXPECT_FALSE(some.contains("portsPerHour"));
+    EXPECT_EQ(ask_one(proto::methods::pressure, {{"windowUsec", 0}}).error,
+              proto::errors::invalid_parameter);
+}
+
 TEST_F(MethodsTest, VerifyTellsOfEachFileAndEndsWithTheVerdict) {
     proto::VerifyReply file;
     file.file = proto::FileReport{"history-000001.db", true, 4096, 3, 0, {}};

@@ -1,0 +1,169 @@
+#include "client/pressure_text.hpp"
+
+#include "client/audit_text.hpp"
+#include "client/format.hpp"
+#include "client/text.hpp"
+
+#include <algorithm>
+
+namespace portd::client {
+namespace {
+
+constexpr std::int64_t hour_usec = 3'600'000'000;
+constexpr std::int64_t kernel_low = 32768; // of ip_local_port_range, where nobody has set it
+constexpr std::int64_t kernel_high = 60999;
+
+std::string describe_use(const proto::PoolPressure &pool) {
+    std::string text = std::to_string(pool.used_ports);
+    if (!pool.automatic_ports)
+        return text;
+    text += " of " + std::to_string(*pool.automatic_ports);
+    if (*pool.automatic_ports > 0)
+        text += " (" + std::to_string(100 * pool.used_ports / *pool.automatic_ports) + " %)";
+    return text;
+}
+
+std::string describe_growth(const proto::PoolPressure &pool) {
+    if (!pool.ports_per_hour)
+        return "unknown";
+    if (*pool.ports_per_hour == 0)
+        return "";
+    const bool grows = *pool.ports_per_hour > 0;
+    return (grows ? "+" : "-") +
+           format_rate(grows ? *pool.ports_per_hour : -*pool.ports_per_hour, hour_usec);
+}
+
+bool is_exhausted(const proto::PoolPressure &pool) {
+    return pool.automatic_ports && pool.used_ports >= *pool.automatic_ports;
+}
+
+std::string describe_end(const proto::PoolPressure &pool, std::int64_t now_usec) {
+    if (is_exhausted(pool))
+        return "now";
+    if (!pool.exhausted_usec)
+        return "";
+    return "in " + format_rough_span(*pool.exhausted_usec - now_usec);
+}
+
+std::string describe_programs(const proto::PoolPressure &pool, Charset charset) {
+    std::string text;
+    for (const proto::AuditGroup &group : pool.programs)
+        text += (text.empty() ? "" : ", ") + name_of(group, AuditBy::program, charset) + " (" +
+                std::to_string(group.leases) + ")";
+    return text;
+}
+
+std::string describe_destination(const proto::PoolPressure &pool, Charset charset) {
+    return pool.peer_address
+               ? format_endpoint(*pool.peer_address, pool.peer_port.value_or(0), charset)
+               : "";
+}
+
+// The kernel's own range if that is the wider one, else what is left above the privileged ports.
+std::string wider_range(const proto::PressureSummary &summary) {
+    const bool is_inside = summary.range_low >= kernel_low && summary.range_high <= kernel_high &&
+                           summary.range_high - summary.range_low < kernel_high - kernel_low;
+    const std::int64_t low =
+        is_inside ? kernel_low : std::min<std::int64_t>(summary.range_low, 10240);
+    const std::int64_t high = is_inside ? kernel_high : 65535;
+    return "sysctl -w net.ipv4.ip_local_port_range='" + std::to_string(low) + " " +
+           std::to_string(high) + "'";
+}
+
+std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
+    if (pool.peer_address)
+        return "Connections from " + escape_text(pool.local_address.value_or(""), charset) +
+               " to " + describe_destination(pool, charset);
+    return pool.protocol == Protocol::udp ? "UDP sockets"
+                                          : "TCP sockets that have a port without a destination";
+}
+
+} // namespace
+
+bool is_near(const proto::PoolPressure &pool, std::int64_t now_usec) {
+    if (!pool.automatic_ports)
+        return false;
+    const bool is_soon = pool.exhausted_usec && *pool.exhausted_usec - now_usec < hour_usec;
+    return is_soon || 5 * pool.used_ports >= 4 * *pool.automatic_ports;
+}
+
+std::vector<Column> pressure_columns() {
+    return {
+        {"PROTO", Column::always},
+        {"NETNS", 20},
+        {"FROM", 40, Cut::middle, 12},
+        {"TO", 90, Cut::middle, 16},
+        {"USED", Column::always},
+        {"LIVE", 60},
+        {"BOUND", 60},
+        {"LINGERING", 60},
+        {"GROWTH", 85},
+        {"EXHAUSTED", Column::always},
+        {"MOST BY", 80, Cut::end, 20},
+    };
+}
+
+Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset charset) {
+    const std::string name = pool.network_namespace_name
+                                 ? escape_text(*pool.network_namespace_name, charset)
+                                 : std::to_string(pool.network_namespace);
+    const auto number = [](std::int64_t count) { return count > 0 ? std::to_string(count) : ""; };
+    return {
+        {std::string(portd::to_string(pool.protocol))},
+        {name},
+        {escape_text(pool.local_address.value_or("any"), charset)},
+        {pool.peer_address ? describe_destination(pool, charset) : "(bound)"},
+        {describe_use(pool), is_near(pool, now_usec) ? Style::caution : Style::plain},
+        {number(pool.live_ports)},
+        {number(pool.bound_ports)},
+        {number(pool.lingering_ports)},
+        {describe_growth(pool)},
+        {describe_end(pool, now_usec), Style::caution},
+        {describe_programs(pool, charset)},
+    };
+}
+
+std::string describe_trouble(const proto::PoolPressure &pool, Charset charset) {
+    std::string text = purpose_of(pool, charset) + " use " + describe_use(pool) + " ports";
+    if (pool.kind == "timeWait")
+        text += ", most of them lingering in TIME_WAIT for 60 s after their connection";
+    if (const std::string programs = describe_programs(pool, charset); !programs.empty())
+        text += ", most of all " + programs;
+    if (const std::string growth = describe_growth(pool); !growth.empty() && growth != "unknown")
+        text += "; they grow by " + growth;
+    if (is_exhausted(pool))
+        text += "; there is none left (connect and bind fail)";
+    else if (pool.exhausted_usec)
+        text += "; none is left at " + format_instant(*pool.exhausted_usec, Digits::seconds);
+    return text + ".";
+}
+
+std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
+                                     const proto::PressureSummary &summary, Charset charset) {
+    std::vector<std::string> remedies;
+    if (pool.kind == "timeWait")
+        remedies.push_back("use a port again a second after its connection: sysctl -w "
+                           "net.ipv4.tcp_tw_reuse=1");
+    remedies.push_back("more ports: " + wider_range(summary));
+    const std::string program = pool.programs.empty()
+                                    ? "the program"
+                                    : name_of(pool.programs.front(), AuditBy::program, charset);
+    if (pool.kind == "timeWait")
+        remedies.push_back("in " + program + ": keep connections open and use them again");
+    else if (pool.kind == "oneDestination")
+        remedies.push_back("in " + program +
+                           ": close connections that are done with, or connect "
+                           "to, or from, more than one address");
+    else if (pool.kind == "boundStreams")
+        remedies.push_back("in " + program +
+                           ": close what is done with; set "
+                           "IP_BIND_ADDRESS_NO_PORT before a bind(2) that is "
+                           "followed by connect(2)");
+    else
+        remedies.push_back("in " + program +
+                           ": close what is done with, or send to all peers from "
+                           "one socket");
+    return remedies;
+}
+
+} // namespace portd::client

@@ -1,0 +1,95 @@
+// portd-ctl conflicts: services on ports that the kernel may give to anybody.
+#include "client/audit_text.hpp"
+#include "client/conflicts_text.hpp"
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <vector>
+
+namespace portd::client {
+namespace {
+
+void print(const std::vector<proto::PortConflict> &conflicts,
+           const proto::ConflictsSummary &summary, Session &session) {
+    const Look &look = session.look();
+    if (!conflicts.empty()) {
+        std::vector<Row> rows;
+        for (const proto::PortConflict &conflict : conflicts)
+            rows.push_back(conflict_row(conflict, look.charset));
+        const Table table(conflict_columns(), rows, look.width, look.charset);
+        session.output().line(table.heading(look.color));
+        for (const Row &row : rows)
+            session.output().line(table.line(row, look.color));
+        session.sentence(describe_reservation(conflicts, summary, look.charset));
+    }
+    for (const std::string &sentence : describe_rest(conflicts, summary))
+        session.remark(sentence);
+    for (const std::string &remark : gap_remarks(summary.coverage, look.charset))
+        session.remark(remark);
+    if (summary.withheld)
+        session.remark(withheld_remark);
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    proto::ConflictsRequest request;
+    request.since_usec = reader.past_time("--since", typed.since);
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+    Connection connection = session.connect();
+    std::vector<proto::PortConflict> conflicts;
+    const nlohmann::json answer = ask_with_progress<proto::ConflictsReply>(
+        connection, proto::methods::conflicts, proto::encode(request), session,
+        [&](const nlohmann::json &parameters, proto::ConflictsReply content) {
+            if (!content.conflict)
+                return;
+            conflicts.push_back(*std::move(content.conflict));
+            if (session.wants_json())
+                session.json_line(parameters.at("conflict"));
+        });
+    const auto summary = decoded<proto::ConflictsReply>(answer).summary;
+    if (!summary)
+        throw ServiceError("portd ended its answer without a summary");
+    if (session.wants_json())
+        session.json_line(answer);
+    else
+        print(conflicts, *summary, session);
+    return status_of(!conflicts.empty(), summary->coverage.complete, typed);
+}
+
+constexpr std::array options{
+    VerbOption{"--since", "TIME", "count what the kernel chose since then (default: a week)",
+               &Typed::since},
+    strict_option,
+};
+
+constexpr const char *notes = R"(
+A service on a fixed port inside of ip_local_port_range works until some connection
+gets its port first; then it cannot start. Shown are the ports that programs bind of
+their own choice though the kernel may choose them, and how often it did: CHOSEN.
+REFUSED counts binds that failed because of that. Reserving the ports keeps the kernel
+from choosing them; programs still can.
+The exit status is 0 if there are such ports, and 1 if there are none.
+
+Examples:
+  portd-ctl conflicts
+  portd-ctl conflicts --since -30d --json
+)";
+
+} // namespace
+
+const Verb conflicts_verb{"conflicts",
+                          "Find services on ports that the kernel may give away",
+                          PortArgument::none,
+                          options,
+                          notes,
+                          run};
+
+} // namespace portd::client

@@ -1,0 +1,160 @@
+// portd-ctl map: the range of ports as a picture.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/format.hpp"
+#include "client/lease_text.hpp"
+#include "client/map_classes.hpp"
+#include "client/option_reader.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+
+namespace portd::client {
+namespace {
+
+constexpr std::int64_t churn_usec = 3'600'000'000;
+constexpr std::size_t width_without_terminal = 80;
+
+struct Question {
+    MapBy by = MapBy::program;
+    OptionReader::PortRange range;
+    std::optional<std::int64_t> at_usec; // absent: now
+    std::int64_t now_usec = 0;
+    proto::LeaseFilter filter;
+
+    std::int64_t moment() const { return at_usec.value_or(now_usec); }
+};
+
+Question read(const Typed &typed, OptionReader &reader, std::int64_t now_usec) {
+    static const std::array<std::string, 3> words{"program", "age", "churn"};
+    Question question;
+    question.by = static_cast<MapBy>(reader.word("--by", typed.by, words).value_or(0));
+    question.range = reader.port_range("--range", typed.range).value_or(OptionReader::PortRange{});
+    question.at_usec = reader.past_time("--at", typed.at);
+    question.now_usec = now_usec;
+    question.filter.protocol = reader.protocol(typed.protocol);
+    question.filter.network_namespace = reader.positive("--netns", typed.network_namespace);
+    return question;
+}
+
+// What is open now, what was at that moment, or what there was in the hour before.
+std::pair<std::string_view, nlohmann::json> call_of(const Question &question) {
+    if (question.by != MapBy::churn && !question.at_usec) {
+        proto::ListRequest request;
+        static_cast<proto::LeaseFilter &>(request) = question.filter;
+        return {proto::methods::list, proto::encode(request)};
+    }
+    proto::HistoryRequest request;
+    static_cast<proto::LeaseFilter &>(request) = question.filter;
+    if (question.by == MapBy::churn) {
+        request.since_usec = question.moment() - churn_usec;
+        request.until_usec = question.at_usec;
+    } else {
+        request.at_usec = question.at_usec;
+    }
+    return {proto::methods::history, proto::encode(request)};
+}
+
+bool counts(const proto::Lease &lease, const Question &question) {
+    if (question.by == MapBy::churn || !question.at_usec)
+        return true;
+    const Standing standing = standing_at(lease, *question.at_usec);
+    return standing != Standing::before && standing != Standing::after;
+}
+
+std::string describe_map(const Question &question, const MapClasses &classes, const MapSize &size) {
+    const auto ports = question.range.high - question.range.low + 1;
+    std::string text = "Ports " + std::to_string(question.range.low) + "-" +
+                       std::to_string(question.range.high) + ", ";
+    const std::string when =
+        question.at_usec ? format_instant_in_zone(*question.at_usec) : std::string("now");
+    if (question.by == MapBy::churn)
+        text += "in the hour before " + when + ": " + std::to_string(classes.used()) + " of " +
+                std::to_string(ports) + " were taken";
+    else
+        text += (question.at_usec ? "at " : "") + when + ": " + std::to_string(classes.used()) +
+                " of " + std::to_string(ports) + " are not free";
+    return text + ". A cell is " +
+           (size.ports_per_cell == 1 ? "a port" : std::to_string(size.ports_per_cell) + " ports") +
+           ".";
+}
+
+void print(const Question &question, const MapClasses &classes, Session &session) {
+    const Look &look = session.look();
+    const Palette palette = choose_palette(look.color, look.charset);
+    const PortMap map = classes.map();
+    const MapSize size = size_of(map, look.width.value_or(width_without_terminal), palette);
+    session.sentence(describe_map(question, classes, size));
+    for (const std::string &line : draw(map, size, palette))
+        session.output().line(line);
+    for (const std::string &line : legend(map, palette))
+        session.output().line(line);
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    Question question = read(typed, reader, session.now_usec());
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+    Connection connection = session.connect();
+    const auto status = decoded<proto::Status>(
+        ask_once(connection, proto::methods::status, nlohmann::json::object()));
+    if (!typed.range)
+        question.range = {status.range_low, status.range_high};
+    if (!question.filter.network_namespace)
+        question.filter.network_namespace = status.network_namespace;
+    const auto [method, request] = call_of(question);
+    if (session.wants_json()) {
+        const Printed printed =
+            print_leases_json(connection, method, request, Order::as_received, session);
+        return status_of(printed.entries == Entries::some, printed.complete, typed);
+    }
+
+    MapClasses classes(question.by, question.range.low, question.range.high, question.moment());
+    const auto last = ask_leases(connection, method, request, [&](Entry entry) {
+        const auto *lease = std::get_if<proto::Lease>(&entry);
+        if (lease && counts(*lease, question))
+            classes.add(*lease, session.charset());
+    });
+    print(question, classes, session);
+    for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
+        session.remark(remark);
+    if (last.withheld)
+        session.remark(withheld_remark);
+    return status_of(classes.used() > 0, last.coverage->complete, typed);
+}
+
+constexpr std::array options{
+    VerbOption{"--at", "TIME", "as it was then (default: now)", &Typed::at},
+    VerbOption{"--by", "WHAT", "color by program, age or churn (default program)", &Typed::by},
+    VerbOption{"--range", "LOW-HIGH", "these ports (default: those that the kernel chooses from)",
+               &Typed::range},
+    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    VerbOption{"--netns", "INODE", "the network namespace (default: that of portd)",
+               &Typed::network_namespace},
+    strict_option,
+};
+
+constexpr const char *notes = R"(
+Each cell is a few ports, in the order of their numbers; it has the color of what most
+of those are that are not free, and a dot or a dark cell is free. Age is for how long
+a port has been held, churn how often it was taken in the hour before. At the left of
+each line is its first port. Without color, or where the locale is not UTF-8,
+characters take the place of colors. With --json: the leases that the picture is of.
+
+Examples:
+  portd-ctl map
+  portd-ctl map --at '2026-11-22 03:12:05' --by age
+  portd-ctl map --range 49152-65535 --by churn
+)";
+
+} // namespace
+
+const Verb map_verb{
+    "map", "Show the range of ports as a picture", PortArgument::none, options, notes, run};
+
+} // namespace portd::client

@@ -1,0 +1,139 @@
+// portd-ctl pressure: how near the ports that the kernel chooses from are to exhaustion.
+#include "client/coverage_text.hpp"
+#include "client/exchange.hpp"
+#include "client/fields.hpp"
+#include "client/format.hpp"
+#include "client/option_reader.hpp"
+#include "client/pressure_text.hpp"
+#include "client/verb.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+namespace portd::client {
+namespace {
+
+proto::PressureRequest read(const Typed &typed, OptionReader &reader) {
+    proto::PressureRequest request;
+    request.protocol = reader.protocol(typed.protocol);
+    request.network_namespace = reader.positive("--netns", typed.network_namespace);
+    request.window_usec = reader.span_above_0("--over", typed.over);
+    request.limit = reader.positive("--limit", typed.limit);
+    return request;
+}
+
+void print_table(const std::vector<proto::PoolPressure> &pools, Session &session) {
+    const Look &look = session.look();
+    std::vector<Row> rows;
+    for (const proto::PoolPressure &pool : pools)
+        rows.push_back(pressure_row(pool, session.now_usec(), look.charset));
+    const Table table(pressure_columns(), rows, look.width, look.charset);
+    session.output().line(table.heading(look.color));
+    for (const Row &row : rows)
+        session.output().line(table.line(row, look.color));
+}
+
+void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
+           Session &session) {
+    const Look &look = session.look();
+    if (!pools.empty())
+        print_table(pools, session);
+    bool any_near = false;
+    for (const proto::PoolPressure &pool : pools) {
+        if (!is_near(pool, session.now_usec()))
+            continue;
+        any_near = true;
+        session.sentence(describe_trouble(pool, look.charset));
+        Fields fields;
+        std::string name = "What helps";
+        for (const std::string &remedy : remedies_of(pool, summary, look.charset))
+            fields.add(std::exchange(name, ""), remedy);
+        for (const std::string &line : fields.lines(look.width))
+            session.output().line(line);
+    }
+    if (!any_near)
+        session.sentence("No pool of ports is near to exhaustion, as far as portd knows.");
+    session.remark("ip_local_port_range is " + std::to_string(summary.range_low) + "-" +
+                   std::to_string(summary.range_high) + " where portd is; reserved: " +
+                   (summary.reserved_ports.empty()
+                        ? "none"
+                        : escape_text(summary.reserved_ports, look.charset)) +
+                   ".");
+    if (summary.other_destinations > 0)
+        session.remark(std::to_string(summary.other_destinations) +
+                       " other destinations have fewer connections; see --limit.");
+    for (const std::string &remark : gap_remarks(summary.coverage, look.charset))
+        session.remark(remark);
+    if (summary.withheld)
+        session.remark(withheld_remark);
+}
+
+ExitStatus run(const Typed &typed, Session &session) {
+    OptionReader reader(session.now_usec());
+    const proto::PressureRequest request = read(typed, reader);
+    if (reader.error()) {
+        session.error(*reader.error());
+        return ExitStatus::usage;
+    }
+    Connection connection = session.connect();
+    std::vector<proto::PoolPressure> pools;
+    const nlohmann::json answer = ask_with_progress<proto::PressureReply>(
+        connection, proto::methods::pressure, proto::encode(request), session,
+        [&](const nlohmann::json &parameters, proto::PressureReply content) {
+            if (!content.pool)
+                return;
+            pools.push_back(*std::move(content.pool));
+            if (session.wants_json())
+                session.json_line(parameters.at("pool"));
+        });
+    const auto summary = decoded<proto::PressureReply>(answer).summary;
+    if (!summary)
+        throw ServiceError("portd ended its answer without a summary");
+    if (session.wants_json())
+        session.json_line(answer);
+    else
+        print(pools, *summary, session);
+    const bool any_near = std::ranges::any_of(
+        pools, [&](const proto::PoolPressure &pool) { return is_near(pool, session.now_usec()); });
+    return status_of(any_near, summary->coverage.complete, typed);
+}
+
+constexpr std::array options{
+    VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
+    VerbOption{"--netns", "INODE", "only this network namespace", &Typed::network_namespace},
+    VerbOption{"--over", "SPAN", "how far to look back for the growth (default 1min)",
+               &Typed::over},
+    VerbOption{"--limit", "N", "the N destinations with most connections (default 8)",
+               &Typed::limit},
+    strict_option,
+};
+
+constexpr const char *notes = R"(
+Each destination (from one address to one address and port) can use each port of
+ip_local_port_range once; so can UDP. TCP sockets that were bound without a
+destination take their ports from all destinations. A port is LIVE while a connection
+has it, BOUND while a socket without a peer has it, and LINGERING in TIME_WAIT and its
+kin. EXHAUSTED says when none is left if the growth of the last time goes on. What
+the range is in other network namespaces than that of portd is not known.
+The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
+will be within an hour; and 1 if none is.
+
+Examples:
+  portd-ctl pressure
+  portd-ctl pressure --proto tcp --over 10min
+)";
+
+} // namespace
+
+const Verb pressure_verb{"pressure",
+                         "Show how near the kernel's ports are to exhaustion",
+                         PortArgument::none,
+                         options,
+                         notes,
+                         run};
+
+} // namespace portd::client

@@ -1,0 +1,90 @@
+// How much of the ports that the kernel chooses from is in use, and for what. Pure.
+//
+// connect(2) needs a port that no other connection to the same address and port has, and passes
+// over the ports of sockets that were bound without a destination (__inet_hash_connect() in
+// net/ipv4/inet_hashtables.c). So each destination exhausts the range on its own, together with
+// what is bound. A datagram socket needs a port of its own.
+//
+// First the open leases are counted, to find the destinations with most connections; then those and
+// the leases of a window before now are looked at once more, for which of their ports were in use
+// at some points of it. Memory is bounded by the number of pools and destinations.
+#pragma once
+
+#include "audit_table.hpp"
+#include "model/port_policy.hpp"
+#include "proto/answers.hpp"
+
+#include <array>
+#include <bitset>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd::server {
+
+class PoolTable {
+  public:
+    static constexpr std::size_t most_destinations = 65'536; // that are counted
+    static constexpr std::size_t most_namespaces = 32;
+    static constexpr std::size_t most_programs = 3;
+    static constexpr std::size_t points = 13; // at which use is counted: both ends, and 11 between
+
+    struct Settings {
+        model::NamespacePorts ports; // of this namespace
+        std::int64_t network_namespace = 0;
+        std::int64_t window_us = 0;
+        std::int64_t now_us = 0;
+        std::size_t destinations = 0; // that are told
+        bool knows_past = true;       // of all leases
+    };
+    explicit PoolTable(Settings settings) : settings_(std::move(settings)) {}
+
+    // First all leases that are open.
+    void count(const proto::Lease &lease);
+    // Between the two.
+    void choose();
+    // Then all leases that were there at some moment of the window, those that are open among them.
+    void add(const proto::Lease &lease);
+
+    // Those that have least left first.
+    std::vector<proto::PoolPressure> pools() const;
+    std::int64_t other_destinations() const { return other_destinations_; }
+
+  private:
+    // A pool without a destination is that of the bound sockets.
+    struct Key {
+        std::int64_t network_namespace = 0;
+        Protocol protocol = Protocol::tcp;
+        std::string local_address;
+        std::string peer_address;
+        std::int64_t peer_port = 0;
+
+        bool is_destination() const { return !peer_address.empty(); }
+        auto operator<=>(const Key &) const = default;
+    };
+    using Ports = std::bitset<65'536>;
+    struct Pool {
+        std::optional<std::string> namespace_name;
+        Ports live, bound, lingering;
+        std::array<Ports, points> used;
+        AuditTable programs{AuditBy::program};
+    };
+
+    static Key key_of(const proto::Lease &lease);
+    bool can_be_automatic(const proto::Lease &lease) const;
+    std::int64_t instant_of(std::size_t point) const;
+    const Pool *bound_beside(const Key &key) const;
+    proto::PoolPressure told(const Key &key, const Pool &pool) const;
+    void predict(const std::array<std::int64_t, points> &use, proto::PoolPressure &pressure) const;
+
+    Settings settings_;
+    std::map<Key, std::int64_t> leases_; // open ones
+    std::map<Key, Pool> pools_;
+    std::int64_t other_destinations_ = 0;
+};
+
+} // namespace portd::server

@@ -1,0 +1,110 @@
+#include "pressure_stream.hpp"
+
+#include "proto/answers.hpp"
+#include "replies.hpp"
+
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace portd::server {
+
+PressureStream::PressureStream(PressureQuestion question, const Caller &caller)
+    : question_(std::move(question)),
+      caller_(caller),
+      table_(question_.settings),
+      progress_(question_.settings.now_us) {}
+
+std::string PressureStream::next(model::History &history, std::int64_t now_us) {
+    try {
+        switch (stage_) {
+        case Stage::open:
+            look_at_open(history);
+            break;
+        case Stage::window:
+            look_at_window(history);
+            break;
+        case Stage::pools:
+            return pools(history);
+        case Stage::over:
+            return "";
+        }
+        proto::PressureReply reply;
+        reply.progress = progress_.due(now_us);
+        return reply.progress ? framed_continued(encode(reply)) : "";
+    } catch (const std::exception &fault) {
+        stage_ = Stage::over;
+        return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
+    }
+}
+
+model::LeaseQuery PressureStream::query() const {
+    model::LeaseQuery query;
+    query.protocol = question_.protocol;
+    if (question_.network_namespace)
+        query.network_namespace = static_cast<std::uint32_t>(*question_.network_namespace);
+    query.now_us = question_.settings.now_us;
+    if (caller_.sight == Sight::own)
+        query.visible_to_uid = caller_.uid;
+    return query;
+}
+
+void PressureStream::look_at_open(model::History &history) {
+    model::LeaseQuery open = query();
+    open.open_only = true;
+    auto page = history.page(open, cursor_, page_entries);
+    for (proto::Lease &lease : page.leases) {
+        progress_.looked_at(lease);
+        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::cut))
+            table_.count(*shown);
+    }
+    cursor_ = page.next;
+    if (page.next)
+        return;
+    table_.choose();
+    stage_ = Stage::window;
+}
+
+// Of others, those that are open: that they are, the kernel shows to all.
+void PressureStream::look_at_window(model::History &history) {
+    model::LeaseQuery window = query();
+    if (question_.settings.knows_past)
+        window.since_us = question_.settings.now_us - question_.settings.window_us;
+    else
+        window.open_only = true;
+    auto page = history.page(window, cursor_, page_entries);
+    for (proto::Lease &lease : page.leases) {
+        progress_.looked_at(lease);
+        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::cut))
+            table_.add(*shown);
+    }
+    cursor_ = page.next;
+    if (!page.next)
+        stage_ = Stage::pools;
+}
+
+std::string PressureStream::pools(model::History &history) {
+    std::string out;
+    for (proto::PoolPressure &pool : table_.pools()) {
+        proto::PressureReply reply;
+        reply.pool = std::move(pool);
+        out += framed_continued(encode(reply));
+    }
+    const PoolTable::Settings &settings = question_.settings;
+    proto::PressureSummary summary;
+    summary.network_namespace = settings.network_namespace;
+    summary.range_low = settings.ports.local_range.low;
+    summary.range_high = settings.ports.local_range.high;
+    summary.reserved_ports = model::port_list_text(settings.ports.reserved);
+    summary.window_usec = settings.window_us;
+    summary.other_destinations = table_.other_destinations();
+    summary.withheld = caller_.sight == Sight::own;
+    summary.coverage = history.coverage(settings.now_us - settings.window_us, std::nullopt);
+    summary.coverage.complete = summary.coverage.complete && !summary.withheld;
+    proto::PressureReply last;
+    last.summary = std::move(summary);
+    stage_ = Stage::over;
+    return out + framed(success(encode(last)));
+}
+
+} // namespace portd::server

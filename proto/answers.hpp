@@ -1,0 +1,115 @@
+// The contents of the methods Conflicts and Pressure of io.portd.Ports, and their JSON; see
+// messages.hpp and codec.hpp for the conventions.
+#pragma once
+
+#include "proto/codec.hpp"
+#include "proto/messages.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace portd::proto {
+
+struct ConflictsRequest {
+    std::optional<std::int64_t> since_usec; // absent: a week ago
+
+    bool operator==(const ConflictsRequest &) const = default;
+};
+
+// A port that a program binds of its own choice, and that the kernel may choose for anybody else.
+struct PortConflict {
+    std::int64_t port = 0;
+    Protocol protocol = Protocol::tcp;
+    std::optional<Lease> holder; // that has it now; absent: a bind of it was refused
+    std::int64_t automatic_leases = 0;
+    std::optional<std::int64_t> last_automatic_usec;
+    std::vector<AuditGroup> programs; // whose those were, at most 3
+    std::int64_t refused_binds = 0;   // because of such a lease
+    std::optional<BindFailure> last_refused;
+
+    bool operator==(const PortConflict &) const = default;
+};
+
+struct ConflictsSummary {
+    std::int64_t network_namespace = 0;
+    std::int64_t range_low = 0;
+    std::int64_t range_high = 0;
+    std::string reserved_ports;
+    std::int64_t since_usec = 0;
+    std::int64_t conflicts = 0;
+    std::int64_t reserved = 0;       // ports that would be conflicts, but are reserved
+    std::int64_t choice_unknown = 0; // that would be, if they were of a program's choice
+    Coverage coverage;
+    bool withheld = false;
+
+    bool operator==(const ConflictsSummary &) const = default;
+};
+
+struct ConflictsReply {
+    std::optional<AuditProgress> progress;
+    std::optional<PortConflict> conflict;
+    std::optional<ConflictsSummary> summary; // in the last reply
+
+    bool operator==(const ConflictsReply &) const = default;
+};
+
+struct PressureRequest {
+    std::optional<Protocol> protocol;
+    std::optional<std::int64_t> network_namespace;
+    std::optional<std::int64_t> window_usec; // absent: a minute
+    std::optional<std::int64_t> limit;       // of destinations; absent: 8
+
+    bool operator==(const PressureRequest &) const = default;
+};
+
+// How much of the ports that the kernel chooses from is in use for one purpose.
+struct PoolPressure {
+    std::int64_t network_namespace = 0;
+    std::optional<std::string> network_namespace_name;
+    Protocol protocol = Protocol::tcp;
+    std::string kind; // a word of the list in the interface file
+    std::optional<std::string> local_address;
+    std::optional<std::string> peer_address;
+    std::optional<std::int64_t> peer_port;
+    std::optional<std::int64_t> automatic_ports; // absent: not known
+    std::int64_t used_ports = 0;
+    std::int64_t live_ports = 0;
+    std::int64_t bound_ports = 0;
+    std::int64_t lingering_ports = 0;
+    std::optional<std::int64_t> ports_per_hour; // growth of used_ports; absent: not known
+    std::optional<std::int64_t> exhausted_usec; // at that growth; absent: never, or not known
+    std::vector<AuditGroup> programs;           // at most 3, with most open leases
+
+    bool operator==(const PoolPressure &) const = default;
+};
+
+struct PressureSummary {
+    std::int64_t network_namespace = 0;
+    std::int64_t range_low = 0;
+    std::int64_t range_high = 0;
+    std::string reserved_ports;
+    std::int64_t window_usec = 0;
+    std::int64_t other_destinations = 0; // that are not told
+    Coverage coverage;                   // of the window
+    bool withheld = false;
+
+    bool operator==(const PressureSummary &) const = default;
+};
+
+struct PressureReply {
+    std::optional<AuditProgress> progress;
+    std::optional<PoolPressure> pool;
+    std::optional<PressureSummary> summary; // in the last reply
+
+    bool operator==(const PressureReply &) const = default;
+};
+
+nlohmann::json encode(const ConflictsRequest &);
+nlohmann::json encode(const ConflictsReply &);
+nlohmann::json encode(const PressureRequest &);
+nlohmann::json encode(const PressureReply &);
+// decode() is instantiated for each of these.
+
+} // namespace portd::proto

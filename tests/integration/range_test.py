@@ -1,0 +1,257 @@
+"""portd-ctl conflicts, pressure and map in a namespace whose range has 200 ports."""
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+import unittest
+
+from harness import (Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
+                     wait_until)
+
+LOW, HIGH = 50000, 50199
+
+
+class NamespaceDaemon(Daemon):
+    """A portd whose own network namespace is that one: it knows the range of that."""
+
+    def __init__(self, name, *options, **keywords):
+        super().__init__(*options, **keywords)
+        self.inside = ["nsenter", f"--net=/run/netns/{name}"]
+
+    def _spawn(self, command):
+        return super()._spawn([*self.inside, *command])
+
+    def run(self, code, *arguments):
+        """What a python program prints in the namespace."""
+        result = subprocess.run([*self.inside, "python3", "-c", code, *map(str, arguments)],
+                                capture_output=True, text=True, timeout=60, check=False)
+        return result.stdout.strip() or result.stderr.strip().splitlines()[-1]
+
+    def set(self, setting, value):
+        subprocess.run([*self.inside, "sysctl", "-qw", f"net.ipv4.{setting}={value}"], check=True)
+
+    def take_advice(self, text, setting):
+        """Runs the command that portd-ctl printed."""
+        command = re.search(rf"sysctl -w (net\.ipv4\.{setting}=(?:'[^']*'|\S+))", text)
+        subprocess.run([*self.inside, "sysctl", "-qw", command[1].replace("'", "")], check=True)
+
+
+@contextlib.contextmanager
+def small_range():
+    with network_namespace(f"portd-200-{os.getpid()}") as name:
+        inside = ["nsenter", f"--net=/run/netns/{name}", "sysctl", "-qw"]
+        subprocess.run([*inside, f"net.ipv4.ip_local_port_range={LOW} {HIGH}"], check=True)
+        # As it is for connections that are not over loopback.
+        subprocess.run([*inside, "net.ipv4.tcp_tw_reuse=0"], check=True)
+        with NamespaceDaemon(name, "--capture", "ebpf", "--ports", "all") as portd:
+            yield portd
+
+
+# Connects ten times a second until it is refused, then prints when, and keeps all open.
+LEAK = """
+import socket, time
+server = socket.create_server(('127.0.0.1', 81), backlog=1024)
+held = []
+print('ready')
+while True:
+    time.sleep(0.1)
+    one = socket.socket()
+    try:
+        one.connect(('127.0.0.1', 81))
+    except OSError as error:
+        print(error.errno, time.time_ns() // 1000)
+        break
+    held.append(one)
+input()
+"""
+# Connections that the client closes first, so that its ports linger.
+PILE_UP = """
+import socket, time
+server = socket.create_server(('127.0.0.1', 82))
+print('ready')
+input()
+try:
+    for i in range(1000):
+        one = socket.create_connection(('127.0.0.1', 82))
+        accepted, _ = server.accept()
+        one.close()
+        accepted.close()
+    print('no error')
+except OSError as error:
+    print(error.errno)
+input()
+"""
+BIND_DATAGRAMS = """
+import socket
+held = []
+try:
+    while len(held) < 1000:
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.bind(('127.0.0.1', 0))
+        held.append(one)
+    print('no error')
+except OSError as error:
+    print(error.errno)
+input()
+"""
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+    print('ok')
+except OSError as error:
+    print(error.errno)
+"""
+BIND_ANY_DATAGRAM = """
+import socket
+try:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(('127.0.0.1', 0))
+    print('ok')
+except OSError as error:
+    print(error.errno)
+"""
+NO_PORT_FOR_CONNECT = "99"  # EADDRNOTAVAIL
+NO_PORT_FOR_BIND = "98"  # EADDRINUSE
+
+
+@need_root
+@need_ebpf
+class Pressure(unittest.TestCase):
+    def pool(self, portd, kind, enough):
+        """The first pool of that kind, as soon as there is enough of it."""
+        def found():
+            pools = [o for o in portd.json("pressure") if o.get("kind") == kind]
+            return pools[0] if pools and enough(pools[0]) else None
+        return wait_until(found, 40, f"a pool of {kind}")
+
+    def test_a_leak_is_named_and_its_end_is_foretold(self):
+        with small_range() as portd, python_child(LEAK, before=portd.inside) as (process, _):
+            began = now_us()
+            told = self.pool(portd, "oneDestination", lambda pool: pool["usedPorts"] >= 60)
+            asked = now_us()
+            self.assertEqual((told["automaticPorts"], told["peerPort"]), (200, 81))
+            self.assertIn("python3", told["programs"][0]["executable"])
+            shown = portd.ctl("pressure")
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("ip_local_port_range=", shown.stdout)
+            # It happens, after it was foretold.
+            error, happened = process.stdout.readline().split()
+            self.assertEqual(error, NO_PORT_FOR_CONNECT)
+            self.assertLess(asked, int(happened))
+            foretold, took = told["exhaustedUsec"] - began, int(happened) - began
+            self.assertTrue(took / 4 < foretold < took * 4, (foretold, took))
+            self.pool(portd, "oneDestination", lambda pool: pool["usedPorts"] >= 199)
+            shown = portd.ctl("pressure").stdout
+            self.assertEqual(portd.run(CONNECT, 81), NO_PORT_FOR_CONNECT)
+            portd.take_advice(shown, "ip_local_port_range")
+            self.assertEqual(portd.run(CONNECT, 81), "ok")
+
+    def test_time_wait(self):
+        with small_range() as portd, python_child(PILE_UP, before=portd.inside) as (process, _):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline().strip(), NO_PORT_FOR_CONNECT)
+            told = self.pool(portd, "timeWait", lambda pool: pool["usedPorts"] >= 199)
+            self.assertGreaterEqual(told["lingeringPorts"], 190)
+            self.assertEqual(told["livePorts"] + told["boundPorts"] + told["lingeringPorts"],
+                             told["usedPorts"])
+            shown = portd.ctl("pressure").stdout
+            self.assertEqual(portd.run(CONNECT, 82), NO_PORT_FOR_CONNECT)
+            portd.take_advice(shown, "tcp_tw_reuse")
+            time.sleep(1.1)  # a port is used again a second after its connection
+            self.assertEqual(portd.run(CONNECT, 82), "ok")
+
+    def test_bound_datagrams(self):
+        with small_range() as portd, \
+                python_child(BIND_DATAGRAMS, before=portd.inside) as (_, error):
+            self.assertEqual(error, NO_PORT_FOR_BIND)
+            told = self.pool(portd, "boundDatagrams", lambda pool: pool["usedPorts"] >= 200)
+            self.assertEqual((told["boundPorts"], told["livePorts"]), (200, 0))
+            self.assertEqual(told["programs"][0]["leases"], 200)
+            self.assertLessEqual(told["exhaustedUsec"], now_us())
+            shown = portd.ctl("pressure", "--proto", "udp").stdout
+            self.assertIn("there is none left", shown)
+            self.assertEqual(portd.run(BIND_ANY_DATAGRAM), NO_PORT_FOR_BIND)
+            portd.take_advice(shown, "ip_local_port_range")
+            self.assertEqual(portd.run(BIND_ANY_DATAGRAM), "ok")
+
+
+SERVE = """
+import socket
+held = [socket.create_server(('127.0.0.1', port)) for port in (50010, 50020, 50030, 50300)]
+print('ready')
+input()
+"""
+# Every port of the range once, one after the other: the kernel chooses those that it may.
+CHURN = """
+import socket
+server = socket.create_server(('127.0.0.1', 83), backlog=1024)
+held = []
+try:
+    while True:
+        held.append(socket.create_connection(('127.0.0.1', 83)))
+except OSError:
+    print(sorted(one.getsockname()[1] for one in held if 50010 <= one.getsockname()[1] <= 50030))
+"""
+
+
+@need_root
+@need_ebpf
+class Conflicts(unittest.TestCase):
+    def test_three_services_of_which_one_is_reserved(self):
+        with small_range() as portd:
+            portd.set("ip_local_reserved_ports", "50030")
+            portd.wait_samples()  # it reads that again
+            chosen = portd.run(CHURN)
+            self.assertIn("50010, ", chosen)
+            self.assertNotIn("50030", chosen)
+            with python_child(SERVE, before=[*portd.inside]) as (process, ready):
+                self.assertEqual(ready, "ready")
+
+                def answer():
+                    told = portd.json("conflicts")
+                    services = {o["port"]: o for o in told if "port" in o and "holder" in o}
+                    is_whole = set(services) == {50010, 50020} and \
+                        all(o["automaticLeases"] > 0 for o in services.values())
+                    return (services, told[-1]["summary"]) if is_whole else None
+                services, summary = wait_until(answer, what="both conflicts")
+                for service in services.values():
+                    self.assertEqual(service["holder"]["opener"]["pid"], process.pid)
+                    self.assertGreaterEqual(service["automaticLeases"], 1)
+                self.assertEqual((summary["reserved"], summary["reservedPorts"]), (1, "50030"))
+                shown = portd.ctl("conflicts")
+                self.assertEqual(shown.returncode, 0, shown.stderr)
+                portd.take_advice(shown.stdout, "ip_local_reserved_ports")
+                wait_until(lambda: portd.ctl("conflicts").returncode == 1, 30,
+                           "the end of the conflicts")
+            self.assertEqual(portd.run(CHURN), "[" + ", ".join(
+                str(port) for port in range(50011, 50030) if port != 50020) + "]")
+
+
+@need_root
+@need_ebpf
+class Map(unittest.TestCase):
+    # A port is a cell, and the first line of cells has 72. portd's own check of itself leaves others.
+    def services(self, portd, *options):
+        shown = portd.ctl("map", *options).stdout
+        line = next(line for line in shown.splitlines() if line.startswith("50000  "))
+        return "".join(line[7 + i] for i in (10, 20, 30))
+
+    def test_now_and_then(self):
+        with small_range() as portd:
+            with python_child(SERVE, before=portd.inside):
+                wait_until(lambda: self.services(portd) in ("###", "@@@"))
+                self.assertIn("Ports 50000-50199, now", portd.ctl("map").stdout)
+                then = f"@{time.time():.6f}"
+                time.sleep(0.05)
+            wait_until(lambda: self.services(portd) == "...")
+            self.assertIn(self.services(portd, "--at", then), ("###", "@@@"))
+            self.assertNotIn(".", self.services(portd, "--by", "churn"))
+            self.assertLessEqual({50010, 50020, 50030}, {
+                lease["localPort"] for lease in portd.leases("map", "--at", then)})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,194 @@
+// portd-ctl conflicts and pressure, against a service on a real socket.
+#include "client/conflicts_text.hpp"
+#include "client/pressure_text.hpp"
+#include "unit/client/fake_daemon.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <memory>
+
+namespace portd::client::test {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+FakeDaemon::Script replies(const std::vector<json> &parameters) {
+    return [parameters](int fd, const proto::Call &) {
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            proto::Reply reply;
+            reply.continues = i + 1 < parameters.size();
+            reply.parameters = std::make_shared<const json>(parameters[i]);
+            say(fd, proto::format_reply(reply));
+        }
+        return FakeDaemon::Then::go_on;
+    };
+}
+
+class Conflicts : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        ::setenv("TZ", "UTC0", 1);
+        ::setenv("LC_ALL", "C.UTF-8", 1);
+        summary_.range_low = 32768;
+        summary_.range_high = 60999;
+        summary_.reserved_ports = "40000";
+        summary_.coverage = watched(t0 - 3600 * second, t0);
+    }
+
+    Outcome ask(const std::vector<std::string> &options = {}) const {
+        std::vector<json> answer;
+        proto::ConflictsReply progress;
+        progress.progress = proto::AuditProgress{5, t0};
+        answer.push_back(proto::encode(progress));
+        for (const proto::PortConflict &conflict : conflicts_) {
+            proto::ConflictsReply reply;
+            reply.conflict = conflict;
+            answer.push_back(proto::encode(reply));
+        }
+        proto::ConflictsReply last;
+        last.summary = summary_;
+        answer.push_back(proto::encode(last));
+        const FakeDaemon daemon(replies(answer));
+        std::vector<std::string> arguments{"--socket", daemon.path(), "conflicts"};
+        arguments.insert(arguments.end(), options.begin(), options.end());
+        return run(arguments);
+    }
+
+    std::vector<proto::PortConflict> conflicts_;
+    proto::ConflictsSummary summary_;
+};
+
+TEST_F(Conflicts, NamesTheServicesAndTheCommandThatHelps) {
+    proto::PortConflict running;
+    running.port = 50051;
+    running.holder = connection_lease();
+    running.holder->last_holder = process(812, "\x1b[2Jserver");
+    running.automatic_leases = 17;
+    running.last_automatic_usec = t0;
+    proto::PortConflict failed;
+    failed.port = 45000;
+    failed.refused_binds = 3;
+    failed.last_refused = refused_bind();
+    conflicts_ = {running, failed};
+    summary_.reserved = 1;
+    const Outcome outcome = ask();
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("\\x1b[2Jserver[812]"));
+    EXPECT_THAT(outcome.out, HasSubstr("17"));
+    EXPECT_THAT(outcome.out, HasSubstr("not held"));
+    EXPECT_THAT(outcome.out, HasSubstr("python3[99]"));
+    EXPECT_THAT(outcome.out,
+                HasSubstr("sysctl -w net.ipv4.ip_local_reserved_ports=40000,45000,50051"));
+    EXPECT_THAT(outcome.err, HasSubstr("1 port of services inside of 32768-60999 is reserved"));
+    EXPECT_THAT(ask({"--json"}).out, HasSubstr("\"automaticLeases\":17"));
+}
+
+TEST_F(Conflicts, NoneIsSaid) {
+    summary_.choice_unknown = 2;
+    const Outcome outcome = ask();
+    EXPECT_EQ(outcome.status, 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr("portd sees no service on a port that the kernel may"));
+    EXPECT_THAT(outcome.err, HasSubstr("Of 2 ports more it is not known"));
+    summary_.coverage.complete = false;
+    EXPECT_EQ(ask({"--strict"}).status, 4);
+}
+
+proto::PoolPressure pool(const char *kind, std::int64_t used) {
+    proto::PoolPressure pool;
+    pool.kind = kind;
+    pool.automatic_ports = 200;
+    pool.used_ports = pool.live_ports = used;
+    if (pool.kind == "timeWait" || pool.kind == "oneDestination") {
+        pool.local_address = "10.0.0.5";
+        pool.peer_address = "192.0.2.1";
+        pool.peer_port = 443;
+    } else if (pool.kind == "boundDatagrams") {
+        pool.protocol = portd::Protocol::udp;
+    }
+    proto::AuditGroup leaker;
+    leaker.known = true;
+    leaker.executable = "/usr/bin/leaker";
+    leaker.leases = used;
+    pool.programs = {leaker};
+    return pool;
+}
+
+proto::PressureSummary summary_of(std::int64_t low, std::int64_t high) {
+    proto::PressureSummary summary;
+    summary.range_low = low;
+    summary.range_high = high;
+    return summary;
+}
+
+TEST(Pressure, IsNearAtFourFifthsOrWithinAnHour) {
+    EXPECT_FALSE(is_near(pool("oneDestination", 159), t0));
+    EXPECT_TRUE(is_near(pool("oneDestination", 160), t0));
+    proto::PoolPressure growing = pool("oneDestination", 10);
+    growing.exhausted_usec = t0 + 3599 * second;
+    EXPECT_TRUE(is_near(growing, t0));
+    growing.exhausted_usec = t0 + 3601 * second;
+    EXPECT_FALSE(is_near(growing, t0));
+    growing.automatic_ports.reset();
+    growing.used_ports = 60'000;
+    EXPECT_FALSE(is_near(growing, t0));
+}
+
+TEST(Pressure, EachKindHasItsRemedy) {
+    const auto remedies = [](const char *kind) {
+        return remedies_of(pool(kind, 190), summary_of(50000, 50199), Charset::utf8);
+    };
+    const auto more = HasSubstr("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+    EXPECT_THAT(remedies("timeWait"), ElementsAre(HasSubstr("net.ipv4.tcp_tw_reuse=1"), more,
+                                                  HasSubstr("keep connections open")));
+    EXPECT_THAT(remedies("oneDestination"),
+                ElementsAre(more, HasSubstr("in /usr/bin/leaker: close connections")));
+    EXPECT_THAT(remedies("boundStreams"), ElementsAre(more, HasSubstr("IP_BIND_ADDRESS_NO_PORT")));
+    EXPECT_THAT(remedies("boundDatagrams"), ElementsAre(more, HasSubstr("from one socket")));
+    EXPECT_THAT(remedies_of(pool("timeWait", 190), summary_of(32768, 60999), Charset::utf8)[1],
+                HasSubstr("='10240 65535'"));
+}
+
+TEST(Pressure, TroubleIsToldInWords) {
+    proto::PoolPressure leaking = pool("oneDestination", 180);
+    leaking.ports_per_hour = 36'000;
+    leaking.exhausted_usec = t0 + 2 * second;
+    EXPECT_EQ(describe_trouble(leaking, Charset::utf8),
+              "Connections from 10.0.0.5 to 192.0.2.1:443 use 180 of 200 (90 %) ports, most of "
+              "all /usr/bin/leaker (180); they grow by +10/s; none is left at "
+              "2026-11-22 03:12:07.");
+    leaking.used_ports = 200;
+    EXPECT_THAT(describe_trouble(leaking, Charset::utf8), HasSubstr("there is none left"));
+}
+
+TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
+    ::setenv("TZ", "UTC0", 1);
+    ::setenv("LC_ALL", "C.UTF-8", 1);
+    proto::PressureReply last;
+    last.summary = summary_of(50000, 50199);
+    last.summary->coverage = watched(t0 - 60 * second, t0);
+    const auto ask = [&](proto::PoolPressure pool) {
+        proto::PressureReply reply;
+        reply.pool = std::move(pool);
+        const FakeDaemon daemon(replies({proto::encode(reply), proto::encode(last)}));
+        return run({"--socket", daemon.path(), "pressure"});
+    };
+    const Outcome near = ask(pool("timeWait", 190));
+    EXPECT_EQ(near.status, 0) << near.err;
+    EXPECT_THAT(near.out, HasSubstr("190 of 200 (95 %)"));
+    EXPECT_THAT(near.out, HasSubstr("tcp_tw_reuse"));
+    EXPECT_THAT(near.err, HasSubstr("ip_local_port_range is 50000-50199"));
+    const Outcome calm = ask(pool("boundDatagrams", 3));
+    EXPECT_EQ(calm.status, 1) << calm.err;
+    EXPECT_THAT(calm.out, HasSubstr("No pool of ports is near to exhaustion"));
+    EXPECT_THAT(calm.out, Not(HasSubstr("What helps")));
+}
+
+} // namespace
+} // namespace portd::client::test

@@ -1,0 +1,150 @@
+#include "server/pool_table.hpp"
+
+#include "fake_backend.hpp"
+
+#include <gtest/gtest.h>
+
+namespace portd::server {
+namespace {
+
+constexpr std::int64_t now = 60'000'000;
+constexpr std::int64_t second = 1'000'000;
+
+PoolTable::Settings settings() {
+    return {.ports = {.local_range = {50000, 50099}, .reserved = {{50000, 50009}}},
+            .network_namespace = 7,
+            .window_us = 60 * second,
+            .now_us = now,
+            .destinations = 2,
+            .knows_past = true};
+}
+
+// All leases are open, but for those that are freed.
+std::vector<proto::PoolPressure> pools(const std::vector<proto::Lease> &leases,
+                                       PoolTable::Settings with = settings()) {
+    PoolTable table(std::move(with));
+    for (const proto::Lease &lease : leases)
+        if (!lease.freed)
+            table.count(lease);
+    table.choose();
+    for (const proto::Lease &lease : leases)
+        table.add(lease);
+    return table.pools();
+}
+
+proto::Lease connection(std::int64_t port, const char *peer, std::int64_t opened = 0) {
+    proto::Lease lease = open_lease("c", port, 1000, opened);
+    lease.peer_address = peer;
+    return lease;
+}
+
+proto::Lease bound(std::int64_t port, Protocol protocol) {
+    proto::Lease lease = open_lease("b", port, 1000, 0);
+    lease.protocol = protocol;
+    lease.role = protocol == Protocol::udp ? std::optional(Role::datagram) : std::nullopt;
+    lease.phase = Phase::bound;
+    lease.peer_address.reset();
+    lease.peer_port.reset();
+    return lease;
+}
+
+TEST(PoolTable, CountsPortsOfEachDestinationWithThoseThatAreBound) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 10; ++i)
+        leases.push_back(connection(50010 + i, "192.0.2.1"));
+    for (int i = 0; i < 4; ++i)
+        leases.push_back(connection(50010 + i, "192.0.2.2"));
+    leases.push_back(connection(50010, "192.0.2.3"));
+    leases.push_back(bound(50050, Protocol::tcp));
+    leases.push_back(bound(50060, Protocol::udp));
+    leases.push_back(connection(50000, "192.0.2.1")); // reserved: not of the pool
+    leases.push_back(connection(49999, "192.0.2.1")); // nor is this one
+
+    const auto told = pools(leases);
+    ASSERT_EQ(told.size(), 4U);
+    EXPECT_EQ(told[0].kind, "oneDestination");
+    EXPECT_EQ(told[0].peer_address, "192.0.2.1");
+    EXPECT_EQ(told[0].automatic_ports, 90);
+    EXPECT_EQ(told[0].used_ports, 11);
+    EXPECT_EQ(told[0].live_ports, 10);
+    EXPECT_EQ(told[0].bound_ports, 1);
+    EXPECT_EQ(told[0].lingering_ports, 0);
+    EXPECT_EQ(told[0].programs.at(0).leases, 10);
+    EXPECT_EQ(told[1].peer_address, "192.0.2.2");
+    EXPECT_EQ(told[1].used_ports, 5);
+    EXPECT_EQ(told[2].kind, "boundStreams");
+    EXPECT_EQ(told[3].kind, "boundDatagrams");
+    EXPECT_EQ(told[3].used_ports, 1);
+}
+
+TEST(PoolTable, TellsLingeringFromLive) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 9; ++i) {
+        leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.back().phase = i < 6 ? Phase::lingering : Phase::connected;
+    }
+    const auto told = pools(leases);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].kind, "timeWait");
+    EXPECT_EQ(told[0].lingering_ports, 6);
+    EXPECT_EQ(told[0].live_ports, 3);
+}
+
+TEST(PoolTable, PredictsWhenALeakExhaustsThePool) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 60; ++i) // one a second
+        leases.push_back(connection(50010 + i, "192.0.2.1", i * second));
+    auto told = pools(leases);
+    EXPECT_EQ(told.at(0).used_ports, 60);
+    EXPECT_NEAR(static_cast<double>(told.at(0).ports_per_hour.value()), 3600, 400);
+    EXPECT_NEAR(static_cast<double>(told.at(0).exhausted_usec.value() - now), 30 * second,
+                5 * second);
+
+    PoolTable::Settings blind = settings();
+    blind.knows_past = false;
+    told = pools(leases, blind);
+    EXPECT_EQ(told.at(0).used_ports, 60);
+    EXPECT_EQ(told.at(0).ports_per_hour, std::nullopt);
+    EXPECT_EQ(told.at(0).exhausted_usec, std::nullopt);
+}
+
+TEST(PoolTable, SaysNothingOfAnEndWhereUseIsSteadyOrFalls) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 20; ++i)
+        leases.push_back(connection(50010 + i, "192.0.2.1", -second));
+    EXPECT_EQ(pools(leases).at(0).ports_per_hour, 0);
+    EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt);
+    for (int i = 0; i < 40; ++i) {
+        leases.push_back(freed_lease("f", 50030 + i, 1000, -second, (20 + i) * second));
+        leases.back().peer_address = "192.0.2.1";
+    }
+    EXPECT_LT(pools(leases).at(0).ports_per_hour, 0);
+    EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt);
+}
+
+TEST(PoolTable, IsExhaustedNowIfNothingIsLeft) {
+    std::vector<proto::Lease> leases;
+    for (int port = 50010; port <= 50099; ++port)
+        leases.push_back(bound(port, Protocol::udp));
+    const auto told = pools(leases);
+    EXPECT_EQ(told.at(0).used_ports, 90);
+    EXPECT_EQ(told.at(0).exhausted_usec, now);
+}
+
+TEST(PoolTable, KnowsNoRangeOfOtherNamespaces) {
+    proto::Lease lease = connection(1234, "192.0.2.1");
+    lease.network_namespace = 8;
+    lease.network_namespace_name = "blue";
+    proto::Lease chosen = lease;
+    chosen.port_choice = PortChoice::explicit_;
+    chosen.local_port = 1235;
+    const auto told = pools({lease, chosen});
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].used_ports, 1);
+    EXPECT_EQ(told[0].automatic_ports, std::nullopt);
+    EXPECT_EQ(told[0].exhausted_usec, std::nullopt);
+    EXPECT_EQ(told[0].network_namespace_name, "blue");
+}
+
+} // namespace
+} // namespace portd::server
