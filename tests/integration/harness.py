@@ -20,11 +20,13 @@ import unit_process
 BIN = pathlib.Path(os.environ.get("PORTD_BIN", pathlib.Path(__file__).resolve().parents[2]
                                   / "build/release/bin"))
 NOBODY = 65534
+# How many times longer to wait than on an ordinary machine: an emulated one is slow.
+PATIENCE = float(os.environ.get("PORTD_PATIENCE", 1))
 
 
 def wait_until(condition, seconds=15, what="the condition"):
     """The first true value of condition(), which is asked again and again."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
@@ -96,7 +98,7 @@ class Daemon:
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(20)
+            self.process.wait(20 * PATIENCE)
         return self.process.returncode if self.process else None
 
     def log(self):

@@ -384,7 +384,8 @@ def integration():
     os.makedirs("/srv/portd-tests", exist_ok=True)
     unit = "/usr/lib/systemd/system/portd.service"
     environment = {**os.environ, "PORTD_UNIT": unit if os.path.exists(unit) else unit[4:],
-                   "TMPDIR": "/srv/portd-tests", "PORTD_REQUIRE_EBPF": "1"}
+                   "TMPDIR": "/srv/portd-tests", "PORTD_REQUIRE_EBPF": "1",
+                   "PORTD_PATIENCE": "10" if IS_EMULATED else "1"}
     names = os.environ.get("PORTD_TESTS") or DEFAULT_TESTS
     if names == "all":
         names = " ".join(file.name.removesuffix("_test.py")
