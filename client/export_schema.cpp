@@ -174,7 +174,7 @@ json ecs_event(const proto::Lease &lease) {
                {"provider", "portd"},
                {"id", lease.id},
                {"outcome", ecs_outcome(lease.outcome)}};
-    const auto end = lease.freed ? lease.freed->usec : std::nullopt;
+    const auto end = lease.closed ? lease.closed->usec : std::nullopt;
     put(event, "start", rfc3339(lease.opened.usec));
     put(event, "end", rfc3339(end));
     if (lease.opened.usec && end)

@@ -33,7 +33,7 @@ TEST(ExportSchema, OtelHasTheNamesOfTheSemanticConventions) {
     const json object = to_otel(ended_connection());
     EXPECT_EQ(object["event.name"], "portd.lease");
     EXPECT_EQ(object["log.record.uid"], ended_connection().id);
-    EXPECT_EQ(object["timestamp"], "2026-11-22T03:12:05.500000Z");
+    EXPECT_EQ(object["timestamp"], "2026-11-22T03:13:05.000000Z");
     EXPECT_EQ(object["network.transport"], "tcp");
     EXPECT_EQ(object["network.type"], "ipv4");
     EXPECT_EQ(object["network.local.address"], "128.232.110.120");
@@ -55,7 +55,7 @@ TEST(ExportSchema, EcsHasItsFields) {
     lease.bytes_sent = 10;
     lease.bytes_received = 20;
     const json document = to_ecs(lease);
-    EXPECT_EQ(document["@timestamp"], "2026-11-22T03:12:05.500000Z");
+    EXPECT_EQ(document["@timestamp"], "2026-11-22T03:13:05.000000Z");
     EXPECT_EQ(document["ecs"]["version"], "8.17.0");
     EXPECT_EQ(document["event"]["id"], lease.id);
     EXPECT_EQ(document["event"]["category"], json::array({"network"}));
