@@ -125,7 +125,7 @@ AuditTable::Group &AuditTable::group_of(const AuditGroup &named) {
     if (const auto found = by_key_.find(key); found != by_key_.end())
         return groups_[found->second];
     if (groups_.size() == most_groups)
-        return overflow_ ? *overflow_ : overflow_.emplace();
+        return overflow_ ? *overflow_ : overflow_.emplace(Group{});
     by_key_.emplace(key, groups_.size());
     groups_.push_back({named, {}, {}});
     return groups_.back();
@@ -196,7 +196,7 @@ AuditTable::Summary AuditTable::summary(AuditOrder order, std::size_t limit) con
         if (i < limit) {
             summary.groups.push_back(std::move(all[places[i]]));
         } else {
-            add(other ? *other : other.emplace(), groups_[places[i]]);
+            add(other ? *other : other.emplace(Group{}), groups_[places[i]]);
             ++summary.groups_in_other;
         }
     if (other)
