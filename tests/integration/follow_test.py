@@ -200,8 +200,7 @@ class CutOff(unittest.TestCase):
             portd.wait_samples()
             exporting = Consumer(portd, "export", "--follow")
             watching = Consumer(portd, "watch")
-            self.follow(watching, portd, 0.5)
-            self.assertIsNotNone(watching.cursor)
+            wait_until(lambda: self.follow(watching, portd, 0.5).cursor, what="a cursor")
             known = {lease["id"] for lease in portd.leases("history")}
             self.play([exporting, watching], portd)
             portd.wait_samples()
