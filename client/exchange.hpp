@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace portd::client {
 
@@ -67,6 +68,28 @@ nlohmann::json ask_with_progress(Connection &connection, std::string_view method
         progress.clear();
         on_reply(*reply.parameters, std::move(content));
     }
+}
+
+// Asks such a method whose replies have each one `part` (in JSON: `name`) until the last has a
+// summary of them. With --json all is printed, as it came.
+template <typename Reply, typename Part>
+auto ask_summed_up(Connection &connection, std::string_view method, const nlohmann::json &request,
+                   Session &session, std::optional<Part> Reply::*part, const char *name) {
+    std::vector<Part> parts;
+    const nlohmann::json answer = ask_with_progress<Reply>(
+        connection, method, request, session, [&](const nlohmann::json &parameters, Reply content) {
+            if (!(content.*part))
+                return;
+            parts.push_back(*std::move(content.*part));
+            if (session.wants_json())
+                session.json_line(parameters.at(name));
+        });
+    auto summary = decoded<Reply>(answer).summary;
+    if (!summary)
+        throw ServiceError("portd ended its answer without a summary");
+    if (session.wants_json())
+        session.json_line(answer);
+    return std::pair(std::move(parts), *std::move(summary));
 }
 
 // Asks a method with one reply.

@@ -45,6 +45,13 @@ Progress Session::progress() const {
     return Progress(error_fd_, ::isatty(error_fd_) == 1 && !output_.has_pager());
 }
 
+void Session::table(std::vector<Column> columns, std::span<const Row> rows) {
+    const Table table(std::move(columns), rows, look().width, look().charset);
+    output_.line(table.heading(look().color));
+    for (const Row &row : rows)
+        output_.line(table.line(row, look().color));
+}
+
 void Session::error(std::string_view text) {
     write_error(error_fd_, "portd-ctl: " + std::string(text) + "\n");
 }

@@ -11,8 +11,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace portd::client {
 
@@ -59,6 +61,8 @@ class Session {
     // The object on one line. Everything outside ASCII is escaped, by JSON's own means: what is
     // piped comes to a terminal in the end.
     void json_line(const nlohmann::json &object);
+    // The heading and the rows, laid out for the width of the terminal.
+    void table(std::vector<Column> columns, std::span<const Row> rows);
     // "portd-ctl: …" on the error output.
     void error(std::string_view text);
     // For work that takes long while nothing is printed on the terminal.

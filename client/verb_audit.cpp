@@ -51,11 +51,7 @@ void print_table(const proto::AuditRequest &request, const std::vector<proto::Au
         rows.push_back(audit_row(form, group));
     if (last.other)
         rows.push_back(other_row(form, *last.other));
-    const Look &look = session.look();
-    const Table table(audit_columns(form), rows, look.width, look.charset);
-    session.output().line(table.heading(look.color));
-    for (const Row &row : rows)
-        session.output().line(table.line(row, look.color));
+    session.table(audit_columns(form), rows);
 }
 
 // What was looked at, and for how much of the time portd can tell.

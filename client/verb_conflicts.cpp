@@ -21,10 +21,7 @@ void print(const std::vector<proto::PortConflict> &conflicts,
         std::vector<Row> rows;
         for (const proto::PortConflict &conflict : conflicts)
             rows.push_back(conflict_row(conflict, look.charset));
-        const Table table(conflict_columns(), rows, look.width, look.charset);
-        session.output().line(table.heading(look.color));
-        for (const Row &row : rows)
-            session.output().line(table.line(row, look.color));
+        session.table(conflict_columns(), rows);
         session.sentence(describe_reservation(conflicts, summary, look.charset));
     }
     for (const std::string &sentence : describe_rest(conflicts, summary))
@@ -44,24 +41,12 @@ ExitStatus run(const Typed &typed, Session &session) {
         return ExitStatus::usage;
     }
     Connection connection = session.connect();
-    std::vector<proto::PortConflict> conflicts;
-    const nlohmann::json answer = ask_with_progress<proto::ConflictsReply>(
-        connection, proto::methods::conflicts, proto::encode(request), session,
-        [&](const nlohmann::json &parameters, proto::ConflictsReply content) {
-            if (!content.conflict)
-                return;
-            conflicts.push_back(*std::move(content.conflict));
-            if (session.wants_json())
-                session.json_line(parameters.at("conflict"));
-        });
-    const auto summary = decoded<proto::ConflictsReply>(answer).summary;
-    if (!summary)
-        throw ServiceError("portd ended its answer without a summary");
-    if (session.wants_json())
-        session.json_line(answer);
-    else
-        print(conflicts, *summary, session);
-    return status_of(!conflicts.empty(), summary->coverage.complete, typed);
+    const auto [conflicts, summary] =
+        ask_summed_up(connection, proto::methods::conflicts, proto::encode(request), session,
+                      &proto::ConflictsReply::conflict, "conflict");
+    if (!session.wants_json())
+        print(conflicts, summary, session);
+    return status_of(!conflicts.empty(), summary.coverage.complete, typed);
 }
 
 constexpr std::array options{

@@ -27,14 +27,10 @@ proto::PressureRequest read(const Typed &typed, OptionReader &reader) {
 }
 
 void print_table(const std::vector<proto::PoolPressure> &pools, Session &session) {
-    const Look &look = session.look();
     std::vector<Row> rows;
     for (const proto::PoolPressure &pool : pools)
-        rows.push_back(pressure_row(pool, session.now_usec(), look.charset));
-    const Table table(pressure_columns(), rows, look.width, look.charset);
-    session.output().line(table.heading(look.color));
-    for (const Row &row : rows)
-        session.output().line(table.line(row, look.color));
+        rows.push_back(pressure_row(pool, session.now_usec(), session.charset()));
+    session.table(pressure_columns(), rows);
 }
 
 void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
@@ -80,26 +76,14 @@ ExitStatus run(const Typed &typed, Session &session) {
         return ExitStatus::usage;
     }
     Connection connection = session.connect();
-    std::vector<proto::PoolPressure> pools;
-    const nlohmann::json answer = ask_with_progress<proto::PressureReply>(
-        connection, proto::methods::pressure, proto::encode(request), session,
-        [&](const nlohmann::json &parameters, proto::PressureReply content) {
-            if (!content.pool)
-                return;
-            pools.push_back(*std::move(content.pool));
-            if (session.wants_json())
-                session.json_line(parameters.at("pool"));
-        });
-    const auto summary = decoded<proto::PressureReply>(answer).summary;
-    if (!summary)
-        throw ServiceError("portd ended its answer without a summary");
-    if (session.wants_json())
-        session.json_line(answer);
-    else
-        print(pools, *summary, session);
+    const auto [pools, summary] =
+        ask_summed_up(connection, proto::methods::pressure, proto::encode(request), session,
+                      &proto::PressureReply::pool, "pool");
+    if (!session.wants_json())
+        print(pools, summary, session);
     const bool any_near = std::ranges::any_of(
         pools, [&](const proto::PoolPressure &pool) { return is_near(pool, session.now_usec()); });
-    return status_of(any_near, summary->coverage.complete, typed);
+    return status_of(any_near, summary.coverage.complete, typed);
 }
 
 constexpr std::array options{

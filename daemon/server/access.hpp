@@ -28,6 +28,11 @@ enum class Sight { everything, own };
 struct Caller {
     std::uint32_t uid = 0;
     Sight sight = Sight::own;
+
+    // The one whose leases it sees in full, if not everybody's; of LeaseQuery::visible_to_uid.
+    std::optional<std::uint32_t> limited_to() const {
+        return sight == Sight::own ? std::optional(uid) : std::nullopt;
+    }
 };
 
 // `groups` are all groups of the caller. Without a group `portd` only root sees everything.

@@ -18,9 +18,7 @@ std::string AuditStream::next(model::History &history, std::int64_t now_us) {
         if (leases_over_ && failures_over_)
             return groups(history);
         leases_over_ ? look_at_bind_failures(history) : look_at_leases(history);
-        proto::AuditReply reply;
-        reply.progress = progress_.due(now_us);
-        return reply.progress ? framed_continued(encode(reply)) : "";
+        return progress_.due<proto::AuditReply>(now_us);
     } catch (const std::exception &fault) {
         finished_ = true;
         return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -29,22 +27,16 @@ std::string AuditStream::next(model::History &history, std::int64_t now_us) {
 
 void AuditStream::look_at_leases(model::History &history) {
     auto page = history.page(question_.query, lease_cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
-            table_.add(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::withheld,
+                           [&](proto::Lease lease) { table_.add(std::move(lease)); });
     lease_cursor_ = page.next;
     leases_over_ = !page.next;
 }
 
 void AuditStream::look_at_bind_failures(model::History &history) {
     auto page = history.bind_failures(question_.query, failure_cursor_, page_entries);
-    for (proto::BindFailure &one : page.failures) {
-        progress_.looked_at(one);
-        if (const auto shown = visible(std::move(one), caller_))
-            table_.add(*shown);
-    }
+    progress_.look_through(page.failures, caller_,
+                           [&](proto::BindFailure one) { table_.add(std::move(one)); });
     failure_cursor_ = page.next;
     failures_over_ = !page.next;
 }

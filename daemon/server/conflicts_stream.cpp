@@ -32,9 +32,7 @@ std::string ConflictsStream::next(model::History &history, std::int64_t now_us) 
         case Stage::over:
             return "";
         }
-        proto::ConflictsReply reply;
-        reply.progress = progress_.due(now_us);
-        return reply.progress ? framed_continued(encode(reply)) : "";
+        return progress_.due<proto::ConflictsReply>(now_us);
     } catch (const std::exception &fault) {
         stage_ = Stage::over;
         return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -45,8 +43,7 @@ model::LeaseQuery ConflictsStream::query() const {
     model::LeaseQuery query;
     query.network_namespace = static_cast<std::uint32_t>(question_.network_namespace);
     query.now_us = question_.now_us;
-    if (caller_.sight == Sight::own)
-        query.visible_to_uid = caller_.uid;
+    query.visible_to_uid = caller_.limited_to();
     return query;
 }
 
@@ -55,11 +52,8 @@ void ConflictsStream::look_at_open(model::History &history) {
     model::LeaseQuery open = query();
     open.open_only = true;
     auto page = history.page(open, lease_cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
-            table_.add_open(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::withheld,
+                           [&](proto::Lease lease) { table_.add_open(std::move(lease)); });
     lease_cursor_ = page.next;
     if (!page.next)
         stage_ = Stage::failures;
@@ -69,11 +63,8 @@ void ConflictsStream::look_at_failures(model::History &history) {
     model::LeaseQuery refused = query();
     refused.since_us = question_.since_us;
     auto page = history.bind_failures(refused, failure_cursor_, page_entries);
-    for (proto::BindFailure &one : page.failures) {
-        progress_.looked_at(one);
-        if (const auto shown = visible(std::move(one), caller_))
-            table_.add(*shown);
-    }
+    progress_.look_through(page.failures, caller_,
+                           [&](proto::BindFailure one) { table_.add(std::move(one)); });
     failure_cursor_ = page.next;
     if (page.next)
         return;
@@ -90,11 +81,8 @@ void ConflictsStream::look_at_past(model::History &history) {
     if (*past.protocol == Protocol::tcp)
         past.role = Role::client;
     auto page = history.page(past, lease_cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
-            table_.add_past(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::withheld,
+                           [&](proto::Lease lease) { table_.add_past(std::move(lease)); });
     lease_cursor_ = page.next;
     if (!page.next)
         left_.pop_back();

@@ -15,8 +15,7 @@ model::LeaseQuery query_of(const ExportQuestion &question, const Caller &caller)
     model::LeaseQuery query;
     query.since_us = question.interval.since_us;
     query.until_us = question.interval.until_us;
-    if (caller.sight == Sight::own)
-        query.visible_to_uid = caller.uid;
+    query.visible_to_uid = caller.limited_to();
     return query;
 }
 
@@ -70,9 +69,7 @@ void ExportStream::append(std::string &out, Ending ending) {
     if (!reply.lease && !reply.gap)
         return;
     reply.cursor = to_cursor(ending.position, CursorOf::export_);
-    proto::Reply message = success(encode(reply));
-    message.continues = true;
-    out += framed(message);
+    out += framed_continued(encode(reply));
 }
 
 void ExportStream::append_last(std::string &out, model::History &history) {

@@ -101,7 +101,7 @@ void LeaseStream::append_lease(std::string &out) {
         sent_.lease = place;
         reply.cursor = to_text(sent_);
     }
-    append_entry(out, std::move(reply));
+    append(out, std::move(reply));
 }
 
 void LeaseStream::append_bind_failure(std::string &out) {
@@ -114,21 +114,15 @@ void LeaseStream::append_bind_failure(std::string &out) {
     question_.withheld = question_.withheld || reply.bind_failure->incomplete;
     sent_.bind_failure = place;
     reply.cursor = to_text(sent_);
-    append_entry(out, std::move(reply));
+    append(out, std::move(reply));
 }
 
-void LeaseStream::append_entry(std::string &out, proto::LeaseReply reply) {
+void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
     if (!question_.with_bind_failures)
         reply.cursor.reset();
-    append(out, reply);
+    out += framed_continued(encode(reply));
     if (question_.limit)
         --*question_.limit;
-}
-
-void LeaseStream::append(std::string &out, const proto::LeaseReply &reply) {
-    proto::Reply message = success(encode(reply));
-    message.continues = true;
-    out += framed(message);
 }
 
 // Clients wait for a reply as long as they think that somebody works on it.
@@ -136,7 +130,7 @@ void LeaseStream::break_silence(std::string &out) {
     silent_turns_ = out.empty() ? silent_turns_ + 1 : 0;
     if (silent_turns_ < longest_silence)
         return;
-    append(out, {});
+    out += framed_continued(encode(proto::LeaseReply{}));
     silent_turns_ = 0;
 }
 

@@ -67,8 +67,7 @@ class LeaseStream final : public Stream {
     bool lease_is_next() const;
     void append_lease(std::string &out);
     void append_bind_failure(std::string &out);
-    void append_entry(std::string &out, proto::LeaseReply reply);
-    void append(std::string &out, const proto::LeaseReply &reply);
+    void append(std::string &out, proto::LeaseReply reply);
     void append_last(std::string &out, model::History &history);
     void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;

@@ -272,8 +272,7 @@ void add_holders(proto::WhoReply &reply, model::LeaseQuery query, const Request 
 proto::WhoReply who_holds(std::uint16_t port, const Request &request) {
     model::LeaseQuery query;
     query.port = port;
-    if (request.caller.sight == Sight::own)
-        query.visible_to_uid = request.caller.uid;
+    query.visible_to_uid = request.caller.limited_to();
 
     proto::WhoReply reply;
     add_holders(reply, query, request);

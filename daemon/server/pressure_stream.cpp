@@ -29,9 +29,7 @@ std::string PressureStream::next(model::History &history, std::int64_t now_us) {
         case Stage::over:
             return "";
         }
-        proto::PressureReply reply;
-        reply.progress = progress_.due(now_us);
-        return reply.progress ? framed_continued(encode(reply)) : "";
+        return progress_.due<proto::PressureReply>(now_us);
     } catch (const std::exception &fault) {
         stage_ = Stage::over;
         return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -44,8 +42,7 @@ model::LeaseQuery PressureStream::query() const {
     if (question_.network_namespace)
         query.network_namespace = static_cast<std::uint32_t>(*question_.network_namespace);
     query.now_us = question_.settings.now_us;
-    if (caller_.sight == Sight::own)
-        query.visible_to_uid = caller_.uid;
+    query.visible_to_uid = caller_.limited_to();
     return query;
 }
 
@@ -53,11 +50,8 @@ void PressureStream::look_at_open(model::History &history) {
     model::LeaseQuery open = query();
     open.open_only = true;
     auto page = history.page(open, cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::cut))
-            table_.count(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::cut,
+                           [&](proto::Lease lease) { table_.count(std::move(lease)); });
     cursor_ = page.next;
     if (page.next)
         return;
@@ -73,11 +67,8 @@ void PressureStream::look_at_window(model::History &history) {
     else
         window.open_only = true;
     auto page = history.page(window, cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::cut))
-            table_.add(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::cut,
+                           [&](proto::Lease lease) { table_.add(std::move(lease)); });
     cursor_ = page.next;
     if (!page.next)
         stage_ = Stage::pools;

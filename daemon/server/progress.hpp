@@ -1,10 +1,17 @@
-// How far a long answer has come, told twice a second.
+// How far a long answer has come through leases and bind failures, told twice a second.
 #pragma once
 
+#include "access.hpp"
+#include "proto/codec.hpp"
 #include "proto/messages.hpp"
+#include "replies.hpp"
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace portd::server {
 
@@ -12,19 +19,37 @@ class Progress {
   public:
     explicit Progress(std::int64_t now_us) : told_at_us_(now_us) {}
 
-    void looked_at(const proto::Lease &lease) {
-        ++state_.examined;
-        state_.reached_usec = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
+    // Gives `add` what the caller may see of a page.
+    template <typename Add>
+    void look_through(std::vector<proto::Lease> &leases, const Caller &caller, OthersOpen others,
+                      const Add &add) {
+        for (proto::Lease &lease : leases) {
+            ++state_.examined;
+            state_.reached_usec = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
+            if (auto shown = visible(std::move(lease), caller, others))
+                add(*std::move(shown));
+        }
     }
-    void looked_at(const proto::BindFailure &) { ++state_.examined; }
+    template <typename Add>
+    void look_through(std::vector<proto::BindFailure> &failures, const Caller &caller,
+                      const Add &add) {
+        for (proto::BindFailure &failure : failures) {
+            ++state_.examined;
+            if (auto shown = visible(std::move(failure), caller))
+                add(*std::move(shown));
+        }
+    }
 
-    // What is to be told now, if anything is.
-    std::optional<proto::AuditProgress> due(std::int64_t now_us) {
+    // The reply that tells it, framed; nothing if it is not time for one.
+    template <typename Reply>
+    std::string due(std::int64_t now_us) {
         // The clock may have been set back.
         if (now_us >= told_at_us_ && now_us - told_at_us_ < interval_us)
-            return std::nullopt;
+            return "";
         told_at_us_ = now_us;
-        return state_;
+        Reply reply;
+        reply.progress = state_;
+        return framed_continued(encode(reply));
     }
 
   private:

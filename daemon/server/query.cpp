@@ -64,8 +64,7 @@ query_of(const proto::LeaseFilter &filter, const Caller &caller, std::int64_t no
     query.shorter_than_us = filter.shorter_than_usec;
     query.longer_than_us = filter.longer_than_usec;
     query.now_us = now_us;
-    if (caller.sight == Sight::own)
-        query.visible_to_uid = caller.uid;
+    query.visible_to_uid = caller.limited_to();
     return query;
 }
 

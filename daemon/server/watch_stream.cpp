@@ -8,15 +8,7 @@
 #include <utility>
 
 namespace portd::server {
-namespace {
-
-void append(std::string &out, const proto::WatchReply &reply) {
-    proto::Reply message = success(encode(reply));
-    message.continues = true;
-    out += framed(message);
-}
-
-} // namespace
+namespace {} // namespace
 
 WatchStream::WatchStream(WatchQuestion question, const Caller &caller)
     : question_(std::move(question)),
@@ -91,7 +83,7 @@ void WatchStream::tell_ready(model::History &history, std::string &out) {
     reply.withheld = caller_.sight == Sight::own;
     reply.coverage->complete = reply.coverage->complete && !reply.withheld;
     reply.cursor = to_cursor(feed_.position(), CursorOf::watch);
-    append(out, reply);
+    out += framed_continued(encode(reply));
     telling_ = Telling::round;
 }
 
@@ -129,7 +121,7 @@ void WatchStream::tell_ended(model::History &history, std::string &out) {
         reply.event = Event::gap;
         reply.gap = std::move(ending.gap);
         reply.cursor = to_cursor(ending.position, CursorOf::watch);
-        append(out, reply);
+        out += framed_continued(encode(reply));
     }
     page_.fit(endings.size(), out.size());
     told_any_ = told_any_ || !endings.empty();
@@ -148,7 +140,7 @@ void WatchStream::append_lease(std::string &out, Event event, proto::Lease lease
         return;
     if (position)
         reply.cursor = to_cursor(*position, CursorOf::watch);
-    append(out, reply);
+    out += framed_continued(encode(reply));
 }
 
 } // namespace portd::server

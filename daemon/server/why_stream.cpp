@@ -35,9 +35,7 @@ std::string WhyStream::next(model::History &history, std::int64_t now_us) {
         case Stage::over:
             return "";
         }
-        proto::WhyReply reply;
-        reply.progress = progress_.due(now_us);
-        return reply.progress ? framed_continued(encode(reply)) : "";
+        return progress_.due<proto::WhyReply>(now_us);
     } catch (const std::exception &fault) {
         stage_ = Stage::over;
         return framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
@@ -48,8 +46,7 @@ model::LeaseQuery WhyStream::query() const {
     model::LeaseQuery query;
     query.port = question_.port;
     query.now_us = question_.now_us;
-    if (caller_.sight == Sight::own)
-        query.visible_to_uid = caller_.uid;
+    query.visible_to_uid = caller_.limited_to();
     return query;
 }
 
@@ -57,11 +54,8 @@ void WhyStream::look_at_open(model::History &history) {
     model::LeaseQuery open = query();
     open.open_only = true;
     auto page = history.page(open, lease_cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (auto shown = visible(std::move(lease), caller_, OthersOpen::cut))
-            diagnosis_.add_open(*std::move(shown));
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::cut,
+                           [&](proto::Lease lease) { diagnosis_.add_open(std::move(lease)); });
     lease_cursor_ = page.next;
     if (!page.next)
         stage_ = Stage::past;
@@ -74,11 +68,8 @@ void WhyStream::look_at_past(model::History &history) {
     past.network_namespace = static_cast<std::uint32_t>(question_.bind.network_namespace);
     past.since_us = question_.since_us;
     auto page = history.page(past, lease_cursor_, page_entries);
-    for (proto::Lease &lease : page.leases) {
-        progress_.looked_at(lease);
-        if (const auto shown = visible(std::move(lease), caller_, OthersOpen::withheld))
-            diagnosis_.add_past(*shown);
-    }
+    progress_.look_through(page.leases, caller_, OthersOpen::withheld,
+                           [&](proto::Lease lease) { diagnosis_.add_past(std::move(lease)); });
     lease_cursor_ = page.next;
     if (!page.next)
         stage_ = Stage::failures;
@@ -89,11 +80,8 @@ void WhyStream::look_at_failures(model::History &history) {
     refused.since_us = question_.since_us;
     refused.newest_first = true;
     auto page = history.bind_failures(refused, failure_cursor_, page_entries);
-    for (proto::BindFailure &one : page.failures) {
-        progress_.looked_at(one);
-        if (auto shown = visible(std::move(one), caller_))
-            diagnosis_.add(*std::move(shown));
-    }
+    progress_.look_through(page.failures, caller_,
+                           [&](proto::BindFailure one) { diagnosis_.add(std::move(one)); });
     failure_cursor_ = page.next;
     if (!page.next)
         stage_ = Stage::diagnosis;

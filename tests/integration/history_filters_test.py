@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import unittest
 
-from harness import NOBODY, Daemon, bounds, free_port, need_ebpf, need_root, python_child, wait_until
+from harness import (NOBODY, Daemon, bounds, free_port, need_ebpf, need_root, network_namespace,
+                     python_child, wait_until)
 
 CONTAINER = "c0ffee" + "0123456789abcdef" * 3 + "0123456789"
 MARKED = "portd-filter-program"
@@ -47,10 +48,6 @@ input()
 """
 
 
-def run(*command):
-    subprocess.run(command, check=True, capture_output=True)
-
-
 @contextlib.contextmanager
 def control_group():
     """One of a service with a container in it; yields (service, path)."""
@@ -65,17 +62,6 @@ def control_group():
         wait_until(lambda: not (path / "cgroup.procs").read_text(), what="an empty control group")
         path.rmdir()
         path.parent.rmdir()
-
-
-@contextlib.contextmanager
-def namespace():
-    name = f"portd-filter-{os.getpid()}"
-    run("ip", "netns", "add", name)
-    try:
-        run("ip", "netns", "exec", name, "ip", "link", "set", "lo", "up")
-        yield name
-    finally:
-        run("ip", "netns", "del", name)
 
 
 def free_ports(count):
@@ -128,7 +114,7 @@ class Filters(unittest.TestCase):
     def fill(cls):
         # Before portd looks: the search binds the ports, too, and a name holds from when it is read.
         ports = free_ports(18)
-        cls.netns = cls.stack.enter_context(namespace())
+        cls.netns = cls.stack.enter_context(network_namespace(f"portd-filter-{os.getpid()}"))
         cls.portd = cls.stack.enter_context(Daemon("--capture", "ebpf"))
         folder = cls.portd.folder
         program = folder / MARKED

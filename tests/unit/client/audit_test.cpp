@@ -16,19 +16,6 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// A daemon that answers each call with these replies; the last one ends the answer.
-FakeDaemon::Script replies(const std::vector<json> &parameters) {
-    return [parameters](int fd, const proto::Call &) {
-        for (std::size_t i = 0; i < parameters.size(); ++i) {
-            proto::Reply reply;
-            reply.continues = i + 1 < parameters.size();
-            reply.parameters = std::make_shared<const json>(parameters[i]);
-            say(fd, proto::format_reply(reply));
-        }
-        return FakeDaemon::Then::go_on;
-    };
-}
-
 class Audit : public ::testing::Test {
   protected:
     void SetUp() override {

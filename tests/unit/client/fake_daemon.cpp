@@ -140,6 +140,18 @@ void say(int fd, std::string_view message) {
     }
 }
 
+FakeDaemon::Script replies(const std::vector<nlohmann::json> &parameters) {
+    return [parameters](int fd, const proto::Call &) {
+        for (std::size_t i = 0; i < parameters.size(); ++i) {
+            proto::Reply reply;
+            reply.continues = i + 1 < parameters.size();
+            reply.parameters = std::make_shared<const nlohmann::json>(parameters[i]);
+            say(fd, proto::format_reply(reply));
+        }
+        return FakeDaemon::Then::go_on;
+    };
+}
+
 FakeDaemon::Script answers_from(Records records) {
     return [records = std::move(records)](int fd, const proto::Call &call) {
         const auto reply = [fd](const nlohmann::json &parameters, bool continues) {

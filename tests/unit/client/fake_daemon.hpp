@@ -64,6 +64,9 @@ class FakeDaemon {
 // Sends a message and its NUL.
 void say(int fd, std::string_view message);
 
+// A daemon that answers each call with these replies; the last one ends the answer.
+FakeDaemon::Script replies(const std::vector<nlohmann::json> &parameters);
+
 // The namespace of connection_lease().
 inline constexpr std::int64_t own_namespace = 4026531840;
 

@@ -25,6 +25,13 @@ class FollowTest : public testing::Test {
         history.reached = {.end = {"b007", 100, 0}, .last_serial = 0, .last_gap = 0};
     }
 
+    // More leases than the buffers of a client's socket take.
+    static void open_many(FakeHistory &history) {
+        for (int i = 0; i < 20'000; ++i)
+            history.leases.push_back(open_lease(std::to_string(i), 50000, 0, 10));
+        history.reached.last_serial = 20'000;
+    }
+
     // And tells of it.
     static void find(RunningServer &server, const std::string &id) {
         {
@@ -107,9 +114,7 @@ TEST_F(FollowTest, AFollowerThatIsTooSlowIsToldSoAndDropped) {
     limits.unread_answer = std::chrono::milliseconds(100);
     RunningServer server(limits);
     begin(server.history);
-    for (int i = 0; i < 20'000; ++i)
-        server.history.leases.push_back(open_lease(std::to_string(i), 50000, 0, 10));
-    server.history.reached.last_serial = 20'000;
+    open_many(server.history);
     server.start();
     Client client = server.connect();
     ASSERT_TRUE(client.send_message(watch_call));
@@ -140,9 +145,7 @@ TEST_F(FollowTest, AFollowerThatReadsNothingAtAllIsDropped) {
     limits.unread_answer = std::chrono::milliseconds(50);
     RunningServer server(limits);
     begin(server.history);
-    for (int i = 0; i < 20'000; ++i)
-        server.history.leases.push_back(open_lease(std::to_string(i), 50000, 0, 10));
-    server.history.reached.last_serial = 20'000;
+    open_many(server.history);
     server.start();
     Client client = server.connect();
     ASSERT_TRUE(client.send_message(watch_call));
