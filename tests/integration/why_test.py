@@ -1,5 +1,6 @@
 """portd-ctl why: each reason for which a port cannot be bound, made for real, and bind(2)'s own word on it."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -134,8 +135,13 @@ class Why(unittest.TestCase):
 
     def test_a_connection_of_ipv6_keeps_the_wildcard_of_ipv4(self):
         with socket.create_server(("::1", 0), family=socket.AF_INET6) as server, \
-                socket.create_connection(server.getsockname()[:2]) as client:
-            port = client.getsockname()[1]
+                contextlib.ExitStack() as stack:
+            def connect():
+                client = stack.enter_context(socket.create_connection(server.getsockname()[:2]))
+                chosen = client.getsockname()[1]
+                return chosen if bind_error(socket.AF_INET, "127.0.0.1", chosen) is None else None
+            # The kernel may choose a port that somebody else has of IPv4.
+            port = wait_until(connect, what="a port that is free of IPv4")
             told = self.diagnose_once(port, lambda told: told["perhapsBlocking"] > 0,
                                       "--proto", "tcp", "--local", "0.0.0.0")
             self.assertEqual(told["obstacles"][0]["reason"], "ipv6Connection")
