@@ -1,14 +1,13 @@
 """portd-ctl why: each reason for which a port cannot be bound, made for real, and bind(2)'s own word on it."""
 
-import contextlib
 import errno
 import os
 import socket
 import subprocess
 import unittest
 
-from harness import (NOBODY, Daemon, free_port, need_ebpf, need_root, network_namespace,
-                     now_us, python_child, wait_until)
+from harness import (NOBODY, Daemon, enter_a_network_namespace, free_port, need_ebpf, need_root,
+                     network_namespace, now_us, python_child, wait_until)
 
 LISTEN = "import socket; s = socket.create_server(('{}', {})); print('ready'); input()"
 
@@ -30,6 +29,7 @@ def bind_error(family, address, port, kind=socket.SOCK_STREAM, reuse=False):
 class Why(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        enter_a_network_namespace()
         cls.portd = Daemon("--capture", "ebpf").start()
 
     @classmethod
@@ -135,13 +135,8 @@ class Why(unittest.TestCase):
 
     def test_a_connection_of_ipv6_keeps_the_wildcard_of_ipv4(self):
         with socket.create_server(("::1", 0), family=socket.AF_INET6) as server, \
-                contextlib.ExitStack() as stack:
-            def connect():
-                client = stack.enter_context(socket.create_connection(server.getsockname()[:2]))
-                chosen = client.getsockname()[1]
-                return chosen if bind_error(socket.AF_INET, "127.0.0.1", chosen) is None else None
-            # The kernel may choose a port that somebody else has of IPv4.
-            port = wait_until(connect, what="a port that is free of IPv4")
+                socket.create_connection(server.getsockname()[:2]) as client:
+            port = client.getsockname()[1]
             told = self.diagnose_once(port, lambda told: told["perhapsBlocking"] > 0,
                                       "--proto", "tcp", "--local", "0.0.0.0")
             self.assertEqual(told["obstacles"][0]["reason"], "ipv6Connection")
