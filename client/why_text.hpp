@@ -3,7 +3,7 @@
 
 #include "client/fields.hpp"
 #include "client/text.hpp"
-#include "proto/messages.hpp"
+#include "proto/answers.hpp"
 
 #include <string>
 #include <vector>

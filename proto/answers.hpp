@@ -1,4 +1,4 @@
-// The contents of the methods Conflicts and Pressure of io.portd.Ports, and their JSON; see
+// The contents of the methods Why, Conflicts and Pressure of io.portd.Ports, and their JSON; see
 // messages.hpp and codec.hpp for the conventions.
 #pragma once
 
@@ -11,6 +11,77 @@
 #include <vector>
 
 namespace portd::proto {
+
+// Why a port cannot be bound: at that address, absent: at every one of IPv4 and IPv6.
+struct WhyRequest {
+    std::int64_t port = 0;
+    std::optional<Protocol> protocol; // absent: either
+    std::optional<std::string> local_address;
+    std::optional<std::int64_t> network_namespace; // absent: the daemon's
+    std::optional<std::int64_t> since_usec;        // absent: a day ago
+
+    bool operator==(const WhyRequest &) const = default;
+};
+
+// An open lease of the port, and whether the bind fails because of it.
+struct BindObstacle {
+    Lease lease;
+    BindVerdict verdict = BindVerdict::does_not_block;
+    BindReason reason = BindReason::other_namespace;
+    std::vector<std::string> shared_by; // options that let it pass if both sockets have set them
+
+    bool operator==(const BindObstacle &) const = default;
+};
+
+// A stretch of time in which a bind would have failed.
+struct BlockedTime {
+    std::int64_t since_usec = 0;
+    std::optional<std::int64_t> until_usec; // absent: it goes on
+    bool certain = false;                   // false: perhaps not at all, or not in all of it
+    std::int64_t leases = 0;                // one after the other, or at once
+    std::string local_address;              // of the lease that it began with, as are the next ones
+    std::optional<Role> role;
+    std::optional<std::string> user;
+    Process process;
+
+    bool operator==(const BlockedTime &) const = default;
+};
+
+struct Diagnosis {
+    std::int64_t network_namespace = 0;
+    // Of the daemon's own namespace alone.
+    std::optional<std::int64_t> range_low;
+    std::optional<std::int64_t> range_high;
+    std::optional<std::string> reserved_ports; // as in ip_local_reserved_ports
+    std::optional<bool> in_range;
+    std::optional<bool> reserved;
+    std::optional<bool> privileged;
+    bool recorded = false;
+    std::int64_t blocking = 0;           // open leases that block,
+    std::int64_t perhaps_blocking = 0;   // that may,
+    std::int64_t not_blocking = 0;       // and that do not
+    std::vector<BindObstacle> obstacles; // at most 16, those that block first
+    std::int64_t since_usec = 0;         // the time that follows begins here
+    std::int64_t leases = 0;             // that a bind would have met
+    std::int64_t automatic_leases = 0;   // of these, of ports that the kernel chose
+    std::vector<AuditGroup> programs;    // at most 5, with most of these leases
+    std::vector<BlockedTime> blocked;    // the newest, at most 32, in the order of time
+    std::int64_t blocked_earlier = 0;    // how many more
+    std::vector<BindFailure> failures;   // the newest, at most 8, in the order of time
+    std::int64_t failures_earlier = 0;   // how many more
+    Coverage coverage;                   // of that time
+    bool withheld = false;
+
+    bool operator==(const Diagnosis &) const = default;
+};
+
+// One reply: how far it has come, or (the last one) the diagnosis.
+struct WhyReply {
+    std::optional<AuditProgress> progress;
+    std::optional<Diagnosis> diagnosis;
+
+    bool operator==(const WhyReply &) const = default;
+};
 
 struct ConflictsRequest {
     std::optional<std::int64_t> since_usec; // absent: a week ago
@@ -106,6 +177,8 @@ struct PressureReply {
     bool operator==(const PressureReply &) const = default;
 };
 
+nlohmann::json encode(const WhyRequest &);
+nlohmann::json encode(const WhyReply &);
 nlohmann::json encode(const ConflictsRequest &);
 nlohmann::json encode(const ConflictsReply &);
 nlohmann::json encode(const PressureRequest &);

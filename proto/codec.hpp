@@ -30,8 +30,6 @@ nlohmann::json encode(const ListRequest &);
 nlohmann::json encode(const AuditRequest &);
 nlohmann::json encode(const AuditReply &);
 nlohmann::json encode(const VerifyReply &);
-nlohmann::json encode(const WhyRequest &);
-nlohmann::json encode(const WhyReply &);
 nlohmann::json encode(const WatchRequest &);
 nlohmann::json encode(const ExportRequest &);
 nlohmann::json encode(const PortRequest &);

@@ -5,7 +5,7 @@
 #include "blocked_times.hpp"
 #include "model/bind_rules.hpp"
 #include "model/port_policy.hpp"
-#include "proto/messages.hpp"
+#include "proto/answers.hpp"
 
 #include <cstddef>
 #include <cstdint>

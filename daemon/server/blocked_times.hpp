@@ -4,7 +4,7 @@
 // Memory is bounded: beyond `most_times` the oldest are forgotten, and counted.
 #pragma once
 
-#include "proto/messages.hpp"
+#include "proto/answers.hpp"
 
 #include <cstddef>
 #include <cstdint>
