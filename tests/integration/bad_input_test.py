@@ -9,7 +9,10 @@ import tempfile
 import time
 import unittest
 
-from harness import BIN, NOBODY, Daemon, need_root, varlink, wait_until
+from harness import (BIN, NOBODY, Daemon, keep_ports_apart, leases_here, need_root, varlink,
+                     wait_until)
+
+setUpModule = keep_ports_apart
 
 
 def message(method, parameters=None, **more):
@@ -233,21 +236,21 @@ class Access(unittest.TestCase):
                 own_port = int(own.stdout.readline())
                 root_port = roots.getsockname()[1]
                 portd.wait_samples()
-                lease, = portd.leases("history", own_port, user=NOBODY)
+                lease, = leases_here(portd, own_port, user=NOBODY)
                 self.assertEqual(lease["opener"]["pid"], own.pid)
                 self.assertFalse(lease["incomplete"])
-                lease, = portd.leases("history", root_port, user=NOBODY)
+                lease, = leases_here(portd, root_port, user=NOBODY)
                 self.assertTrue(lease["incomplete"])
                 self.assertEqual(lease["uid"], 0)
                 self.assertEqual(lease["holders"], [])
                 self.assertNotIn("pid", lease["opener"])
                 roots.close()
                 portd.wait_samples()
-                self.assertEqual(portd.leases("history", root_port, user=NOBODY), [])
+                self.assertEqual(leases_here(portd, root_port, user=NOBODY), [])
                 told = portd.ctl("history", root_port, user=NOBODY)
                 self.assertEqual(told.returncode, 1)
                 self.assertNotIn("Nobody held", told.stdout + told.stderr)
-                self.assertEqual(len(portd.leases("history", root_port)), 1)
+                self.assertEqual(len(leases_here(portd, root_port)), 1)
             finally:
                 own.kill()
                 own.wait()

@@ -206,6 +206,18 @@ def enter_a_network_namespace():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
+def keep_ports_apart():
+    """For a test file that takes it over by name: its ports are nobody else's. A unit's daemon stays where
+    the service manager starts it, and its tests with it."""
+    if os.geteuid() == 0 and not unit_process.UNIT_FILE:
+        enter_a_network_namespace()
+
+
+def leases_here(portd, port, **keywords):
+    """Those of the port in the network namespace of the test."""
+    return portd.leases("history", port, "--netns", os.stat("/proc/self/ns/net").st_ino, **keywords)
+
+
 def varlink(path, *messages, timeout=20):
     """Sends raw messages (bytes, already framed) on one connection; all bytes until the end."""
     with socket.socket(socket.AF_UNIX) as connection:

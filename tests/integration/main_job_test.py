@@ -5,16 +5,19 @@ import subprocess
 import time
 import unittest
 
-from harness import Daemon, bounds, free_port, need_root, now_us, python_child, wait_until
+from harness import (Daemon, bounds, free_port, leases_here, need_root, now_us, python_child,
+                     keep_ports_apart, wait_until)
 
 INTERVAL_US = 200_000
 # A sample itself takes time: bounds are those of neighbouring samples.
 SLACK_US = 150_000
 
+setUpModule = keep_ports_apart
+
 
 def connection(portd, port, peer_port):
     """The leases of one connection: its port may linger from others, which had other peers."""
-    return [l for l in portd.leases("history", port) if l.get("peerPort") == peer_port]
+    return [l for l in leases_here(portd, port) if l.get("peerPort") == peer_port]
 
 
 @need_root
@@ -49,7 +52,7 @@ class MainJob(unittest.TestCase):
             self.assertIn("not watching", told.stdout + told.stderr)
 
     def check(self, portd, port, pid, started, while_held, stopping, stopped, before):
-        lease, = portd.leases("history", port)
+        lease, = leases_here(portd, port)
         self.assertEqual(lease["role"], "listener")
         self.assertEqual(lease["opener"]["pid"], pid)
         self.assertEqual(lease["lastHolder"]["pid"], pid)
@@ -96,7 +99,7 @@ class MainJob(unittest.TestCase):
                         time.sleep(0.005)
                         closing = now_us()
                     closed = now_us()
-                    lease = wait_until(lambda: [l for l in portd.leases("history", port)
+                    lease = wait_until(lambda: [l for l in leases_here(portd, port)
                                                 if l["protocol"] == name],
                                        what="the lease of the brief socket")[0]
                     self.assertEqual(lease["closed"]["provenance"], "observed")
@@ -133,7 +136,7 @@ class MainJob(unittest.TestCase):
             lease = connection(portd, client_port, listener_port)[0]
             # The kernel may count the peer's FIN.
             self.assertIn(lease["bytesReceived"], (500, 501))
-            accepted_leases = [l for l in portd.leases("history", listener_port)
+            accepted_leases = [l for l in leases_here(portd, listener_port)
                                if l.get("role") == "accepted"]
             self.assertEqual(len(accepted_leases), 1)
             self.assertEqual(accepted_leases[0]["peerPort"], client_port)
@@ -148,7 +151,7 @@ class MainJob(unittest.TestCase):
             port, child = map(int, line.split())
             try:
                 def holders():
-                    found = portd.leases("history", port)
+                    found = leases_here(portd, port)
                     return found and len(found[0]["holders"]) == 2 and found[0]
                 lease = wait_until(holders, 45, "two holders")
                 self.assertEqual({h["pid"] for h in lease["holders"]}, {parent.pid, child})
@@ -173,7 +176,7 @@ class MainJob(unittest.TestCase):
 
     def test_sockets_that_existed_before_portd_have_no_earliest_opening(self):
         with socket.create_server(("127.0.0.1", 0)) as listener, Daemon() as portd:
-            lease = portd.leases("history", listener.getsockname()[1])[0]
+            lease = leases_here(portd, listener.getsockname()[1])[0]
             self.assertNotIn("earliestUsec", lease["opened"])
             self.assertEqual(lease["opener"]["command"], "python3")
 
@@ -181,16 +184,16 @@ class MainJob(unittest.TestCase):
         low = free_port(low=20000, high=32000)
         with Daemon() as portd, socket.create_server(("127.0.0.1", low)):
             portd.wait_samples()
-            self.assertEqual(portd.leases("history", low), [])
+            self.assertEqual(leases_here(portd, low), [])
             self.assertIn("leaves it out", portd.ctl("explain", low).stdout)
         with Daemon("--ports", "all") as portd, socket.create_server(("127.0.0.1", low)):
-            lease = wait_until(lambda: portd.leases("history", low))[0]
+            lease = wait_until(lambda: leases_here(portd, low))[0]
             self.assertEqual(lease["portChoice"], "explicit")
 
     def test_procfs_names_holders_too(self):
         with Daemon("--capture", "procfs") as portd, socket.create_server(("127.0.0.1", 0)) as s:
             port = s.getsockname()[1]
-            lease = wait_until(lambda: portd.leases("history", port))[0]
+            lease = wait_until(lambda: leases_here(portd, port))[0]
             self.assertEqual(lease["opener"]["command"], "python3")
             self.assertNotIn("cookie", lease)
             client = socket.create_connection(s.getsockname())
@@ -210,12 +213,12 @@ class Restart(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as listener, Daemon() as portd:
             port = listener.getsockname()[1]
             portd.wait_samples()
-            first, = portd.leases("history", port)
+            first, = leases_here(portd, port)
             for how in (15, 9):
                 portd.stop(how)
                 portd.start()
                 portd.wait_samples()
-                again, = portd.leases("history", port)
+                again, = leases_here(portd, port)
                 self.assertEqual(again["id"], first["id"])
                 self.assertEqual(again["opened"], first["opened"])
                 self.assertNotIn("freed", again)
@@ -231,7 +234,7 @@ class Restart(unittest.TestCase):
             time.sleep(0.3)
             portd.start()
             portd.wait_samples()
-            lease, = portd.leases("history", port)
+            lease, = leases_here(portd, port)
             earliest, latest = bounds(lease["closed"])
             self.assertEqual(lease["phase"], "freed")
             self.assertLessEqual(earliest, stopped)

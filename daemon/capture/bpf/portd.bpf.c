@@ -358,8 +358,42 @@ int portd_sock_release(struct bpf_sock *ctx) {
     return 1;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
+/* The kernel does not run a tracing program that is running on the processor already (__bpf_trace_run() of
+   kernel/trace/bpf_trace.c), and a packet that interrupts it can change the state of another socket. Two
+   programs that run one after the other cannot both be interrupted at once: the second tells what the first
+   could not, and knows by this what the first has told. */
+struct told_state {
+    __u64 cookie;
+    int old_state;
+    int state;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct told_state);
+} told_states SEC(".maps");
+
+/* False the first time. An interruption between the two makes it false twice: that is told twice, no harm
+   done. */
+static __always_inline bool was_told(__u64 cookie, int old_state, int state) {
+    __u32 key = 0;
+    struct told_state *told = bpf_map_lookup_elem(&told_states, &key);
+
+    if (!told)
+        return false;
+    if (told->cookie == cookie && told->old_state == old_state && told->state == state) {
+        told->cookie = 0;
+        return true;
+    }
+    told->cookie = cookie;
+    told->old_state = old_state;
+    told->state = state;
+    return false;
+}
+
+static __always_inline int tell_state(struct sock *sk, int old_state, int state) {
     struct portd_socket_event *event;
     struct tcp_sock *tcp;
     __u64 cookie;
@@ -378,6 +412,8 @@ int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
     if (state == TCP_CLOSE && old_state == TCP_SYN_RECV && !sk->sk_socket)
         return 0; /* a request that did not become a connection */
     cookie = bpf_get_socket_cookie(sk);
+    if (was_told(cookie, old_state, state))
+        return 0;
     event = reserve_event(state == TCP_CLOSE ? PORTD_CLOSED : PORTD_CONNECTED, sk, cookie,
                           IPPROTO_TCP, port, TYPED);
     if (!event)
@@ -389,6 +425,16 @@ int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
         note_told_close(cookie);
     bpf_ringbuf_submit(event, wakeup());
     return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(portd_set_state, struct sock *sk, int old_state, int state) {
+    return tell_state(sk, old_state, state);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(portd_set_state_if_missed, struct sock *sk, int old_state, int state) {
+    return tell_state(sk, old_state, state);
 }
 
 /* The children of a process that uses sockets may inherit them, and be gone before they are looked at:
