@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -34,6 +35,17 @@ void Session::remark(std::string_view text) {
         return print_wrapped(text, Style::caution);
     output_.flush();
     write_error(error_fd_, std::string(text) + "\n");
+}
+
+void Session::hanging(std::string_view lead, std::size_t columns, std::string_view text) {
+    constexpr std::size_t narrowest = 20;
+    std::string before(lead);
+    for (const std::string &part :
+         look().width ? wrap(text, std::max(*look().width, columns + narrowest) - columns)
+                      : std::vector{std::string(text)}) {
+        output_.line(before + part);
+        before.assign(columns, ' ');
+    }
 }
 
 void Session::json_line(const nlohmann::json &object) {

@@ -58,6 +58,9 @@ class Session {
     // An answer in words.
     void sentence(std::string_view text);
     void remark(std::string_view text);
+    // A line of which all is an answer: the lead, of that many columns, then the text, which goes on
+    // below itself where it does not fit the terminal.
+    void hanging(std::string_view lead, std::size_t columns, std::string_view text);
     // The object on one line. Everything outside ASCII is escaped, by JSON's own means: what is
     // piped comes to a terminal in the end.
     void json_line(const nlohmann::json &object);

@@ -29,11 +29,12 @@ std::string mark(Verdict verdict, Color color) {
 }
 
 void print_text(const Finding &finding, Session &session) {
-    constexpr std::size_t subject_width = 16;
+    constexpr std::size_t mark_width = 9;
+    constexpr std::size_t subject_width = 17;
     std::string subject = finding.subject + ":";
     subject.resize(std::max(subject.size(), subject_width), ' ');
-    session.output().line(mark(finding.verdict, session.look().color) + "  " + subject + " " +
-                          escape_text(finding.text, session.charset()));
+    session.hanging(mark(finding.verdict, session.look().color) + "  " + subject,
+                    mark_width + subject.size(), escape_text(finding.text, session.charset()));
     std::istringstream commands(finding.remedy);
     for (std::string command; std::getline(commands, command);)
         session.output().line("             " + escape_text(command, session.charset()));

@@ -8,17 +8,22 @@
 namespace portd::client {
 namespace {
 
+std::string counted(std::int64_t count, const std::string &thing) {
+    return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
 void print(const proto::FileReport &report, Session &session) {
     const Look &look = session.look();
     const bool is_sound = report.findings.empty();
-    const std::string verdict = is_sound ? styled("sound", Style::good, look.color)
-                                         : styled("damaged", Style::caution, look.color);
-    session.output().line(escape_text(report.file, look.charset) + ": " + verdict + ", " +
-                          std::to_string(report.leases) + " leases, " +
-                          std::to_string(report.bind_failures) + " refused binds, " +
-                          format_bytes(report.bytes) + (report.sealed ? "" : ", being written"));
+    const std::string file = escape_text(report.file, look.charset) + ": ";
+    const std::string verdict = is_sound ? "sound, " : "damaged, ";
+    session.hanging(file + styled(verdict, is_sound ? Style::good : Style::caution, look.color),
+                    file.size() + verdict.size(),
+                    counted(report.leases, "lease") + ", " +
+                        counted(report.bind_failures, "refused bind") + ", " +
+                        format_bytes(report.bytes) + (report.sealed ? "" : ", being written"));
     for (const std::string &finding : report.findings)
-        session.output().line("  " + escape_text(finding, look.charset));
+        session.hanging("  ", 2, escape_text(finding, look.charset));
 }
 
 void print_verdict(const proto::VerifyReply &last, Session &session) {
@@ -30,7 +35,7 @@ void print_verdict(const proto::VerifyReply &last, Session &session) {
     session.output().line("record of coverage: " +
                           styled("wrong", Style::caution, session.look().color));
     for (const std::string &finding : last.record)
-        session.output().line("  " + escape_text(finding, session.charset()));
+        session.hanging("  ", 2, escape_text(finding, session.charset()));
 }
 
 ExitStatus run(const Typed &, Session &session) {

@@ -124,7 +124,7 @@ TEST_F(Audit, VerifySaysWhatIsWrongAndExitsWithOne) {
             replies({proto::encode(progress), proto::encode(file), proto::encode(last)}));
         const Outcome outcome = run({"verify", "--socket", daemon.path()});
         EXPECT_EQ(outcome.status, 1);
-        EXPECT_EQ(outcome.out, "history-000001.db: damaged, 3 leases, 1 refused binds, 4.0 KiB\n"
+        EXPECT_EQ(outcome.out, "history-000001.db: damaged, 3 leases, 1 refused bind, 4.0 KiB\n"
                                "  row 7 \\x1b missing\n"
                                "record of coverage: wrong\n"
                                "  the files between 1 and 3 are missing\n");
