@@ -42,7 +42,10 @@ template proto::PressureReply decoded(const json &);
 template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,
+                             Session &session, Rows rows,
                              const std::function<void(Entry)> &on_entry) {
+    Progress line = session.progress();
+    RowProgress progress(line, rows, session.look().width.has_value());
     connection.call(method, request, Replies::many);
     std::optional<std::string> cursor;
     for (;;) {
@@ -50,6 +53,10 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
         auto content = decoded<proto::LeaseReply>(*reply.parameters);
         if (content.cursor)
             cursor = std::move(content.cursor);
+        if (content.lease || content.bind_failure)
+            progress.add_row();
+        else
+            progress.still_looking();
         if (content.lease)
             on_entry(std::move(*std::exchange(content.lease, std::nullopt)));
         if (content.bind_failure)
@@ -65,12 +72,16 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
 
 Printed print_leases_json(Connection &connection, std::string_view method, const json &request,
                           Order order, Session &session, Cursors cursors) {
+    Progress shown = session.progress();
+    RowProgress progress(shown, order == Order::reversed ? Rows::held : Rows::printed,
+                         session.look().width.has_value());
     connection.call(method, request, Replies::many);
     std::vector<json> held;
     Printed printed;
     for (;;) {
         const proto::Reply reply = connection.next();
         if (!reply.continues) {
+            shown.clear();
             for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
                 session.json_line(*entry);
             const auto coverage = decoded<proto::LeaseReply>(*reply.parameters).coverage;
@@ -83,8 +94,11 @@ Printed print_leases_json(Connection &connection, std::string_view method, const
         auto entry = reply.parameters->find("lease");
         if (entry == reply.parameters->end())
             entry = reply.parameters->find("bindFailure");
-        if (entry == reply.parameters->end())
+        if (entry == reply.parameters->end()) {
+            progress.still_looking();
             continue;
+        }
+        progress.add_row();
         printed.entries = Entries::some;
         json line = *entry;
         if (const auto cursor = reply.parameters->find("cursor");
@@ -110,11 +124,11 @@ std::optional<std::int64_t> ask_own_namespace(Connection &connection) {
     return inode->get<std::int64_t>();
 }
 
-std::optional<std::int64_t> records_since(Connection &connection) {
+std::optional<std::int64_t> records_since(Connection &connection, Session &session) {
     proto::HistoryRequest request;
     request.limit = 1;
     const auto last = ask_leases(connection, proto::methods::history, proto::encode(request),
-                                 [](const Entry &) {});
+                                 session, Rows::held, [](const Entry &) {});
     if (last.coverage->intervals.empty())
         return std::nullopt;
     return last.coverage->intervals.front().since_usec;

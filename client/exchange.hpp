@@ -30,7 +30,7 @@ using Entry = std::variant<proto::Lease, proto::BindFailure>;
 // the last reply is returned, with the cursor of the last entry that had one. Throws ServiceError,
 // also if the stream ends without coverage.
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
-                             const nlohmann::json &request,
+                             const nlohmann::json &request, Session &session, Rows rows,
                              const std::function<void(Entry)> &on_entry);
 
 // The same for --json: each lease and bind failure as one line, as it was received, then the last
@@ -100,7 +100,7 @@ nlohmann::json ask_once(Connection &connection, std::string_view method,
 std::optional<std::int64_t> ask_own_namespace(Connection &connection);
 
 // The first moment of portd's records; nothing if it has none.
-std::optional<std::int64_t> records_since(Connection &connection);
+std::optional<std::int64_t> records_since(Connection &connection, Session &session);
 
 // Whether portd's setting records leases of the port; `unsaid` if it did not answer that.
 enum class Recording { recorded, left_out, unsaid };

@@ -40,6 +40,21 @@ void Progress::clear() {
     visible_ = false;
 }
 
+void RowProgress::add_row() {
+    ++rows_;
+    if (is_seen_)
+        line_.clear();
+    else
+        still_looking();
+}
+
+void RowProgress::still_looking() {
+    if (rows_ == 0)
+        line_.show("looking; nothing found so far");
+    else if (!is_seen_)
+        line_.show(std::to_string(rows_) + (rows_ == 1 ? " row so far" : " rows so far"));
+}
+
 std::string describe_progress(const proto::AuditProgress &progress) {
     std::string text = "looked at " + std::to_string(progress.examined) + " leases";
     if (progress.reached_usec)

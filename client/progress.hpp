@@ -5,6 +5,7 @@
 #include "proto/messages.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,26 @@ class Progress {
     bool shown_;
     bool visible_ = false;
     std::chrono::steady_clock::time_point next_at_;
+};
+
+// How far a stream of rows has come, as long as the terminal does not show it by the rows
+// themselves.
+enum class Rows { printed, held };
+class RowProgress {
+  public:
+    // `Rows::held`: none is printed before the last has come. `on_terminal`: where they are
+    // printed.
+    RowProgress(Progress &line, Rows rows, bool on_terminal)
+        : line_(line), is_seen_(rows == Rows::printed && on_terminal) {}
+
+    void add_row();
+    // Somebody is looking, and has found nothing new.
+    void still_looking();
+
+  private:
+    Progress &line_;
+    bool is_seen_;
+    std::size_t rows_ = 0;
 };
 
 // "looked at 1024 leases, up to 2026-11-22 03:12:05".

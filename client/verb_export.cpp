@@ -129,8 +129,11 @@ ExitStatus Export::run(const Typed &typed) {
             follow(connection);
             return ExitStatus::found;
         }
+        Progress line = session_.progress();
+        RowProgress progress(line, Rows::printed, session_.look().width.has_value());
         for (bool continues = true; continues;) {
             const proto::Reply reply = connection.next();
+            progress.add_row();
             take(reply);
             continues = reply.continues;
         }

@@ -105,19 +105,17 @@ Answer print_table(const Question &question, Connection &connection, Session &se
 
     Answer answer;
     std::vector<Entry> held;
-    Progress progress = session.progress();
-    answer.last = ask_leases(connection, proto::methods::history, proto::encode(question.request),
-                             [&](Entry entry) {
-                                 const bool is_lease = std::holds_alternative<proto::Lease>(entry);
-                                 (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
-                                 if (question.order == Order::reversed) {
-                                     held.push_back(std::move(entry));
-                                     progress.show(std::to_string(held.size()) + " rows so far");
-                                 } else {
-                                     printer->add(std::move(entry));
-                                 }
-                             });
-    progress.clear();
+    answer.last = ask_leases(
+        connection, proto::methods::history, proto::encode(question.request), session,
+        question.order == Order::reversed ? Rows::held : Rows::printed, [&](Entry entry) {
+            const bool is_lease = std::holds_alternative<proto::Lease>(entry);
+            (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
+            if (question.order == Order::reversed) {
+                held.push_back(std::move(entry));
+            } else {
+                printer->add(std::move(entry));
+            }
+        });
     for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
         printer->add(std::move(*entry));
     printer->finish();
@@ -143,8 +141,8 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
         session.remark("portd did not say whether it records port " + std::to_string(*port) + ".");
 
     const Watching watching = judge(*last.coverage, question.request.at_usec);
-    const auto since =
-        watching == Watching::never ? records_since(connection) : std::optional<std::int64_t>();
+    const auto since = watching == Watching::never ? records_since(connection, session)
+                                                   : std::optional<std::int64_t>();
     const std::string sentence = describe_empty(question.request, last, since, session.charset());
     if (watching == Watching::never) {
         session.remark(sentence);

@@ -53,11 +53,11 @@ ExitStatus run(const Typed &typed, Session &session) {
     const auto printer =
         make_lease_printer(form, typed.accepted ? Folding::off : Folding::on, session);
     Entries leases = Entries::none;
-    const auto last =
-        ask_leases(connection, proto::methods::list, proto::encode(request), [&](Entry lease) {
-            leases = Entries::some;
-            printer->add(std::move(lease));
-        });
+    const auto last = ask_leases(connection, proto::methods::list, proto::encode(request), session,
+                                 Rows::printed, [&](Entry lease) {
+                                     leases = Entries::some;
+                                     printer->add(std::move(lease));
+                                 });
     printer->finish();
     if (leases == Entries::none)
         print_empty(last, session);

@@ -115,11 +115,12 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
 
     MapClasses classes(question.by, question.range.low, question.range.high, question.moment());
-    const auto last = ask_leases(connection, method, request, [&](Entry entry) {
-        const auto *lease = std::get_if<proto::Lease>(&entry);
-        if (lease && counts(*lease, question))
-            classes.add(*lease, session.charset());
-    });
+    const auto last =
+        ask_leases(connection, method, request, session, Rows::held, [&](Entry entry) {
+            const auto *lease = std::get_if<proto::Lease>(&entry);
+            if (lease && counts(*lease, question))
+                classes.add(*lease, session.charset());
+        });
     print(question, classes, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);

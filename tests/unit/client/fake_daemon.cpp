@@ -191,8 +191,11 @@ Outcome run(const std::vector<std::string> &arguments) {
     return outcome;
 }
 
-Outcome run_on_terminal(const std::vector<std::string> &arguments, unsigned short columns,
-                        unsigned short rows) {
+namespace {
+
+// Runs with a terminal of this size as the output, or as the error output; the other is a file.
+Outcome run_with_terminal(const std::vector<std::string> &arguments, unsigned short columns,
+                          unsigned short rows, bool as_output) {
     int master = -1;
     int terminal = -1;
     winsize size{};
@@ -200,22 +203,37 @@ Outcome run_on_terminal(const std::vector<std::string> &arguments, unsigned shor
     size.ws_row = rows;
     if (::openpty(&master, &terminal, nullptr, nullptr, &size) != 0)
         fail("openpty");
-    const int err = ::memfd_create("err", MFD_CLOEXEC);
+    const int file = ::memfd_create("other", MFD_CLOEXEC);
     Outcome outcome;
+    std::string &on_screen = as_output ? outcome.out : outcome.err;
+    std::string &in_file = as_output ? outcome.err : outcome.out;
     std::thread screen([&] {
         std::array<char, 4096> bytes{};
         for (ssize_t got = 0; (got = ::read(master, bytes.data(), bytes.size())) > 0;)
-            outcome.out.append(bytes.data(), static_cast<std::size_t>(got));
+            on_screen.append(bytes.data(), static_cast<std::size_t>(got));
     });
-    const auto status = run_command_line(with_program(arguments), {terminal, err});
+    const Streams streams = as_output ? Streams{terminal, file} : Streams{file, terminal};
+    const auto status = run_command_line(with_program(arguments), streams);
     ::close(terminal); // the reader gets EIO once it has read everything
     screen.join();
     ::close(master);
     outcome.status = static_cast<int>(status);
-    std::erase(outcome.out, '\r');
-    outcome.err = contents(err);
-    ::close(err);
+    if (as_output)
+        std::erase(outcome.out, '\r');
+    in_file = contents(file);
+    ::close(file);
     return outcome;
+}
+
+} // namespace
+
+Outcome run_on_terminal(const std::vector<std::string> &arguments, unsigned short columns,
+                        unsigned short rows) {
+    return run_with_terminal(arguments, columns, rows, true);
+}
+
+Outcome run_with_errors_on_terminal(const std::vector<std::string> &arguments) {
+    return run_with_terminal(arguments, 80, 24, false);
 }
 
 proto::Moment observed(std::int64_t usec) {

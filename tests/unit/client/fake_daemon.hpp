@@ -97,6 +97,8 @@ Outcome run(const std::vector<std::string> &arguments);
 // line ends.
 Outcome run_on_terminal(const std::vector<std::string> &arguments, unsigned short columns,
                         unsigned short rows);
+// The same with the error output alone on a terminal; `err` has what that got, as it came.
+Outcome run_with_errors_on_terminal(const std::vector<std::string> &arguments);
 
 // 2026-11-22 03:12:05 UTC.
 inline constexpr std::int64_t t0 = 1'795'317'125'000'000;
