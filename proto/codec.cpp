@@ -1,6 +1,7 @@
 #include "proto/codec.hpp"
 
 #include "proto/fields.hpp"
+#include "proto/json_text.hpp"
 #include "proto/record_fields.hpp"
 
 namespace portd::proto {
@@ -133,6 +134,15 @@ json encode_answer(const Reply &value) {
     return object;
 }
 
+template <typename Reply>
+std::string answer_text(const Reply &value) {
+    if (value.coverage)
+        return encode_answer(value).dump();
+    std::string text;
+    append_struct(text, value);
+    return text;
+}
+
 } // namespace
 
 json encode(const Lease &value) {
@@ -180,6 +190,16 @@ json encode(const WatchReply &value) {
 }
 json encode(const ExportReply &value) {
     return encode_answer(value);
+}
+
+std::string encode_text(const LeaseReply &value) {
+    return answer_text(value);
+}
+std::string encode_text(const WatchReply &value) {
+    return answer_text(value);
+}
+std::string encode_text(const ExportReply &value) {
+    return answer_text(value);
 }
 
 template <>

@@ -40,6 +40,11 @@ nlohmann::json encode(const WhoReply &);
 nlohmann::json encode(const Explanation &);
 nlohmann::json encode(const Status &);
 
+// The same as text at once, for what streams send by the thousand.
+std::string encode_text(const LeaseReply &);
+std::string encode_text(const WatchReply &);
+std::string encode_text(const ExportReply &);
+
 // Instantiated for each request and reply. Ports must be 1..65535, times within int64, limits
 // positive.
 template <typename T>

@@ -111,12 +111,16 @@ std::string format_call(const Call &call) {
 }
 
 std::string format_reply(const Reply &reply) {
-    json object{{"parameters", reply.parameters ? *reply.parameters : json::object()}};
-    if (!reply.error.empty())
-        object["error"] = reply.error;
+    std::string text = "{";
     if (reply.continues)
-        object["continues"] = true;
-    return dump(object);
+        text += "\"continues\":true,";
+    if (!reply.error.empty())
+        text += "\"error\":" + dump(reply.error) + ",";
+    return text + "\"parameters\":" + (reply.parameters ? dump(*reply.parameters) : "{}") + "}";
+}
+
+std::string format_continued(std::string_view parameters) {
+    return "{\"continues\":true,\"parameters\":" + std::string(parameters) + "}";
 }
 
 } // namespace portd::proto

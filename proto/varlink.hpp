@@ -37,6 +37,8 @@ std::variant<Reply, Malformed> parse_reply(std::string_view message);
 // refused.
 std::string format_call(const Call &call);
 std::string format_reply(const Reply &reply);
+// A reply that is not the last, of parameters that are JSON already.
+std::string format_continued(std::string_view parameters);
 
 // Error names of org.varlink.service and io.portd.Ports.
 namespace errors {

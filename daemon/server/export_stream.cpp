@@ -69,7 +69,7 @@ void ExportStream::append(std::string &out, Ending ending) {
     if (!reply.lease && !reply.gap)
         return;
     reply.cursor = to_cursor(ending.position, CursorOf::export_);
-    out += framed_continued(encode(reply));
+    out += framed_entry(encode_text(reply));
 }
 
 void ExportStream::append_last(std::string &out, model::History &history) {

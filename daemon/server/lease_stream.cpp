@@ -120,7 +120,7 @@ void LeaseStream::append_bind_failure(std::string &out) {
 void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
     if (!question_.with_bind_failures)
         reply.cursor.reset();
-    out += framed_continued(encode(reply));
+    out += framed_entry(encode_text(reply));
     if (question_.limit)
         --*question_.limit;
 }

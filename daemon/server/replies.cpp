@@ -38,4 +38,10 @@ std::string framed_continued(json parameters) {
     return framed(reply);
 }
 
+std::string framed_entry(std::string_view parameters) {
+    std::string message = proto::format_continued(parameters);
+    message.push_back('\0');
+    return message;
+}
+
 } // namespace portd::server

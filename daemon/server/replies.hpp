@@ -22,5 +22,7 @@ proto::Reply limit_exceeded(std::string_view limit, std::size_t value);
 std::string framed(const proto::Reply &reply);
 // The same of a success that is not the last reply of its answer.
 std::string framed_continued(nlohmann::json parameters);
+// The same of parameters that are JSON already.
+std::string framed_entry(std::string_view parameters);
 
 } // namespace portd::server

@@ -83,7 +83,7 @@ void WatchStream::tell_ready(model::History &history, std::string &out) {
     reply.withheld = caller_.sight == Sight::own;
     reply.coverage->complete = reply.coverage->complete && !reply.withheld;
     reply.cursor = to_cursor(feed_.position(), CursorOf::watch);
-    out += framed_continued(encode(reply));
+    out += framed_entry(encode_text(reply));
     telling_ = Telling::round;
 }
 
@@ -121,7 +121,7 @@ void WatchStream::tell_ended(model::History &history, std::string &out) {
         reply.event = Event::gap;
         reply.gap = std::move(ending.gap);
         reply.cursor = to_cursor(ending.position, CursorOf::watch);
-        out += framed_continued(encode(reply));
+        out += framed_entry(encode_text(reply));
     }
     page_.fit(endings.size(), out.size());
     told_any_ = told_any_ || !endings.empty();
@@ -140,7 +140,7 @@ void WatchStream::append_lease(std::string &out, Event event, proto::Lease lease
         return;
     if (position)
         reply.cursor = to_cursor(*position, CursorOf::watch);
-    out += framed_continued(encode(reply));
+    out += framed_entry(encode_text(reply));
 }
 
 } // namespace portd::server

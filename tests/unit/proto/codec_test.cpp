@@ -38,6 +38,19 @@ RC_GTEST_PROP(Codec, WatchReplyIsReadBack, ()) {
 RC_GTEST_PROP(Codec, ExportReplyIsReadBack, ()) {
     expect_round_trip(samples::any_export_reply());
 }
+RC_GTEST_PROP(Codec, TextAtOnceSaysTheSame, ()) {
+    const auto lease = samples::any_lease_reply();
+    RC_ASSERT(nlohmann::json::parse(encode_text(lease)) == encode(lease));
+    const auto watch = samples::any_watch_reply();
+    RC_ASSERT(nlohmann::json::parse(encode_text(watch)) == encode(watch));
+    const auto exported = samples::any_export_reply();
+    RC_ASSERT(nlohmann::json::parse(encode_text(exported)) == encode(exported));
+}
+RC_GTEST_PROP(Codec, TextAtOnceTakesAnyBytes, (const std::string &bytes)) {
+    LeaseReply reply;
+    reply.cursor = bytes;
+    RC_ASSERT(nlohmann::json::parse(encode_text(reply)) == encode(reply));
+}
 RC_GTEST_PROP(Codec, PortRequestIsReadBack, ()) {
     expect_round_trip(PortRequest{.port = *rc::gen::inRange<std::int64_t>(1, 65536)});
 }
