@@ -71,6 +71,7 @@ inline constexpr std::string_view audit = "io.portd.Ports.Audit";
 inline constexpr std::string_view why = "io.portd.Ports.Why";
 inline constexpr std::string_view conflicts = "io.portd.Ports.Conflicts";
 inline constexpr std::string_view pressure = "io.portd.Ports.Pressure";
+inline constexpr std::string_view attribute = "io.portd.Ports.Attribute";
 inline constexpr std::string_view verify = "io.portd.Ports.Verify";
 inline constexpr std::string_view status = "io.portd.Ports.Status";
 } // namespace methods

@@ -73,6 +73,23 @@ struct Words<BindReason> {
         "ipv6Connection", "otherAddress", "otherFamily",   "otherProtocol", "otherNamespace"};
 };
 
+template <>
+struct Words<Confidence> {
+    static constexpr std::array<std::string_view, 8> table{"exact",       "likely",   "ambiguous",
+                                                           "unknown",     "withheld", "unwatched",
+                                                           "notRecorded", "nobody"};
+};
+template <>
+struct Words<AttributionReason> {
+    static constexpr std::array<std::string_view, 10> table{
+        "tuple",           "localEnd",  "otherPeer", "dualStack", "portOnly",
+        "addressNotLocal", "lingering", "skewed",    "sampled",   "inferred"};
+};
+template <>
+struct Words<FlowSide> {
+    static constexpr std::array<std::string_view, 2> table{"source", "destination"};
+};
+
 template <typename Enum>
 std::string_view word(Enum value) {
     return Words<Enum>::table.at(static_cast<std::size_t>(value));
@@ -119,6 +136,15 @@ std::string_view to_string(BindVerdict value) {
 std::string_view to_string(BindReason value) {
     return word(value);
 }
+std::string_view to_string(Confidence value) {
+    return word(value);
+}
+std::string_view to_string(AttributionReason value) {
+    return word(value);
+}
+std::string_view to_string(FlowSide value) {
+    return word(value);
+}
 
 template <typename Enum>
 std::optional<Enum> parse_word(std::string_view text) {
@@ -142,5 +168,8 @@ template std::optional<AuditBy> parse_word(std::string_view);
 template std::optional<AuditOrder> parse_word(std::string_view);
 template std::optional<BindVerdict> parse_word(std::string_view);
 template std::optional<BindReason> parse_word(std::string_view);
+template std::optional<Confidence> parse_word(std::string_view);
+template std::optional<AttributionReason> parse_word(std::string_view);
+template std::optional<FlowSide> parse_word(std::string_view);
 
 } // namespace portd

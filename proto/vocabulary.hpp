@@ -64,6 +64,40 @@ enum class BindReason : std::uint8_t {
     other_namespace,
 };
 
+// How sure it is who had one end of a flow, or why nobody is named.
+//   exact         the lease has both ends of the flow and one process, which was seen with it
+//   likely        one process, but something is not exact: the reasons say what
+//   ambiguous     leases of several processes match
+//   unknown       a lease matches, but not who held it, or not whether it is of this machine's
+//   withheld      the caller sees its own leases only, and none of them matches
+//   unwatched     no lease matches, and portd was not watching all of the time
+//   not_recorded  no lease matches, and portd is set not to record the port
+//   nobody        no process of this machine had it
+enum class Confidence : std::uint8_t {
+    exact,
+    likely,
+    ambiguous,
+    unknown,
+    withheld,
+    unwatched,
+    not_recorded,
+    nobody,
+};
+// What a match rests on, and what it lacks.
+enum class AttributionReason : std::uint8_t {
+    tuple,             // protocol, addresses and ports of both ends are the lease's
+    local_end,         // those of this end are; the lease has no peer, or the flow tells none
+    other_peer,        // the same, but the socket (of UDP) last had another peer
+    dual_stack,        // the lease is of every address of IPv6, and the flow of IPv4
+    port_only,         // the flow tells no address of this end
+    address_not_local, // not known to be this machine's, and the lease is of every address
+    lingering,         // no process had the socket any more (TIME_WAIT)
+    skewed,            // the lease was there only by the tolerance for the log's clock
+    sampled,           // the bounds of its times leave open whether it was there
+    inferred,          // the process was not seen with the socket, but follows
+};
+enum class FlowSide : std::uint8_t { source, destination };
+
 std::string_view to_string(Protocol);
 std::string_view to_string(Family);
 std::string_view to_string(Role);
@@ -76,6 +110,9 @@ std::string_view to_string(AuditBy);
 std::string_view to_string(AuditOrder);
 std::string_view to_string(BindVerdict);
 std::string_view to_string(BindReason);
+std::string_view to_string(Confidence);
+std::string_view to_string(AttributionReason);
+std::string_view to_string(FlowSide);
 
 // The value spelled `text`, or nothing. Instantiated for every enumeration above.
 template <typename Enum>

@@ -5,6 +5,7 @@
 
 #include "model/address_range.hpp"
 #include "model/end_order.hpp"
+#include "model/flow.hpp"
 #include "model/port_policy.hpp"
 #include "proto/messages.hpp"
 
@@ -110,6 +111,10 @@ class History {
     virtual BindFailurePage bind_failures(const LeaseQuery &,
                                           std::optional<BindFailureCursor> after,
                                           std::size_t limit) = 0;
+    // Leases of the ends of flows; `visible_to_uid` as in LeaseQuery.
+    virtual FlowPage leases_of_flows(const std::vector<FlowEnd> &ends,
+                                     const std::optional<FlowPlace> &after,
+                                     std::optional<std::uint32_t> visible_to_uid) = 0;
     // The lease of the port that was freed last, among those the query admits.
     virtual std::optional<proto::Lease> last_freed(const LeaseQuery &) = 0;
     // The part of [since, until] in which portd was watching, and each gap in it; absent bounds

@@ -25,6 +25,8 @@ bool is_recorded(const model::LeaseQuery &query, const Backend &backend);
 Answer history(const Request &request);
 Answer list(const Request &request);
 Answer audit(const Request &request);
+// attribute_method.cpp
+Answer attribute(const Request &request);
 // change_methods.cpp
 Answer watch(const Request &request);
 Answer export_(const Request &request);

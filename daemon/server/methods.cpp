@@ -101,7 +101,7 @@ struct Method {
     Answer (*answer)(const Request &);
 };
 
-constexpr std::array<Method, 14> served_methods{{
+constexpr std::array<Method, 15> served_methods{{
     {proto::methods::get_info, Replies::one, get_info},
     {proto::methods::get_interface_description, Replies::one, get_interface_description},
     {proto::methods::history, Replies::stream, history},
@@ -114,6 +114,7 @@ constexpr std::array<Method, 14> served_methods{{
     {proto::methods::why, Replies::stream, why},
     {proto::methods::conflicts, Replies::stream, conflicts},
     {proto::methods::pressure, Replies::stream, pressure},
+    {proto::methods::attribute, Replies::stream, attribute},
     {proto::methods::status, Replies::one, status},
     {proto::methods::verify, Replies::stream, verify},
 }};

@@ -6,6 +6,7 @@
 #include "proto/messages.hpp"
 #include "replies.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,6 +40,9 @@ class Progress {
                 add(*std::move(shown));
         }
     }
+
+    // What was looked at elsewhere.
+    void count(std::size_t examined) { state_.examined += static_cast<std::int64_t>(examined); }
 
     // The reply that tells it, framed; nothing if it is not time for one.
     template <typename Reply>

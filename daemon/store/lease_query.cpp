@@ -1,9 +1,9 @@
 #include "store/lease_query.hpp"
 
 #include "store/end_order.hpp"
+#include "store/filed_near.hpp"
 #include "store/late_index.hpp"
 #include "store/lease_filter.hpp"
-#include "store/lease_span.hpp"
 #include "store/lease_state.hpp"
 
 #include <algorithm>
@@ -14,20 +14,6 @@ namespace portd::store {
 namespace {
 
 using Limits = std::numeric_limits<std::int64_t>;
-
-std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
-    std::int64_t sum = 0;
-    if (!__builtin_add_overflow(a, b, &sum))
-        return sum;
-    return b < 0 ? Limits::min() : Limits::max();
-}
-
-std::int64_t saturating_difference(std::int64_t a, std::int64_t b) {
-    std::int64_t difference = 0;
-    if (!__builtin_sub_overflow(a, b, &difference))
-        return difference;
-    return b > 0 ? Limits::min() : Limits::max();
-}
 
 // Moments of a lease as its part has them. See store/lease_times.hpp.
 struct Moments {
@@ -122,25 +108,8 @@ Source among_all() {
     return {"lease AS l"};
 }
 
-// Ids of leases that live in the query's interval and whose life reaches so far from there.
-struct IdRange {
-    std::int64_t first = Limits::min();
-    std::int64_t last = Limits::max();
-};
-
 IdRange filed_near(const model::LeaseQuery &query, const Part &part, Span span) {
-    const auto id_at = [&](std::int64_t moment_us) {
-        return saturating_difference(moment_us,
-                                     saturating_sum(part.shift_us, part.origin.value_or(0)));
-    };
-    IdRange range;
-    if (span == Span::unbounded || span == Span::open)
-        return range;
-    if (query.since_us)
-        range.first = id_at(saturating_sum(*query.since_us, -reach_us(span)));
-    if (query.until_us)
-        range.last = id_at(saturating_sum(*query.until_us, reach_us(span)));
-    return range;
+    return filed_near(part, span, query.since_us, query.until_us);
 }
 
 std::string within(BoundSql &sql, const IdRange &range, const std::string &id) {
@@ -162,13 +131,6 @@ std::string order(const Source &source, bool newest_first) {
 std::string in_order(const model::LeaseQuery &query, const Source &source) {
     return " AND " + source.id + (query.newest_first ? " < ?" : " > ?") +
            order(source, query.newest_first);
-}
-
-// Sealed parts say which leases they have.
-bool may_have(const Part &part, Span span, const IdRange &range) {
-    const Part::Bounds &bounds = part.bounds[static_cast<std::size_t>(span)];
-    return !part.leases || (bounds.first <= bounds.last && bounds.last >= range.first &&
-                            bounds.first <= range.last);
 }
 
 // The statements of one question to one part.

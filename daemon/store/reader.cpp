@@ -1,5 +1,6 @@
 #include "store/reader.hpp"
 
+#include "store/flow_search.hpp"
 #include "store/in_the_way.hpp"
 #include "store/merge.hpp"
 #include "store/part_files.hpp"
@@ -395,6 +396,45 @@ model::BindFailurePage Reader::bind_failures(const model::LeaseQuery &query,
     });
     for (const State::FoundFailure &failure : found)
         page.failures.push_back(state_->to_wire(failure));
+    return page;
+}
+
+// A part that was sealed since the last page is looked through from its beginning: its leases stand
+// elsewhere now.
+model::FlowPage Reader::leases_of_flows(const std::vector<model::FlowEnd> &ends,
+                                        const std::optional<model::FlowPlace> &after,
+                                        std::optional<std::uint32_t> visible_to_uid) {
+    struct Found {
+        LeaseRows::Stored stored;
+        std::vector<std::size_t> ends;
+    };
+    std::vector<Found> found;
+    model::FlowPage page = state_->answer([&] {
+        model::FlowPage taken;
+        found.clear();
+        FlowSearch search(ends, state_->walls);
+        std::size_t budget = max_examined;
+        for (auto &[file, part] : state_->parts()) {
+            if (after && file.number < after->part)
+                continue;
+            const bool goes_on =
+                after && file.number == after->part && file.is_sealed == after->is_sealed;
+            taken.next = search.look_through(
+                part, state_->holdings(part), goes_on ? after : std::nullopt, budget,
+                [&, &rows = part.rows()](std::int64_t serial, const std::vector<std::size_t> &of) {
+                    LeaseRows::Stored stored = rows.lease(serial);
+                    if (!visible_to_uid || stored.lease.uid == visible_to_uid)
+                        found.push_back({std::move(stored), of});
+                    return found.size() < most_of_flows;
+                });
+            if (taken.next)
+                break;
+        }
+        taken.examined = max_examined - budget;
+        return taken;
+    });
+    for (Found &one : found)
+        page.leases.push_back({state_->to_wire(one.stored), std::move(one.ends)});
     return page;
 }
 

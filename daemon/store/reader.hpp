@@ -53,6 +53,11 @@ class Reader final : public model::History {
     model::BindFailurePage bind_failures(const model::LeaseQuery &query,
                                          std::optional<model::BindFailureCursor> after,
                                          std::size_t limit) override;
+    // No page looks at more than `max_examined` leases, nor has more than `most_of_flows`.
+    static constexpr std::size_t most_of_flows = 512;
+    model::FlowPage leases_of_flows(const std::vector<model::FlowEnd> &ends,
+                                    const std::optional<model::FlowPlace> &after,
+                                    std::optional<std::uint32_t> visible_to_uid) override;
     // The query must name a port. Where the port has more than `max_examined` leases in a part,
     // these are the ones that were opened last, and those that outlast others.
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override;

@@ -1,6 +1,7 @@
 // A call that is understood is formatted and understood again as the same, and so is each request
 // and reply in its parameters.
 #include "proto/answers.hpp"
+#include "proto/attribution.hpp"
 #include "proto/codec.hpp"
 #include "proto/framing.hpp"
 #include "proto/varlink.hpp"
@@ -56,6 +57,7 @@ void check_call(std::string_view text) {
     decode_encode_decode<ExportRequest>(*call.parameters);
     decode_encode_decode<ConflictsRequest>(*call.parameters);
     decode_encode_decode<PressureRequest>(*call.parameters);
+    decode_encode_decode<AttributeRequest>(*call.parameters);
     decode_encode_decode<PortRequest>(*call.parameters);
 }
 
@@ -75,6 +77,7 @@ void check_reply(std::string_view text) {
     decode_encode_decode<WhyReply>(*reply.parameters);
     decode_encode_decode<ConflictsReply>(*reply.parameters);
     decode_encode_decode<PressureReply>(*reply.parameters);
+    decode_encode_decode<AttributeReply>(*reply.parameters);
     decode_encode_decode<VerifyReply>(*reply.parameters);
     decode_encode_decode<WatchReply>(*reply.parameters);
     decode_encode_decode<ExportReply>(*reply.parameters);

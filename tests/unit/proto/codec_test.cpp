@@ -69,6 +69,12 @@ RC_GTEST_PROP(Codec, AuditRequestIsReadBack, ()) {
 RC_GTEST_PROP(Codec, AuditReplyIsReadBack, ()) {
     expect_round_trip(samples::any_audit_reply());
 }
+RC_GTEST_PROP(Codec, AttributeRequestIsReadBack, ()) {
+    expect_round_trip(samples::any_attribute_request());
+}
+RC_GTEST_PROP(Codec, AttributeReplyIsReadBack, ()) {
+    expect_round_trip(samples::any_attribute_reply());
+}
 RC_GTEST_PROP(Codec, WhyRequestIsReadBack, ()) {
     expect_round_trip(samples::any_why_request());
 }

@@ -199,6 +199,8 @@ TEST(Interface, NamesEveryFieldThatIsEmittedAndEmitsEveryFieldItNames) {
         {"Conflicts out", encode(samples::conflicts_reply())},
         {"Pressure in", encode(samples::pressure_request())},
         {"Pressure out", encode(samples::pressure_reply())},
+        {"Attribute in", encode(samples::attribute_request())},
+        {"Attribute out", encode(samples::attribute_reply())},
         {"Verify out", encode(samples::verify_reply())},
         {"Watch in", encode(samples::watch_request())},
         {"Export in", encode(samples::export_request())},
@@ -240,6 +242,8 @@ RC_GTEST_PROP(Interface, HoldsForAnyMessage, ()) {
         {"Conflicts out", encode(samples::any_conflicts_reply())},
         {"Pressure in", encode(samples::any_pressure_request())},
         {"Pressure out", encode(samples::any_pressure_reply())},
+        {"Attribute in", encode(samples::any_attribute_request())},
+        {"Attribute out", encode(samples::any_attribute_reply())},
         {"Verify out", encode(samples::any_verify_reply())},
         {"Watch in", encode(samples::any_watch_request())},
         {"Export in", encode(samples::any_export_request())},
@@ -275,6 +279,9 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"AuditOrder", words_up_to(AuditOrder::longest)},
         {"BindVerdict", words_up_to(BindVerdict::does_not_block)},
         {"BindReason", words_up_to(BindReason::other_namespace)},
+        {"Confidence", words_up_to(Confidence::nobody)},
+        {"AttributionReason", words_up_to(AttributionReason::inferred)},
+        {"FlowSide", words_up_to(FlowSide::destination)},
         {"Event", words_up_to(Event::gap)},
     };
     for (const auto &[name, words] : enumerations)
@@ -316,8 +323,8 @@ TEST(Interface, DeclaresEveryErrorAndMethod) {
     for (std::string_view method :
          {methods::get_info, methods::get_interface_description, methods::history, methods::list,
           methods::watch, methods::export_, methods::who, methods::audit, methods::why,
-          methods::conflicts, methods::pressure, methods::verify, methods::explain,
-          methods::status})
+          methods::conflicts, methods::pressure, methods::attribute, methods::verify,
+          methods::explain, methods::status})
         EXPECT_TRUE(declared(method, is_method)) << method;
 }
 

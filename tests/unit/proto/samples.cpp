@@ -302,6 +302,38 @@ AuditReply audit_reply() {
             .withheld = true};
 }
 
+AttributeRequest attribute_request() {
+    return {.flows = {{.at_usec = 1,
+                       .duration_usec = 2,
+                       .protocol = Protocol::udp,
+                       .source_address = "10.0.0.1",
+                       .source_port = 3,
+                       .destination_address = "192.0.2.2",
+                       .destination_port = 4,
+                       .translated_source_address = "192.0.2.1",
+                       .translated_source_port = 5,
+                       .translated_destination_address = "10.0.0.2",
+                       .translated_destination_port = 6}},
+            .within_usec = 7,
+            .network_namespace = 4026531840,
+            .local_addresses = {"10.0.0.0/8"}};
+}
+
+AttributeReply attribute_reply() {
+    const EndAttribution end{.confidence = Confidence::not_recorded,
+                             .reasons = {AttributionReason::address_not_local},
+                             .process = 0,
+                             .last_holder = 1,
+                             .user = "alice",
+                             .candidates = {2, 3},
+                             .leases = {"b-1-c2-3"},
+                             .matching = 4,
+                             .gaps = {"notRunning"}};
+    return {.progress = AuditProgress{7, 8},
+            .processes = {process()},
+            .flows = {{.flow = 1, .side = FlowSide::source, .who = end, .responder = end}}};
+}
+
 WhyRequest why_request() {
     return {.port = 60609,
             .protocol = Protocol::udp,
@@ -677,6 +709,58 @@ Diagnosis any_diagnosis() {
 }
 
 } // namespace
+
+AttributeRequest any_attribute_request() {
+    return {.flows = several([] {
+                return Flow{.at_usec = any_integer(),
+                            .duration_usec = maybe(any_positive),
+                            .protocol = maybe(any_protocol),
+                            .source_address = maybe(any_text),
+                            .source_port = maybe(any_port),
+                            .destination_address = maybe(any_text),
+                            .destination_port = maybe(any_port),
+                            .translated_source_address = maybe(any_text),
+                            .translated_source_port = maybe(any_port),
+                            .translated_destination_address = maybe(any_text),
+                            .translated_destination_port = maybe(any_port)};
+            }),
+            .within_usec = maybe(any_positive),
+            .network_namespace = maybe(any_32_bits),
+            .local_addresses = several(any_text)};
+}
+
+namespace {
+
+EndAttribution any_end_attribution() {
+    return {.confidence = any_of({Confidence::exact, Confidence::likely, Confidence::nobody}),
+            .reasons = several([] {
+                return any_of({AttributionReason::tuple, AttributionReason::inferred});
+            }),
+            .process = maybe(any_positive),
+            .last_holder = maybe(any_positive),
+            .user = maybe(any_text),
+            .candidates = several(any_positive),
+            .leases = several(any_text),
+            .matching = any_positive(),
+            .gaps = several(any_text)};
+}
+
+} // namespace
+
+AttributeReply any_attribute_reply() {
+    return {.progress = maybe([] {
+                return AuditProgress{any_integer(), maybe(any_integer)};
+            }),
+            .processes = several(any_process),
+            .flows = several([] {
+                return FlowAttribution{.flow = any_positive(),
+                                       .side = maybe([] {
+                                           return any_of({FlowSide::source, FlowSide::destination});
+                                       }),
+                                       .who = any_end_attribution(),
+                                       .responder = maybe(any_end_attribution)};
+            })};
+}
 
 WhyRequest any_why_request() {
     return {.port = any_port(),

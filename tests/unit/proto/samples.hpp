@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proto/answers.hpp"
+#include "proto/attribution.hpp"
 #include "proto/messages.hpp"
 
 #include <rapidcheck.h>
@@ -27,6 +28,8 @@ WhyReply why_reply();
 ConflictsReply conflicts_reply();
 PressureRequest pressure_request();
 PressureReply pressure_reply();
+AttributeRequest attribute_request();
+AttributeReply attribute_reply();
 VerifyReply verify_reply();
 WatchRequest watch_request();
 ExportRequest export_request();
@@ -55,6 +58,8 @@ ConflictsRequest any_conflicts_request();
 ConflictsReply any_conflicts_reply();
 PressureRequest any_pressure_request();
 PressureReply any_pressure_reply();
+AttributeRequest any_attribute_request();
+AttributeReply any_attribute_reply();
 VerifyReply any_verify_reply();
 WhoReply any_who_reply();
 Explanation any_explanation();

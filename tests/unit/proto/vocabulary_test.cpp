@@ -40,6 +40,12 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
                  {"sameAddress", "wildcardHeld", "wildcardAsked", "dualStackHeld", "dualStackAsked",
                   "ipv6Connection", "otherAddress", "otherFamily", "otherProtocol",
                   "otherNamespace"});
+    expect_words(Confidence::nobody, {"exact", "likely", "ambiguous", "unknown", "withheld",
+                                      "unwatched", "notRecorded", "nobody"});
+    expect_words(AttributionReason::inferred,
+                 {"tuple", "localEnd", "otherPeer", "dualStack", "portOnly", "addressNotLocal",
+                  "lingering", "skewed", "sampled", "inferred"});
+    expect_words(FlowSide::destination, {"source", "destination"});
 }
 
 TEST(Vocabulary, ValuesKeepTheirWords) {

@@ -50,7 +50,8 @@ std::vector<json> ask(FakeHistory &history, std::string_view method, const json 
     return replies;
 }
 
-// What of a value tells of leases: their ids, those of cut ones with a "-"; "@" for a bind failure.
+// What of a value tells of leases: their ids (of an attribution, too), those of cut ones with a
+// "-"; "@" for a bind failure.
 void collect(const json &value, std::set<std::string> &seen) {
     if (!value.is_structured())
         return;
@@ -60,6 +61,9 @@ void collect(const json &value, std::set<std::string> &seen) {
         seen.insert("@");
     if (value.is_object() && value.contains("leases") && value.contains("bindFailures"))
         seen.insert("sum " + value["leases"].dump());
+    if (value.is_object() && value.contains("confidence") && value.contains("leases"))
+        for (const json &id : value["leases"])
+            seen.insert(id.get<std::string>());
     for (const auto &member : value)
         collect(member, seen);
 }
@@ -121,6 +125,12 @@ TEST(Access, IsAsTheTableSays) {
          "open-"},
         {proto::methods::conflicts, {}, "", "", ""},
         {proto::methods::pressure, {}, "sum 1", "sum 1", ""},
+        {proto::methods::attribute,
+         {{"flows",
+           {{{"atUsec", 15}, {"sourcePort", port}}, {{"atUsec", 60}, {"sourcePort", port}}}}},
+         "freed open",
+         "freed open",
+         ""},
         {proto::methods::audit, {}, "sum 2", "sum 2", ""},
         {proto::methods::audit, {{"by", "user"}}, "sum 2", "sum 2", ""},
         {proto::methods::verify, {}, "", "PermissionDenied", "PermissionDenied"},

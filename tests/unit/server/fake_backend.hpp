@@ -145,6 +145,34 @@ class FakeHistory : public model::History {
         return page;
     }
 
+    // One lease a page.
+    model::FlowPage leases_of_flows(const std::vector<model::FlowEnd> &ends,
+                                    const std::optional<model::FlowPlace> &after,
+                                    std::optional<std::uint32_t> visible_to_uid) override {
+        const std::scoped_lock lock(mutex);
+        check();
+        const std::size_t at = after ? after->port : 0;
+        model::FlowPage page;
+        if (at < leases.size()) {
+            model::LeaseQuery query;
+            query.visible_to_uid = visible_to_uid;
+            page.examined = 1;
+            model::LeaseOfFlows found{leases[at], {}};
+            for (std::size_t end = 0; end < ends.size(); ++end) {
+                query.port = ends[end].port;
+                query.since_us = ends[end].since_us;
+                query.until_us = ends[end].until_us;
+                if (admits(query, found.lease))
+                    found.ends.push_back(end);
+            }
+            if (!found.ends.empty())
+                page.leases.push_back(std::move(found));
+        }
+        if (at + 1 < leases.size())
+            page.next = model::FlowPlace{.port = at + 1};
+        return page;
+    }
+
     std::optional<proto::Lease> last_freed(const model::LeaseQuery &query) override {
         const std::scoped_lock lock(mutex);
         check();
