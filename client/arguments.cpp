@@ -69,6 +69,8 @@ void add_verb(CLI::App &app, const Verb &verb, Typed &typed) {
     command->group("Verbs");
     if (verb.port != PortArgument::none)
         add_text(*command, "PORT", typed.port, "", "the local port, 1 to 65535");
+    if (verb.file != FileArgument::none)
+        add_text(*command, "FILE", typed.file, "", "the log; none, or -: the standard input");
     for (const VerbOption &option : verb.options) {
         if (const auto *text = std::get_if<std::optional<std::string> Typed::*>(&option.target))
             add_text(*command, option.names, typed.*(*text), option.value, option.meaning);

@@ -1,6 +1,7 @@
 #include "client/exchange.hpp"
 
 #include "client/text.hpp"
+#include "proto/attribution.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -39,6 +40,7 @@ template proto::AuditReply decoded(const json &);
 template proto::WhyReply decoded(const json &);
 template proto::ConflictsReply decoded(const json &);
 template proto::PressureReply decoded(const json &);
+template proto::AttributeReply decoded(const json &);
 template proto::VerifyReply decoded(const json &);
 
 proto::LeaseReply ask_leases(Connection &connection, std::string_view method, const json &request,

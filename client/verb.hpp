@@ -47,6 +47,8 @@ struct Typed {
     std::optional<std::string> range;
     std::optional<std::string> sort;
     std::optional<std::string> state_dir;
+    std::optional<std::string> file;
+    std::optional<std::string> log_format;
     bool reverse = false;
     bool show_cursor = false;
     bool accepted = false;
@@ -79,6 +81,8 @@ inline constexpr VerbOption strict_option{
 
 // What the positional argument PORT is to a verb.
 enum class PortArgument { none, optional, required };
+// What FILE is.
+enum class FileArgument { none, optional };
 
 struct Verb {
     const char *name;
@@ -87,6 +91,7 @@ struct Verb {
     std::span<const VerbOption> options;
     const char *notes; // after the options in its help: what is shown, and examples
     ExitStatus (*run)(const Typed &typed, Session &session);
+    FileArgument file = FileArgument::none;
 };
 
 extern const Verb history_verb;
@@ -102,6 +107,7 @@ extern const Verb pressure_verb;
 extern const Verb map_verb;
 extern const Verb status_verb;
 extern const Verb metrics_verb;
+extern const Verb attribute_verb;
 extern const Verb verify_verb;
 extern const Verb doctor_verb;
 

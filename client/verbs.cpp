@@ -7,9 +7,9 @@ namespace portd::client {
 namespace {
 
 constexpr std::array all_verbs{
-    &history_verb, &who_verb,     &list_verb,    &watch_verb,     &export_verb,
-    &audit_verb,   &explain_verb, &why_verb,     &conflicts_verb, &pressure_verb,
-    &map_verb,     &status_verb,  &metrics_verb, &verify_verb,    &doctor_verb,
+    &history_verb, &who_verb,     &list_verb,      &watch_verb,    &export_verb, &audit_verb,
+    &explain_verb, &why_verb,     &conflicts_verb, &pressure_verb, &map_verb,    &attribute_verb,
+    &status_verb,  &metrics_verb, &verify_verb,    &doctor_verb,
 };
 
 } // namespace

@@ -41,6 +41,7 @@ _portd_ctl() {
     --by) [[ $verb == map ]] && words='program age churn' || words='program unit user peer' ;;
     --sort) words='leases failures bytes longest' ;;
     --schema) words='portd otel ecs' ;;
+    --format) words='zeek json csv lines' ;;
     --color) words='auto always never' ;;
     --socket | --exe | --cursor-file)
         compopt -o filenames 2>/dev/null
@@ -56,6 +57,11 @@ _portd_ctl() {
         ;;
     -*) _portd_ctl_takes_value "$verb" "$previous" && return ;;
     esac
+    if [[ $verb == attribute && ! $words && $current != -* ]]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+    fi
     if [[ ! $words ]]; then
         if [[ $current == -* || $verb ]]; then
             words=$(_portd_ctl_options "$verb"; _portd_ctl_options '')

@@ -29,7 +29,7 @@ WWW_DATA = 33  # on every Debian
 # Of the terminal; so that the page fits 80. The page's rows may have shorter process ids and spans than
 # those here, for which one of the next widths has room.
 COLUMNS = range(72, 84)
-PROSE = {"explain", "why", "pressure", "status"}
+PROSE = {"explain", "why", "attribute", "pressure", "status"}
 
 # The shop: a web server on a port of its choice, a cache on a port that the kernel may give away, orders
 # that are sent to the web server, and a payment service that nobody runs.
@@ -103,7 +103,7 @@ VARYING = [
 ]
 NUMBERS = re.compile(r"\d[\d,.]*")
 # What is told by numbers alone, of which hardly any is the same twice.
-COUNTING = {"status", "metrics", "verify", "doctor"}
+COUNTING = {"attribute", "status", "metrics", "verify", "doctor"}
 
 # They leave leases behind, so they come last.
 LAST = ["pressure", "watch"]

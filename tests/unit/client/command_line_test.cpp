@@ -80,7 +80,7 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
         {{"histroy"}, "unknown verb 'histroy'; did you mean 'history'?"},
         {{"frobnicate"},
          "unknown verb 'frobnicate'; there are history, who, list, watch, export, audit, "
-         "explain, why, conflicts, pressure, map, status, metrics, verify, doctor"},
+         "explain, why, conflicts, pressure, map, attribute, status, metrics, verify, doctor"},
         {{"audit", "--by", "programme"},
          "--by 'programme': give program, unit, user or peer; did "
          "you mean 'program'?"},

@@ -1,0 +1,80 @@
+#include "client/flow_asker.hpp"
+
+#include "client/exchange.hpp"
+#include "proto/framing.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+
+namespace portd::client {
+namespace {
+
+constexpr std::size_t most_under_way = 2;
+constexpr std::size_t most_row_bytes = 4 << 20;
+// Of a message that is not flows: the names, and the addresses of this machine.
+constexpr std::size_t bytes_beside_flows = 8192;
+constexpr std::size_t most_message_bytes = proto::MessageLimits{}.bytes - bytes_beside_flows;
+// Of a flow without its addresses, with the longest numbers.
+constexpr std::size_t bytes_of_flow = 220;
+constexpr std::size_t bytes_of_translation = 180;
+
+std::size_t most_bytes(const proto::Flow &flow) {
+    std::size_t bytes = bytes_of_flow + (flow.translated_source_port ? bytes_of_translation : 0);
+    for (const auto *address :
+         {&flow.source_address, &flow.destination_address, &flow.translated_source_address,
+          &flow.translated_destination_address})
+        bytes += *address ? (*address)->size() : 0;
+    return bytes;
+}
+
+} // namespace
+
+void FlowAsker::add(LogRow row) {
+    const std::size_t bytes = row.kind == LogRow::Kind::flow ? most_bytes(row.flow) : 0;
+    if (message_bytes_ + bytes > most_message_bytes || row_bytes_ > most_row_bytes)
+        send();
+    message_bytes_ += bytes;
+    row_bytes_ += row.line.size();
+    if (row.kind == LogRow::Kind::flow)
+        request_.flows.push_back(row.flow);
+    gathered_.push_back(std::move(row));
+}
+
+void FlowAsker::finish() {
+    send();
+    while (!asked_.empty())
+        receive();
+}
+
+void FlowAsker::send() {
+    if (gathered_.empty())
+        return;
+    if (asked_.size() == most_under_way)
+        receive();
+    connection_.call(proto::methods::attribute, proto::encode(request_), Replies::many);
+    request_.flows.clear();
+    asked_.push_back(std::exchange(gathered_, {}));
+    message_bytes_ = row_bytes_ = 0;
+}
+
+void FlowAsker::receive() {
+    proto::AttributeReply reply;
+    for (;;) {
+        const proto::Reply received = connection_.next();
+        reply = decoded<proto::AttributeReply>(*received.parameters);
+        if (!received.continues)
+            break;
+    }
+    const std::vector<LogRow> rows = std::move(asked_.front());
+    asked_.pop_front();
+    auto flow = reply.flows.begin();
+    for (const LogRow &row : rows) {
+        const bool is_flow = row.kind == LogRow::Kind::flow;
+        if (is_flow && flow == reply.flows.end())
+            throw ServiceError("portd ended its answer without telling of all flows");
+        on_row_(row, is_flow ? &*flow++ : nullptr, reply.processes);
+    }
+}
+
+} // namespace portd::client
