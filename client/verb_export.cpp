@@ -139,8 +139,8 @@ ExitStatus Export::run(const Typed &typed) {
         }
     } catch (const ServiceError &error) {
         save_cursor();
-        if (!cursor_)
-            throw;
+        if (!cursor_ || cursor_ == question_.request.after_cursor)
+            throw; // nothing came, perhaps because of that cursor
         throw ServiceError(std::string(error.what()) + "; go on with --after-cursor " + *cursor_);
     }
     save_cursor();

@@ -55,8 +55,8 @@ void Watch::run() {
         while (const auto reply = replies.next())
             take(*reply);
     } catch (const ServiceError &error) {
-        if (!cursor_)
-            throw;
+        if (!cursor_ || cursor_ == request_.after_cursor)
+            throw; // nothing came, perhaps because of that cursor
         throw ServiceError(std::string(error.what()) + "; go on with --after-cursor " + *cursor_);
     }
 }

@@ -257,6 +257,15 @@ json event(Event what, const std::optional<std::string> &cursor) {
     return proto::encode(reply);
 }
 
+TEST_F(Following, WhoGotNothingIsNotTold) {
+    const FakeDaemon daemon(gives({}, false));
+    for (const char *verb : {"export", "watch"}) {
+        const Outcome outcome = run({"--socket", daemon.path(), verb, "--after-cursor", "e1"});
+        EXPECT_EQ(outcome.status, 3);
+        EXPECT_EQ(outcome.err.find("go on with"), std::string::npos) << outcome.err;
+    }
+}
+
 TEST_F(Following, WatchShowsATableWithTheEvents) {
     const FakeDaemon daemon(
         gives({event(Event::open, std::nullopt), event(Event::ready, "w1"),
