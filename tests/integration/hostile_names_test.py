@@ -13,7 +13,9 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BIN, Daemon, need_root, wait_until
+from harness import BIN, Daemon, keep_ports_apart, need_root, wait_until
+
+setUpModule = keep_ports_apart
 
 # What a terminal would act upon, or what would hide or turn around other text.
 DECEIVING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]")
@@ -116,8 +118,9 @@ class HostileNames(unittest.TestCase):
                 self.assert_harmless(result.stdout + result.stderr, "piped")
 
     def test_no_name_forges_a_row(self):
-        rows = self.portd.ctl("list", "--accepted").stdout.splitlines()[1:]
-        leases = self.portd.leases("list")
+        here = ("--netns", os.stat("/proc/self/ns/net").st_ino)
+        rows = self.portd.ctl("list", "--accepted", *here).stdout.splitlines()[1:]
+        leases = self.portd.leases("list", *here)
         self.assertEqual(len(rows), len(leases))
         self.assertFalse([row for row in rows if row.startswith("2026-01-01 forged")])
 
