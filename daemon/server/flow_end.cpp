@@ -1,6 +1,7 @@
 #include "flow_end.hpp"
 
 #include "model/bind_failure.hpp"
+#include "model/saturating.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -12,13 +13,7 @@ namespace {
 
 using Limits = std::numeric_limits<std::int64_t>;
 using model::Address;
-
-std::int64_t sum(std::int64_t a, std::int64_t b) {
-    std::int64_t result = 0;
-    if (!__builtin_add_overflow(a, b, &result))
-        return result;
-    return b < 0 ? Limits::min() : Limits::max();
-}
+using model::saturating_sum;
 
 std::optional<Address> address_of(const std::string &text) {
     const auto range = model::parse_address_range(text);
@@ -94,8 +89,8 @@ model::FlowEnd SoughtEnd::sought() const {
     end.port = port;
     end.protocol = protocol;
     end.peer_port = peer_port;
-    end.since_us = sum(at_us, -within_us);
-    end.until_us = sum(sum(at_us, duration_us), within_us);
+    end.since_us = saturating_sum(at_us, -within_us);
+    end.until_us = saturating_sum(saturating_sum(at_us, duration_us), within_us);
     return end;
 }
 
@@ -170,7 +165,7 @@ void EndFinding::add(const proto::Lease &lease, const SoughtEnd &end,
         leases_.insert(lease.id);
     users_.insert(lease.user);
 
-    const std::int64_t ended_us = sum(end.at_us, end.duration_us);
+    const std::int64_t ended_us = saturating_sum(end.at_us, end.duration_us);
     const bool is_skewed = !possible_life(lease).touches(end.at_us, ended_us);
     const bool is_sampled = !is_skewed && !certain_life(lease).touches(end.at_us, ended_us);
     const auto known = std::ranges::find_if(candidates_, [&](const Candidate &one) {

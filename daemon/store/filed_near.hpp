@@ -2,6 +2,7 @@
 // Pure.
 #pragma once
 
+#include "model/saturating.hpp"
 #include "store/lease_span.hpp"
 #include "store/part.hpp"
 
@@ -12,21 +13,8 @@
 
 namespace portd::store {
 
-inline std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
-    using Limits = std::numeric_limits<std::int64_t>;
-    std::int64_t sum = 0;
-    if (!__builtin_add_overflow(a, b, &sum))
-        return sum;
-    return b < 0 ? Limits::min() : Limits::max();
-}
-
-inline std::int64_t saturating_difference(std::int64_t a, std::int64_t b) {
-    using Limits = std::numeric_limits<std::int64_t>;
-    std::int64_t difference = 0;
-    if (!__builtin_sub_overflow(a, b, &difference))
-        return difference;
-    return b > 0 ? Limits::min() : Limits::max();
-}
+using model::saturating_difference;
+using model::saturating_sum;
 
 // Both ends included.
 struct IdRange {

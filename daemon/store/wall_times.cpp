@@ -1,5 +1,7 @@
 #include "store/wall_times.hpp"
 
+#include "model/saturating.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -12,10 +14,7 @@ using Limits = std::numeric_limits<std::int64_t>;
 std::int64_t moved(std::int64_t time_us, std::int64_t by_us) {
     if (time_us == Limits::min() || time_us == Limits::max())
         return time_us;
-    std::int64_t sum = 0;
-    if (!__builtin_add_overflow(time_us, by_us, &sum))
-        return sum;
-    return by_us < 0 ? Limits::min() : Limits::max();
+    return model::saturating_sum(time_us, by_us);
 }
 
 std::int64_t moved_back(std::int64_t time_us, std::int64_t by_us) {

@@ -213,9 +213,14 @@ def keep_ports_apart():
         enter_a_network_namespace()
 
 
+def namespace_here():
+    """The inode of the network namespace of the test."""
+    return os.stat("/proc/self/ns/net").st_ino
+
+
 def leases_here(portd, port, **keywords):
     """Those of the port in the network namespace of the test."""
-    return portd.leases("history", port, "--netns", os.stat("/proc/self/ns/net").st_ino, **keywords)
+    return portd.leases("history", port, "--netns", namespace_here(), **keywords)
 
 
 def varlink(path, *messages, timeout=20):

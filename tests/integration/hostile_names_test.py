@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BIN, Daemon, keep_ports_apart, need_root, wait_until
+from harness import BIN, Daemon, keep_ports_apart, namespace_here, need_root, wait_until
 
 setUpModule = keep_ports_apart
 
@@ -118,7 +118,7 @@ class HostileNames(unittest.TestCase):
                 self.assert_harmless(result.stdout + result.stderr, "piped")
 
     def test_no_name_forges_a_row(self):
-        here = ("--netns", os.stat("/proc/self/ns/net").st_ino)
+        here = ("--netns", namespace_here())
         rows = self.portd.ctl("list", "--accepted", *here).stdout.splitlines()[1:]
         leases = self.portd.leases("list", *here)
         self.assertEqual(len(rows), len(leases))
