@@ -9,8 +9,11 @@ import socket
 import subprocess
 import unittest
 
-from harness import BIN, NOBODY, Daemon, free_port, need_ebpf, need_root, now_us
+from harness import (BIN, NOBODY, Daemon, free_port, keep_ports_apart, namespace_here, need_ebpf,
+                     need_root, now_us)
 from truth import connection_of, expect_exact, unmapped
+
+setUpModule = keep_ports_apart
 
 Row = collections.namedtuple("Row", "at duration protocol source sport destination dport pid responder")
 
@@ -117,7 +120,8 @@ class Attribute(unittest.TestCase):
     def attribute(self, lines, *options, user=None, status=0):
         path = self.portd.folder / "log.txt"
         path.write_text("".join(line + "\n" for line in lines), errors="surrogateescape")
-        result = self.portd.ctl("attribute", path, *options, user=user)
+        # Connections of other tests between the same ends may linger elsewhere.
+        result = self.portd.ctl("attribute", path, "--netns", namespace_here(), *options, user=user)
         self.assertEqual(result.returncode, status, result.stderr)
         return result
 

@@ -91,7 +91,7 @@ for one in held[1::2] + held[::2]:  # who is called lets go first, so that no po
 
 VARYING = [
     (r"[0-9a-f]{32}-\d+-[0-9a-f-]+", "LEASE"),
-    (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
+    (r"\d{4}-\d\d-\d\d(T|\s+)\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),  # prose breaks anywhere
     (r"\b\d\d:\d\d:\d\d(\.\d+)?", "TIME"),
     (r"\[\d+\]", "[PID]"),
     (r"Linux \d\S+", "Linux VERSION"),
