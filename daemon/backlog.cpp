@@ -43,6 +43,10 @@ void Backlog::add_leases(std::vector<model::Lease> leases) {
                    std::make_move_iterator(leases.end()));
 }
 
+void Backlog::take_changes(model::Ledger &ledger, model::LedgerNotes *notes) {
+    ledger.take_changes(leases_, notes);
+}
+
 void Backlog::add_gap(proto::Gap gap) {
     const auto known =
         std::ranges::find_if(gaps_, [&](const proto::Gap &one) { return one.cause == gap.cause; });

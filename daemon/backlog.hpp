@@ -28,6 +28,8 @@ class Backlog {
     Backlog(store::Writer &writer, model::Instant begin, Report report = system::report);
 
     void add_leases(std::vector<model::Lease> leases);
+    // What has changed in the ledger, whose notes go to `notes`, if they are wanted.
+    void take_changes(model::Ledger &ledger, model::LedgerNotes *notes);
     // While the store fails, those of one cause are one gap.
     void add_gap(proto::Gap gap);
     void add_bind_failure(model::BindFailure failure);

@@ -147,9 +147,8 @@ void Recorder::close_gap(const std::string &cause, model::Instant since, model::
 }
 
 void Recorder::commit() {
-    model::LedgerNotes notes;
-    auto changes = ledger_.take_changes(keeps_notes_ ? &notes : nullptr);
-    backlog_.add_leases(std::move(changes));
+    notes_.clear();
+    backlog_.take_changes(ledger_, keeps_notes_ ? &notes_ : nullptr);
     has_news_ = false;
     take_losses();
     for (auto &failure : source_.take_bind_failures()) {
@@ -162,7 +161,7 @@ void Recorder::commit() {
     if (watching_since_)
         watched = store::Watched{source_.tier(), *watching_since_, *watched_until_};
     const bool was_failing = backlog_.failure().has_value();
-    if (backlog_.store(ledger_, watched, source_.note(notes),
+    if (backlog_.store(ledger_, watched, source_.note(notes_),
                        {clock_.now(), clock_.wall_offset_us()})) {
         source_.acknowledge();
         if (was_failing)

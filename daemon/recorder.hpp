@@ -57,6 +57,7 @@ class Recorder {
     model::NamespacePorts ports_;
     model::Instant next_ports_at_{};
     model::Ledger ledger_;
+    model::LedgerNotes notes_; // of one commit; a member for the sake of its memory
     capture::Sink sink_;
 
     const std::uint32_t network_namespace_;

@@ -37,7 +37,10 @@ class ByteWriter {
             put_text(std::string_view(*text));
     }
 
+    std::span<const std::byte> bytes() const { return bytes_; }
     std::vector<std::byte> take() { return std::exchange(bytes_, {}); }
+    // Keeps the memory.
+    void clear() { bytes_.clear(); }
 
   private:
     void append(const void *data, std::size_t count) {

@@ -3,12 +3,14 @@
 
 #include "capture/bpf_events.hpp"
 #include "capture/bpf_program.hpp"
+#include "capture/bytes.hpp"
 #include "model/ledger_notes.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace portd::capture {
@@ -25,14 +27,14 @@ struct Checkpoint {
 
     Account account;
     std::vector<SocketEvent> waiting; // EbpfEvents::waiting(), all of them
-    model::LedgerNotes notes;         // that changed since the frame before
     std::vector<std::byte> images;    // ImageTable::take_news()
 };
 
 static_assert(std::is_trivially_copyable_v<SocketEvent>);
 
-std::vector<std::byte> encode(const Checkpoint &checkpoint);
+// With the notes that changed since the frame before.
+void encode(const Checkpoint &checkpoint, const model::LedgerNotes &notes, ByteWriter &writer);
 // Throws TruncatedBytes.
-Checkpoint decode_checkpoint(std::span<const std::byte> payload);
+std::pair<Checkpoint, model::LedgerNotes> decode_checkpoint(std::span<const std::byte> payload);
 
 } // namespace portd::capture

@@ -99,12 +99,12 @@ void EbpfSource::resume() {
     std::unordered_map<std::int64_t, model::LedgerNote> notes;
     resumed_notes_.emplace();
     for (const auto &frame : std::exchange(capture_.frames, {})) {
-        const auto checkpoint = decode_checkpoint(frame.payload);
-        for (const auto &note : checkpoint.notes.changed)
+        const auto [checkpoint, news] = decode_checkpoint(frame.payload);
+        for (const auto &note : news.changed)
             notes.insert_or_assign(note.serial, note);
-        for (const auto serial : checkpoint.notes.forgotten)
+        for (const auto serial : news.forgotten)
             notes.erase(serial);
-        resumed_notes_->claims = checkpoint.notes.claims;
+        resumed_notes_->claims = news.claims;
         images_.recall(checkpoint.images);
         events_.await(checkpoint.waiting);
         counted_ = checkpoint.account.counted;
@@ -153,9 +153,12 @@ Checkpoint EbpfSource::checkpoint() const {
 
 std::optional<model::RingMark> EbpfSource::note(const model::LedgerNotes &notes) {
     auto frame = checkpoint();
-    frame.notes = notes;
     frame.images = images_.take_news();
-    write_journal([&](Journal &journal) { journal.append(++frame_, encode(frame)); });
+    write_journal([&](Journal &journal) {
+        frame_bytes_.clear();
+        encode(frame, notes, frame_bytes_);
+        journal.append(++frame_, frame_bytes_.bytes());
+    });
     if (!capture_.journal)
         return std::nullopt;
     return model::RingMark{capture_.journal->identity().generation, ring_.position(), frame_};
@@ -165,11 +168,14 @@ bool EbpfSource::wants_all_notes() const {
     return capture_.journal && capture_.journal->is_overgrown();
 }
 
-void EbpfSource::note_all(model::LedgerNotes notes) {
+void EbpfSource::note_all(const model::LedgerNotes &notes) {
     auto frame = checkpoint();
-    frame.notes = std::move(notes);
     frame.images = images_.everything();
-    write_journal([&](Journal &journal) { journal.replace(frame_, encode(frame)); });
+    write_journal([&](Journal &journal) {
+        ByteWriter bytes;
+        encode(frame, notes, bytes);
+        journal.replace(frame_, bytes.bytes());
+    });
 }
 
 model::Duration EbpfSource::reading_period() const {

@@ -44,7 +44,7 @@ class EbpfSource : public Source {
     std::vector<std::pair<std::string, int>> descriptors_to_keep() const override;
     std::optional<model::RingMark> note(const model::LedgerNotes &notes) override;
     bool wants_all_notes() const override;
-    void note_all(model::LedgerNotes notes) override;
+    void note_all(const model::LedgerNotes &notes) override;
     bool needs_acknowledgement() const override;
     void acknowledge() override { ring_.acknowledge(); }
     std::optional<EventAccount> events() const override;
@@ -104,6 +104,7 @@ class EbpfSource : public Source {
     std::uint64_t frame_ = 0; // the last of the journal
     std::string journal_fault_;
     std::optional<model::LedgerNotes> resumed_notes_;
+    ByteWriter frame_bytes_; // of one frame; a member for the sake of its memory
     std::vector<Loss> losses_;
     std::optional<SelfCheck> self_check_;
 };

@@ -20,7 +20,7 @@ constexpr std::uint64_t header_room = 4096;
 // The file has holes: halves this far apart never meet.
 constexpr std::uint64_t half_room = std::uint64_t{1} << 40;
 constexpr std::uint64_t half_bit = std::uint64_t{1} << 63;
-constexpr std::uint64_t small = 1 << 20;
+constexpr std::uint64_t small = 4 << 20;
 
 struct FrameHeader {
     std::uint64_t number = 0;

@@ -92,7 +92,7 @@ class Source {
     virtual std::optional<model::RingMark> note(const model::LedgerNotes &) { return {}; }
     // After a commit: whether it is time to note everything anew, and that.
     virtual bool wants_all_notes() const { return false; }
-    virtual void note_all(model::LedgerNotes) {}
+    virtual void note_all(const model::LedgerNotes &) {}
 
     // Whether room is getting short for what comes, until what was handed over is stored.
     virtual bool needs_acknowledgement() const { return false; }

@@ -42,10 +42,7 @@ void Ledger::State::mark_note(const SocketKey &key, Record &record) {
 
 void Ledger::State::add_change(const SocketKey &key, Record &record) {
     record.change = changes_.size();
-    const auto &lease = record.lease;
-    changes_.push_back(
-        {Table{lease.protocol, lease.local.address.family, lease.id.socket.network_namespace}, key,
-         nullptr});
+    changes_.push_back({&record, key, nullptr});
 }
 
 Record &Ledger::State::begin(TableState &table, const SocketKey &key, Protocol protocol,
@@ -235,9 +232,7 @@ void Ledger::State::set_ports(const NamespacePorts &now) {
         table.complete = table.complete_then = std::nullopt;
 }
 
-std::vector<Lease> Ledger::State::take_changes(LedgerNotes *notes) {
-    std::vector<Lease> leases;
-    leases.reserve(changes_.size());
+void Ledger::State::take_changes(std::vector<Lease> &leases, LedgerNotes *notes) {
     keeps_notes_ = notes != nullptr;
     for (const auto &change : changes_) {
         if (change.departed) {
@@ -245,7 +240,7 @@ std::vector<Lease> Ledger::State::take_changes(LedgerNotes *notes) {
                 leases.push_back(std::move(*change.departed));
             continue;
         }
-        auto &record = tables_.at(change.table).records.at(change.key);
+        Record &record = *change.record;
         record.change = Record::unchanged;
         if (change.is_of_lease)
             leases.push_back(record.lease);
@@ -254,15 +249,18 @@ std::vector<Lease> Ledger::State::take_changes(LedgerNotes *notes) {
     }
     changes_.clear();
     if (notes) {
-        notes->forgotten.swap(forgotten_);
+        notes->forgotten.insert(notes->forgotten.end(), forgotten_.begin(), forgotten_.end());
         notes->claims = parked_claims();
     }
     forgotten_.clear();
-    return leases;
 }
 
 LedgerNotes Ledger::State::notes() const {
     LedgerNotes notes;
+    std::size_t count = 0;
+    for (const auto &[_, table] : tables_)
+        count += table.records.size();
+    notes.changed.reserve(count);
     for (const auto &[_, table] : tables_)
         for (const auto &[key, record] : table.records)
             notes.changed.push_back({record.lease.serial, key, record});
@@ -305,7 +303,12 @@ void Ledger::apply(const Observation &observation) {
     std::visit([this](const auto &fact) { state_->apply(fact); }, observation);
 }
 std::vector<Lease> Ledger::take_changes(LedgerNotes *notes) {
-    return state_->take_changes(notes);
+    std::vector<Lease> leases;
+    state_->take_changes(leases, notes);
+    return leases;
+}
+void Ledger::take_changes(std::vector<Lease> &leases, LedgerNotes *notes) {
+    state_->take_changes(leases, notes);
 }
 LedgerNotes Ledger::notes() const {
     return state_->notes();

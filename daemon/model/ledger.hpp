@@ -118,6 +118,8 @@ class Ledger {
     // in the order of first change. Freed leases appear here for the last time, unless news of them
     // comes within the reorder window. With them, the notes that changed.
     std::vector<Lease> take_changes(LedgerNotes *notes = nullptr);
+    // The same behind what is there already, in memory that the caller uses again.
+    void take_changes(std::vector<Lease> &leases, LedgerNotes *notes);
     // All of them.
     LedgerNotes notes() const;
 

@@ -61,6 +61,12 @@ struct LedgerNotes {
     std::vector<LedgerNote> changed;
     std::vector<std::int64_t> forgotten; // serials of leases that the ledger remembers no more
     std::vector<HolderSeen> claims;      // that came before any word of their sockets: all of them
+
+    void clear() {
+        changed.clear();
+        forgotten.clear();
+        claims.clear();
+    }
 };
 
 } // namespace portd::model

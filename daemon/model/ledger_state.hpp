@@ -34,7 +34,7 @@ class Ledger::State {
     void set_ports(const NamespacePorts &now);
     void set_own_namespace(std::uint32_t network_namespace) { own_namespace_ = network_namespace; }
     void file_by_time(std::int64_t offset_us) { serial_offset_us_ = offset_us; }
-    std::vector<Lease> take_changes(LedgerNotes *notes);
+    void take_changes(std::vector<Lease> &leases, LedgerNotes *notes);
     LedgerNotes notes() const;
     std::size_t open_leases() const { return open_; }
     std::vector<Lease> open() const;
@@ -47,10 +47,10 @@ class Ledger::State {
   private:
     using Entry = std::pair<const SocketKey, Record>;
 
-    // A lease that changed, or only what is noted beside it: where its record is, or the lease
-    // itself once the record is gone.
+    // A lease that changed, or only what is noted beside it: its record, which stays where it is
+    // under whatever key, or the lease itself once the record is gone.
     struct Change {
-        Table table;
+        Record *record;
         SocketKey key;
         std::unique_ptr<Lease> departed;
         bool is_of_lease = true;

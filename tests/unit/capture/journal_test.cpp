@@ -70,7 +70,7 @@ TEST(Journal, LacksAFrameThatItNeverHad) {
 
 TEST(Journal, OneFrameWithEverythingTakesThePlaceOfAll) {
     Journal first(ours);
-    const std::string much(600'000, 'x');
+    const std::string much(3 << 20, 'x');
     first.append(1, bytes_of(much));
     EXPECT_FALSE(first.is_overgrown());
     first.append(2, bytes_of(much));

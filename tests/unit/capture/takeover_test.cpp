@@ -73,8 +73,20 @@ TEST(TakeOver, WhatIsNoneOfOursIsRefused) {
                 HasSubstr("no hooks"));
 }
 
-Checkpoint make_checkpoint() {
+struct Written {
     Checkpoint checkpoint;
+    model::LedgerNotes notes;
+
+    std::vector<std::byte> payload() const {
+        ByteWriter writer;
+        encode(checkpoint, notes, writer);
+        return writer.take();
+    }
+};
+
+Written make_checkpoint() {
+    Written written;
+    auto &[checkpoint, notes] = written;
     checkpoint.account = {1000, {1010, 7, 3}, model::instant_from_us(55)};
     SocketEvent event;
     event.key = {42, 4026531840, model::SocketKey::Kind::cookie};
@@ -85,8 +97,8 @@ Checkpoint make_checkpoint() {
     note.state.standing = model::Standing::ended;
     note.state.left_at = model::instant_from_us(77);
     note.state.alias = event.key;
-    checkpoint.notes.changed = {note};
-    checkpoint.notes.forgotten = {1, 2, 3};
+    notes.changed = {note};
+    notes.forgotten = {1, 2, 3};
     model::Process process;
     process.key = {12, model::instant_from_us(5)};
     process.executable = "/bin/x";
@@ -96,15 +108,15 @@ Checkpoint make_checkpoint() {
     process.unit = "x.service";
     process.slice = "system.slice";
     process.ancestors = {{1, "init"}};
-    checkpoint.notes.claims = {{event.key, std::make_shared<const model::Process>(process),
-                                model::instant_from_us(56), model::Claim::opened}};
+    notes.claims = {{event.key, std::make_shared<const model::Process>(process),
+                     model::instant_from_us(56), model::Claim::opened}};
     checkpoint.images = {std::byte{1}, std::byte{2}};
-    return checkpoint;
+    return written;
 }
 
 TEST(Checkpoint, IsReadAsItWasWritten) {
-    const auto written = make_checkpoint();
-    const auto read = decode_checkpoint(encode(written));
+    const auto [written, notes] = make_checkpoint();
+    const auto [read, read_notes] = decode_checkpoint(make_checkpoint().payload());
     EXPECT_EQ(read.account.received, 1000U);
     EXPECT_EQ(read.account.counted.ring_full, 7U);
     EXPECT_EQ(read.account.drained_at, model::instant_from_us(55));
@@ -112,16 +124,16 @@ TEST(Checkpoint, IsReadAsItWasWritten) {
     EXPECT_EQ(read.waiting[1].key, written.waiting[1].key);
     EXPECT_EQ(read.waiting[1].image, written.waiting[1].image);
     EXPECT_EQ(read.waiting[1].error, ECONNREFUSED);
-    EXPECT_EQ(read.notes.changed, written.notes.changed);
-    EXPECT_EQ(read.notes.forgotten, written.notes.forgotten);
-    ASSERT_EQ(read.notes.claims.size(), 1U);
-    EXPECT_EQ(read.notes.claims[0].key, written.notes.claims[0].key);
-    EXPECT_EQ(*read.notes.claims[0].process, *written.notes.claims[0].process);
+    EXPECT_EQ(read_notes.changed, notes.changed);
+    EXPECT_EQ(read_notes.forgotten, notes.forgotten);
+    ASSERT_EQ(read_notes.claims.size(), 1U);
+    EXPECT_EQ(read_notes.claims[0].key, notes.claims[0].key);
+    EXPECT_EQ(*read_notes.claims[0].process, *notes.claims[0].process);
     EXPECT_EQ(read.images, written.images);
 }
 
 TEST(Checkpoint, CutOffAnywhereItIsRefused) {
-    const auto payload = encode(make_checkpoint());
+    const auto payload = make_checkpoint().payload();
     for (std::size_t length = 0; length < payload.size(); ++length)
         EXPECT_THROW(decode_checkpoint(std::span(payload).first(length)), TruncatedBytes) << length;
 }
