@@ -4,7 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 
 namespace portd::client::test {
 namespace {
@@ -162,6 +166,62 @@ TEST_F(MapVerb, FitsATerminalInColor) {
         EXPECT_EQ(outcome.status, 0) << outcome.err;
         EXPECT_THAT(outcome.out, HasSubstr(*depth == '\0' ? "\x1b[38;5;74" : "\x1b[38;2;86;"));
     }
+}
+
+// What the whole dynamic range of IANA looks like on a busy machine.
+std::vector<proto::Lease> busy_range() {
+    std::vector<proto::Lease> leases;
+    const auto hold = [&](const char *program, int first, int count, int step) {
+        for (int i = 0; i < count; ++i)
+            leases.push_back(held_by(program, first + i * step));
+    };
+    hold("nginx", 49152, 1, 1);
+    hold("postgres", 50010, 300, 2);
+    hold("curl", 52000, 700, 7);
+    hold("haproxy", 57344, 2048, 1);
+    hold("chronyd", 60001, 40, 97);
+    hold("leaky", 63000, 1500, 1);
+    for (auto &lease : leases)
+        if (lease.local_port % 5 == 0)
+            lease.phase = portd::Phase::lingering;
+    return leases;
+}
+
+struct Form {
+    const char *name;
+    bool has_color;
+    const char *depth; // COLORTERM
+};
+
+// One file for each picture; PORTD_WRITE_GOLDEN=1 writes them anew, to be looked at by `cat`.
+TEST_F(MapVerb, LooksAsItDid) {
+    records_.status.range_low = 49152;
+    records_.status.range_high = 65535;
+    records_.leases = busy_range();
+    const FakeDaemon daemon(answers_from(records_));
+    ::setenv("TERM", "xterm-256color", 1);
+    for (const Form form :
+         {Form{"plain", false, ""}, Form{"256", true, ""}, Form{"truecolor", true, "truecolor"}})
+        for (const std::uint16_t columns : std::array<std::uint16_t, 2>{80, 200})
+            for (const bool is_live : {true, false}) {
+                ::setenv("COLORTERM", form.depth, 1);
+                if (form.has_color)
+                    ::unsetenv("NO_COLOR");
+                else
+                    ::setenv("NO_COLOR", "1", 1);
+                std::vector<std::string> words{"--no-pager", "--socket", daemon.path(), "map"};
+                if (!is_live)
+                    words.insert(words.end(), {"--at", "2026-11-22 03:12:05"});
+                const Outcome outcome = run_on_terminal(words, columns, 40);
+                EXPECT_EQ(outcome.status, 0) << outcome.err;
+                const std::string file =
+                    std::string(PORTD_SOURCE "/tests/unit/client/golden/map-") + form.name + "-" +
+                    std::to_string(columns) + (is_live ? "-live" : "-at") + ".txt";
+                if (std::getenv("PORTD_WRITE_GOLDEN"))
+                    std::ofstream(file) << outcome.out;
+                std::ifstream golden(file);
+                EXPECT_EQ(outcome.out, std::string(std::istreambuf_iterator(golden), {})) << file;
+            }
 }
 
 TEST_F(MapVerb, RefusesWhatIsNoRange) {
