@@ -1,5 +1,6 @@
 #include "store/file_check.hpp"
 
+#include "store/checksum.hpp"
 #include "store/part_reader.hpp"
 
 #include <exception>
@@ -26,6 +27,9 @@ class FileCheck {
             checked_.report.bytes = bytes_of(path);
             PartReader part(directory_, file_);
             part.database().stop_when(stop_);
+            if (file_.is_sealed)
+                if (const auto difference = difference_to_checksum(path, &stop_))
+                    note(*difference);
             check_integrity(part);
             check_leases(part);
             check_bind_failures(part);

@@ -1,5 +1,7 @@
 #include "store/part_files.hpp"
 
+#include "store/checksum.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -66,6 +68,7 @@ std::int64_t bytes_of(const std::filesystem::path &database_file) {
 void remove_database(const std::filesystem::path &database_file) {
     for (const char *const beside : {"", "-wal", "-shm", "-journal"})
         std::filesystem::remove(database_file.native() + beside);
+    std::filesystem::remove(checksum_path(database_file));
 }
 
 } // namespace portd::store

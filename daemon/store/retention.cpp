@@ -1,5 +1,6 @@
 #include "store/retention.hpp"
 
+#include "store/checksum.hpp"
 #include "store/coverage.hpp"
 #include "store/fault.hpp"
 #include "store/part.hpp"
@@ -118,6 +119,8 @@ void Retention::begin_work(std::int64_t now_us) {
     unverified_.erase(unverified_.begin());
     verify_not_before_us_ = now_us + verify_every_us;
     working_ = std::async(std::launch::async, [file = path_of(directory_, {task_->number, true})] {
+        if (const auto difference = difference_to_checksum(file))
+            throw DamagedStore(file, *difference);
         Database(file, Database::Access::sealed).verify(Database::Depth::whole);
     });
 }

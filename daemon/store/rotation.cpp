@@ -1,5 +1,6 @@
 #include "store/rotation.hpp"
 
+#include "store/checksum.hpp"
 #include "store/clock_table.hpp"
 #include "store/fault.hpp"
 #include "store/late_index.hpp"
@@ -252,9 +253,11 @@ void seal(const std::filesystem::path &directory, std::int64_t number) {
         database.execute("VACUUM INTO " + quoted(being_made));
         if (chmod(being_made.c_str(), database_mode) != 0)
             fail_by_errno(being_made, "cannot set its mode");
+        write_checksum(being_made, sealed);
         put_in_place(being_made, sealed);
     } catch (...) {
         remove_database(being_made); // it may be what takes the last room
+        std::filesystem::remove(checksum_path(sealed));
         throw;
     }
     remove_database(given_up);

@@ -1,5 +1,6 @@
 #include "store/set_aside.hpp"
 
+#include "store/checksum.hpp"
 #include "store/fault.hpp"
 #include "store/part_files.hpp"
 #include "store/schema.hpp"
@@ -76,6 +77,7 @@ SetAside set_aside(const std::filesystem::path &file, const std::string &reason)
     move_file(file, target);
     move_file(file.string() + "-wal", target + "-wal");
     move_file(file.string() + "-shm", target + "-shm");
+    move_file(checksum_path(file), checksum_path(target));
     return {target, reason};
 }
 

@@ -151,6 +151,39 @@ TEST_F(Parts, ASealedPartIsSmallerAndSound) {
     EXPECT_EQ(database.text("PRAGMA integrity_check"), "ok");
     EXPECT_EQ(database.integer("SELECT count(*) FROM history WHERE phase <> 'freed'"), 0);
     EXPECT_FALSE(std::filesystem::exists(sealed.native() + "-wal"));
+    const std::string check = "cd '" + directory_.path().string() +
+                              "' && sha256sum --check --status --strict history-000001.db.sha256";
+    EXPECT_EQ(std::system(check.c_str()), 0);
+}
+
+// SQLite calls such a file sound.
+TEST_F(Parts, ThatAreNotWhatWasSealedAreSetAside) {
+    live(50);
+    writer_->begin_part();
+    live(50);
+    writer_->settle();
+    writer_.reset();
+    const auto sealed = path_of(directory_.path(), {1, true});
+    {
+        Database database(sealed, Database::Access::write);
+        database.execute("PRAGMA journal_mode = DELETE; UPDATE process SET uid = uid + 1");
+    }
+    writer_ = std::make_unique<Writer>(directory_.path(), first_boot, limits_);
+    live(1);
+    writer_->settle();
+    const auto notices = writer_->take_notices();
+    ASSERT_THAT(notices, SizeIs(1));
+    EXPECT_EQ(notices[0].kind, Notice::Kind::set_aside);
+    EXPECT_THAT(notices[0].text, HasSubstr("not what was sealed"));
+    EXPECT_TRUE(std::filesystem::exists(notices[0].set_aside_as));
+    EXPECT_TRUE(std::filesystem::exists(notices[0].set_aside_as.native() + ".sha256"));
+    EXPECT_FALSE(std::filesystem::exists(sealed));
+    live(2); // the gap comes with the commit after the next
+    Reader reader(directory_.path());
+    const auto coverage =
+        reader.coverage(first_boot.wall_offset_us, first_boot.wall_offset_us + serial_ * second_us);
+    ASSERT_THAT(coverage.gaps, SizeIs(1));
+    EXPECT_EQ(coverage.gaps[0].cause, "unreadable");
 }
 
 TEST_F(Parts, WhatWasCutOffIsTakenUpAgain) {
@@ -191,6 +224,7 @@ TEST_F(Parts, ThatAreOldAreDropped) {
     EXPECT_THAT(found, testing::Not(testing::Contains("12")));
     EXPECT_THAT(found, testing::Contains("10")) << "still open";
     EXPECT_FALSE(std::filesystem::exists(path_of(directory_.path(), {1, true})));
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "history-000001.db.sha256"));
     const auto notices = writer_->take_notices();
     ASSERT_FALSE(notices.empty());
     EXPECT_EQ(notices[0].kind, Notice::Kind::dropped);

@@ -137,6 +137,14 @@ TEST_F(Verify, FindsAFileThatIsNotPortds) {
     EXPECT_EQ(told[2].sound, false);
 }
 
+TEST_F(Verify, FindsAChangedValueInASealedPart) {
+    // SQLite calls the file sound: it is another, and a right one, only not what was sealed.
+    change("history-000001.db", "PRAGMA journal_mode = DELETE; UPDATE process SET uid = uid + 1");
+    const auto told = verify();
+    EXPECT_THAT(told[0].file->findings, ElementsAre(HasSubstr("not what was sealed")));
+    EXPECT_EQ(told[2].sound, false);
+}
+
 TEST_F(Verify, FindsDamagedPages) {
     {
         std::fstream file(directory_ / "history-000001.db",
