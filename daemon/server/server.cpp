@@ -7,6 +7,7 @@
 #include "replies.hpp"
 #include "session.hpp"
 #include "subscribers.hpp"
+#include "turns.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -51,7 +52,9 @@ class Server::State {
           portd_group_(group_named("portd")),
           admission_(limits),
           acceptor_(context_, Protocol(), duplicate(listener.fd())),
-          pause_(context_) {
+          pause_(context_),
+          turns_([this] { asio::post(context_, [this] { turns_.run_one(); }); }) {
+        acceptor_.non_blocking(true);
         accept();
     }
 
@@ -63,17 +66,28 @@ class Server::State {
     }
 
   private:
+    static constexpr int most_at_once = 128;
+
     void accept() {
         acceptor_.async_accept([this](const error_code &error, Protocol::socket socket) {
             if (error)
                 return accept_later();
-            try {
-                welcome(std::move(socket));
-            } catch (const std::system_error &) {
-                // The peer cannot be asked who it is: it is not answered.
-            }
+            welcome(std::move(socket));
+            welcome_waiting();
             accept();
         });
+    }
+
+    // Between two handlers somebody's work is done: a crowd that is turned away must not make each
+    // who comes behind it wait for as many pieces of work.
+    void welcome_waiting() {
+        for (int i = 0; i < most_at_once; ++i) {
+            error_code error; // if it is not for want of others, it will be there again
+            Protocol::socket socket = acceptor_.accept(error);
+            if (error)
+                return;
+            welcome(std::move(socket));
+        }
     }
 
     void accept_later() {
@@ -85,13 +99,21 @@ class Server::State {
     }
 
     void welcome(Protocol::socket socket) {
+        try {
+            admit(std::move(socket));
+        } catch (const std::system_error &) {
+            // The peer cannot be asked who it is: it is not answered.
+        }
+    }
+
+    void admit(Protocol::socket socket) {
         const Peer peer = peer_of(socket.native_handle());
         auto admitted = admission_.admit(peer.uid);
         if (const auto *refusal = std::get_if<Refusal>(&admitted))
             return turn_away(socket.native_handle(), *refusal);
         const Caller caller{peer.uid, sight_of(peer.uid, peer.groups, portd_group_)};
         std::make_shared<Session>(std::move(socket), caller,
-                                  std::move(std::get<Admission::Place>(admitted)), backend_,
+                                  std::move(std::get<Admission::Place>(admitted)), backend_, turns_,
                                   subscribers_, limits_)
             ->start();
     }
@@ -106,6 +128,7 @@ class Server::State {
     asio::io_context context_{1};
     Protocol::acceptor acceptor_;
     asio::steady_timer pause_;
+    Turns turns_; // goes before the context, which the sessions in it need
 };
 
 Server::Server(const Listener &listener, model::History &history, const model::Daemon &daemon,

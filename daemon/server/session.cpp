@@ -4,7 +4,6 @@
 #include "replies.hpp"
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <poll.h>
 
@@ -22,11 +21,13 @@ std::int64_t now_us() {
 } // namespace
 
 Session::Session(Socket socket, const Caller &caller, Admission::Place place,
-                 const Backend &backend, Subscribers &subscribers, const Limits &limits)
+                 const Backend &backend, Turns &turns, Subscribers &subscribers,
+                 const Limits &limits)
     : socket_(std::move(socket)),
       caller_(caller),
       place_(std::move(place)),
       backend_(backend),
+      turns_(turns),
       subscribers_(subscribers),
       limits_(limits),
       deadline_(socket_.get_executor()),
@@ -56,10 +57,12 @@ void Session::read() {
 }
 
 void Session::proceed() {
-    while (const auto message = reader_.next()) {
-        waits_for_rest_ = false;
-        if (handle(*message) == Handled::replying)
-            return;
+    if (auto message = reader_.next()) {
+        disarm();
+        return take_turn([this, message = std::move(*message)] {
+            if (handle(message) == Handled::nothing_to_say)
+                proceed();
+        });
     }
     switch (reader_.fault()) {
     case proto::MessageFault::none:
@@ -69,6 +72,13 @@ void Session::proceed() {
     case proto::MessageFault::too_deep:
         return send(framed(limit_exceeded("messageDepth", limits_.message.depth)), Then::close);
     }
+}
+
+void Session::take_turn(Turns::Work work) {
+    turns_.add(caller_.uid, [self = shared_from_this(), work = std::move(work)] {
+        if (self->socket_.is_open())
+            work();
+    });
 }
 
 Session::Handled Session::handle(std::string_view message) {
@@ -120,9 +130,13 @@ void Session::stream() {
 
 void Session::stream_after(std::chrono::milliseconds pause) {
     if (pause == std::chrono::milliseconds::zero())
-        return asio::post(socket_.get_executor(), [self = shared_from_this()] { self->stream(); });
+        return stream_in_turn();
     pause_.expires_after(pause);
-    pause_.async_wait([self = shared_from_this()](const error_code &) { self->stream(); });
+    pause_.async_wait([self = shared_from_this()](const error_code &) { self->stream_in_turn(); });
+}
+
+void Session::stream_in_turn() {
+    take_turn([this] { stream(); });
 }
 
 void Session::end_stream() {
@@ -137,7 +151,7 @@ void Session::wait_for_news() {
         if (const auto self = weak.lock(); self && self->socket_.is_open()) {
             self->words_heard_ = self->subscribers_.words();
             self->deadline_.cancel();
-            self->stream();
+            self->stream_in_turn();
         }
     });
     deadline_.async_wait([self = shared_from_this()](const error_code &) {});
@@ -177,7 +191,7 @@ void Session::written() {
     case Then::next_call:
         return proceed();
     case Then::next_page:
-        return stream();
+        return stream_in_turn();
     case Then::close:
         return close();
     }

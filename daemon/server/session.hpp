@@ -4,8 +4,9 @@
 // waits in the socket, and of an answer no more is made than the client takes. A session is always
 // in one of these states, each of which has one pending operation:
 //   reading    waits for bytes; closes if a message stays partial too long
+//   queueing   waits for its turn to have a call answered, or the next page of a stream made
 //   writing    waits for the client to take them; closes if it takes none for too long
-//   streaming  between two pages of a stream; other sessions have their turn
+//   pausing    between two looks of a stream at something that it waits for
 //   waiting    all was told to a caller that follows; for news, or for the end of the connection
 // It lives as long as an operation is pending. A caller that follows and takes nothing for too long
 // is told so behind the reply that it has half of, and has as long again to take that.
@@ -17,6 +18,7 @@
 #include "methods.hpp"
 #include "proto/framing.hpp"
 #include "subscribers.hpp"
+#include "turns.hpp"
 
 // <utility> before Asio: its awaitable.hpp forgets it.
 #include <utility>
@@ -37,9 +39,9 @@ class Session : public std::enable_shared_from_this<Session> {
   public:
     using Socket = boost::asio::local::stream_protocol::socket;
 
-    // The backend and the subscribers outlive the session.
+    // The backend, the turns and the subscribers outlive what the session does.
     Session(Socket socket, const Caller &caller, Admission::Place place, const Backend &backend,
-            Subscribers &subscribers, const Limits &limits);
+            Turns &turns, Subscribers &subscribers, const Limits &limits);
 
     void start();
 
@@ -49,9 +51,11 @@ class Session : public std::enable_shared_from_this<Session> {
 
     void read();
     void proceed();
+    void take_turn(Turns::Work work);
     Handled handle(std::string_view message);
     void begin_stream(std::unique_ptr<Stream> stream);
     void stream();
+    void stream_in_turn();
     void stream_after(std::chrono::milliseconds pause);
     void wait_for_news();
     void end_stream();
@@ -69,6 +73,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const Caller caller_;
     const Admission::Place place_;
     const Backend backend_;
+    Turns &turns_;
     Subscribers &subscribers_;
     const Limits limits_;
     boost::asio::steady_timer deadline_;

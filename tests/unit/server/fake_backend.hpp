@@ -105,11 +105,11 @@ class FakeHistory : public model::History {
                           std::size_t limit) override {
         const std::scoped_lock lock(mutex);
         check();
+        last_query = query;
         on_page();
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);
-        last_query = query;
         const auto begin = static_cast<std::size_t>(after.value_or(0));
         const std::size_t end = std::min(begin + limit, leases.size());
         model::LeasePage page;

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 #include <list>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -335,6 +338,39 @@ TEST(Server, LetsRootInWhenOthersFilledTheirShare) {
     EXPECT_EQ(connect_as(server, 4242).receive_json()["parameters"]["limit"], "connectionsPerUser");
     EXPECT_EQ(connect_as(server, 4244).receive_json()["parameters"]["limit"], "connections");
     EXPECT_TRUE(is_info(server.connect().call(info_call)));
+}
+
+// All is there before the server goes on, so that what it does then depends on its order alone.
+TEST(Server, WhoComesBehindACrowdOfOneUserWaitsForFewOfItsPages) {
+    if (!is_root())
+        GTEST_SKIP() << "needs root to connect as another user";
+    RunningServer server;
+    fill(server.history, 600);
+    std::promise<void> everybody_waits;
+    const auto may_go_on = everybody_waits.get_future();
+    std::vector<std::optional<std::uint16_t>> asked; // the ports of which pages were made
+    server.history.on_page = [&] {
+        if (asked.empty())
+            may_go_on.wait();
+        asked.push_back(server.history.last_query.port);
+    };
+    server.start();
+    std::list<Client> crowd;
+    for (int i = 0; i < 16; ++i) {
+        crowd.push_back(connect_as(server, 4242));
+        ASSERT_TRUE(crowd.back().send_message(list_call));
+    }
+    std::list<Client> turned_away;
+    for (int i = 0; i < 40; ++i)
+        turned_away.push_back(connect_as(server, 4242));
+    Client other = server.connect();
+    ASSERT_TRUE(other.send_message(
+        R"({"method":"io.portd.Ports.List","more":true,"parameters":{"port":61000}})"));
+    everybody_waits.set_value();
+    EXPECT_FALSE(other.receive_json().is_null());
+    const std::scoped_lock lock(server.history.mutex);
+    const auto mine = std::ranges::find(asked, 61000);
+    EXPECT_LE(mine - asked.begin(), 6);
 }
 
 TEST(Server, ShowsEachUserWhatIsTheirs) {
