@@ -30,6 +30,9 @@ std::vector<proto::Gap> gaps_of(Execution &row) {
     return found;
 }
 
+// It changes when another connection has written (sqlite.org/pragma.html#pragma_data_version).
+constexpr const char *select_version = "PRAGMA data_version";
+
 constexpr const char *select_gaps =
     "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text AS t ON t.id = "
     "g.cause ";
@@ -39,6 +42,7 @@ constexpr const char *select_gaps =
 PartReader::PartReader(const std::filesystem::path &directory, const PartFile &file)
     : file_(file),
       database_(open_part(directory, file)),
+      version_(database_.integer(select_version)),
       part_(read_part(database_)),
       rows_(database_, part_),
       bind_failure_rows_(database_, rows_) {}
@@ -50,12 +54,24 @@ void PartReader::begin() {
     if (file_.is_sealed)
         return;
     snapshot_.emplace(database_, Transaction::Kind::read);
+    Execution row(statement(select_version));
+    row.next();
+    const std::int64_t version = row.integer(0);
+    if (version == version_)
+        return;
+    version_ = version;
     part_ = read_part(database_);
+    may_tell_of_clock_ = true;
 }
 
 void PartReader::end() {
     snapshot_.reset();
     rows_.forget();
+}
+
+void PartReader::read_clock(WallTimes &walls) {
+    read_wall_times(database_, walls);
+    may_tell_of_clock_ = false;
 }
 
 Statement &PartReader::statement(const std::string &sql) {

@@ -37,7 +37,9 @@ class PartReader {
     void end();
 
     // Adds what the part tells of the wall clock.
-    void read_clock(WallTimes &walls) { read_wall_times(database_, walls); }
+    void read_clock(WallTimes &walls);
+    // Whether it may tell more than it did.
+    bool may_tell_of_clock() const { return may_tell_of_clock_; }
 
     // The statement of that text, prepared once. It lives until the next begin().
     Statement &statement(const std::string &sql);
@@ -69,7 +71,9 @@ class PartReader {
     PartFile file_;
     Database database_;
     std::optional<Transaction> snapshot_; // sealed parts need none
+    std::int64_t version_;                // of what the database holds, as this connection counts
     Part part_;
+    bool may_tell_of_clock_ = true;
     LeaseRows rows_;
     BindFailureRows bind_failure_rows_;
     std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;

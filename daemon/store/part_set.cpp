@@ -16,10 +16,13 @@ constexpr auto while_current_fails = std::chrono::seconds(5);
 } // namespace
 
 PartSet::PartSet(std::filesystem::path directory, Empty empty, std::shared_ptr<Suspects> suspects)
-    : directory_(std::move(directory)), empty_(empty), suspects_(std::move(suspects)) {}
+    : directory_(std::move(directory)),
+      empty_(empty),
+      suspects_(std::move(suspects)),
+      listing_(directory_) {}
 
 void PartSet::open() {
-    files_ = list_parts(directory_);
+    files_ = listing_.now();
     if (files_.empty() && empty_ == Empty::fault)
         throw std::runtime_error(directory_.string() + ": no history is kept here");
     const auto is_gone = [&](const auto &one) {
@@ -34,8 +37,8 @@ void PartSet::open() {
 }
 
 // The writer can begin another part at any time, seal one, drop one, or set one aside.
-bool PartSet::have_changed() const {
-    return list_parts(directory_) != files_;
+bool PartSet::have_changed() {
+    return listing_.now() != files_;
 }
 
 bool PartSet::cope(const StoreFault &fault, std::set<PartFile> &reopened) {

@@ -3,6 +3,7 @@
 
 #include "store/fault.hpp"
 #include "store/part_files.hpp"
+#include "store/part_listing.hpp"
 #include "store/part_reader.hpp"
 #include "store/suspects.hpp"
 
@@ -43,7 +44,7 @@ class PartSet {
     using Clock = std::chrono::steady_clock;
 
     class Snapshot;
-    bool have_changed() const;
+    bool have_changed();
     void leave_out(const PartFile &file, const StoreFault &fault);
     // False if it is not about a part.
     bool cope(const StoreFault &fault, std::set<PartFile> &reopened);
@@ -51,7 +52,8 @@ class PartSet {
     const std::filesystem::path directory_;
     const Empty empty_;
     const std::shared_ptr<Suspects> suspects_;
-    std::vector<PartFile> files_; // as last listed
+    PartListing listing_;
+    std::vector<PartFile> files_; // as last opened
     Parts parts_;
     std::map<PartFile, Clock::time_point> left_out_; // until when
 };

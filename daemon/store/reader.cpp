@@ -97,7 +97,7 @@ void Reader::State::read_clock() {
         for (auto &[file, part] : parts())
             part.read_clock(walls);
         walls_of = set.files();
-    } else if (!parts().empty()) {
+    } else if (!parts().empty() && parts().rbegin()->second.may_tell_of_clock()) {
         parts().rbegin()->second.read_clock(walls);
     }
 }
