@@ -1,7 +1,7 @@
 #include "client/flow_asker.hpp"
 
 #include "client/exchange.hpp"
-#include "proto/framing.hpp"
+#include "proto/call_limits.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -10,11 +10,10 @@
 namespace portd::client {
 namespace {
 
-constexpr std::size_t most_under_way = 2;
 constexpr std::size_t most_row_bytes = 4 << 20;
 // Of a message that is not flows: the names, and the addresses of this machine.
 constexpr std::size_t bytes_beside_flows = 8192;
-constexpr std::size_t most_message_bytes = proto::MessageLimits{}.bytes - bytes_beside_flows;
+constexpr std::size_t most_message_bytes = proto::call_limits.bytes - bytes_beside_flows;
 // Of a flow without its addresses, with the longest numbers.
 constexpr std::size_t bytes_of_flow = 220;
 constexpr std::size_t bytes_of_translation = 180;
@@ -43,37 +42,41 @@ void FlowAsker::add(LogRow row) {
 
 void FlowAsker::finish() {
     send();
-    while (!asked_.empty())
-        receive();
+    tell(receive());
 }
 
 void FlowAsker::send() {
     if (gathered_.empty())
         return;
-    if (asked_.size() == most_under_way)
-        receive();
+    const Lot answered = receive();
     connection_.call(proto::methods::attribute, proto::encode(request_), Replies::many);
     request_.flows.clear();
-    asked_.push_back(std::exchange(gathered_, {}));
+    asked_ = std::exchange(gathered_, {});
     message_bytes_ = row_bytes_ = 0;
+    tell(answered);
 }
 
-void FlowAsker::receive() {
-    proto::AttributeReply reply;
+FlowAsker::Lot FlowAsker::receive() {
+    Lot lot;
+    if (asked_.empty())
+        return lot;
+    lot.rows = std::exchange(asked_, {});
     for (;;) {
         const proto::Reply received = connection_.next();
-        reply = decoded<proto::AttributeReply>(*received.parameters);
-        if (!received.continues)
-            break;
+        if (received.continues)
+            continue;
+        lot.reply = decoded<proto::AttributeReply>(*received.parameters);
+        return lot;
     }
-    const std::vector<LogRow> rows = std::move(asked_.front());
-    asked_.pop_front();
-    auto flow = reply.flows.begin();
-    for (const LogRow &row : rows) {
+}
+
+void FlowAsker::tell(const Lot &lot) const {
+    auto flow = lot.reply.flows.begin();
+    for (const LogRow &row : lot.rows) {
         const bool is_flow = row.kind == LogRow::Kind::flow;
-        if (is_flow && flow == reply.flows.end())
+        if (is_flow && flow == lot.reply.flows.end())
             throw ServiceError("portd ended its answer without telling of all flows");
-        on_row_(row, is_flow ? &*flow++ : nullptr, reply.processes);
+        on_row_(row, is_flow ? &*flow++ : nullptr, lot.reply.processes);
     }
 }
 

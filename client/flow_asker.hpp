@@ -1,5 +1,6 @@
-// Asks portd whose the flows of a log are, many at a time. While it answers for some the next ones
-// are read, so that both have work; no more than two lots are under way.
+// Asks portd whose the flows of a log are, many at a time. While it answers for some, those before
+// are told and the next ones read, so that both have work. Nothing is asked while an answer is to
+// come: portd reads nothing then, and each would wait for the other to take what it sends.
 #pragma once
 
 #include "client/connection.hpp"
@@ -7,7 +8,6 @@
 #include "proto/attribution.hpp"
 
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -29,8 +29,15 @@ class FlowAsker {
     void finish();
 
   private:
+    struct Lot {
+        std::vector<LogRow> rows{};
+        proto::AttributeReply reply{};
+    };
+
     void send();
-    void receive();
+    // What is under way, with its answer; empty if nothing is.
+    Lot receive();
+    void tell(const Lot &lot) const;
 
     Connection &connection_;
     proto::AttributeRequest request_; // with the flows of the lot that is being gathered
@@ -38,7 +45,7 @@ class FlowAsker {
     std::vector<LogRow> gathered_;
     std::size_t message_bytes_ = 0; // that the flows will take, at the most
     std::size_t row_bytes_ = 0;
-    std::deque<std::vector<LogRow>> asked_;
+    std::vector<LogRow> asked_;
 };
 
 } // namespace portd::client

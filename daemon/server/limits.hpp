@@ -1,7 +1,7 @@
 // What a client can make the server spend.
 #pragma once
 
-#include "proto/framing.hpp"
+#include "proto/call_limits.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -9,7 +9,7 @@
 namespace portd::server {
 
 struct Limits {
-    proto::MessageLimits message;
+    proto::MessageLimits message = proto::call_limits;
 
     // Connections of ordinary users together cannot take those that are kept for root.
     std::size_t connections = 256;

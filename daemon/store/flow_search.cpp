@@ -98,9 +98,21 @@ FlowSearch::FlowSearch(const std::vector<model::FlowEnd> &ends, const WallTimes 
     });
     for (auto &[port, one] : wanted) {
         if (ports_.empty() || ports_.back().port != port)
-            ports_.push_back({port, {}});
+            ports_.push_back({port});
         ports_.back().wanted.push_back(one);
     }
+    for (OfPort &of : ports_) {
+        if (std::ranges::any_of(of.wanted, [](const Wanted &one) { return !one.tcp_peer_port; }))
+            continue;
+        for (const Wanted &one : of.wanted)
+            of.tcp_peer_ports.push_back(*one.tcp_peer_port);
+        std::ranges::sort(of.tcp_peer_ports);
+    }
+}
+
+bool FlowSearch::OfPort::excludes(std::int64_t peer_port) const {
+    return peer_port != 0 && !tcp_peer_ports.empty() &&
+           !std::ranges::binary_search(tcp_peer_ports, peer_port);
 }
 
 const FlowSearch::OfPort *FlowSearch::wanted_of(std::uint16_t port) const {
@@ -148,10 +160,11 @@ bool FlowSearch::scan(Scan &scan, const OfPort *of, const IdRange &range) {
         const std::int64_t port = row.integer(1);
         const OfPort *wanted =
             of ? (of->port == port ? of : nullptr) : wanted_of(static_cast<std::uint16_t>(port));
-        if (!wanted)
+        const std::int64_t peer_port = row.optional_integer(2).value_or(0);
+        // Most leases of a busy port, of which nothing else is read then.
+        if (!wanted || wanted->excludes(peer_port))
             continue;
         const Stretch life = life_of(row, part, *state, scan.part.database());
-        const std::int64_t peer_port = row.optional_integer(2).value_or(0);
         scan.ends.clear();
         for (const Wanted &one : wanted->wanted) {
             if (one.rows.since_us > life.until_us)

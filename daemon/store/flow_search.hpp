@@ -41,7 +41,11 @@ class FlowSearch {
     };
     struct OfPort {
         std::uint16_t port;
-        std::vector<Wanted> wanted; // by the beginning of the rows
+        std::vector<Wanted> wanted{}; // by the beginning of the rows
+        // Of all that is wanted; empty if a part of it names none.
+        std::vector<std::uint16_t> tcp_peer_ports{};
+
+        bool excludes(std::int64_t peer_port) const;
     };
     struct Source;
     struct Scan;

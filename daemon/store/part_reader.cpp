@@ -13,9 +13,9 @@ Database open_part(const std::filesystem::path &directory, const PartFile &file)
                       file.is_sealed ? Database::Access::sealed : Database::Access::read);
     database.on_close(Database::OnClose::leave);
     check_ownership(database);
-    // Of a sealed part the kernel's cache is enough: there can be many of them.
+    // Of a sealed part no more than the inner pages of its trees: there can be many of them.
     database.execute(std::string("PRAGMA query_only = TRUE; PRAGMA temp_store = MEMORY; ") +
-                     (file.is_sealed ? "PRAGMA cache_size = -256" : "PRAGMA cache_size = -4096"));
+                     (file.is_sealed ? "PRAGMA cache_size = -2048" : "PRAGMA cache_size = -4096"));
     return database;
 }
 

@@ -154,7 +154,7 @@ class Wire(unittest.TestCase):
         return replies[-1].get("error", "")
 
     def test_limits_and_garbage(self):
-        self.assertTrue(self.error(b"x" * 200_000).endswith("LimitExceeded"))
+        self.assertTrue(self.error(b"x" * 1_100_000).endswith("LimitExceeded"))
         deep = b'{"method":"io.portd.Ports.Status","parameters":' + b'{"a":' * 100 + b"1" + b"}" * 101
         self.assertTrue(self.error(deep + b"\0").endswith("LimitExceeded"))
         for garbage in (b"\0", b"[]\0", b"{\0", b"\xff\xfe\0", b'{"method":7}\0', b'{"x":1}\0'):

@@ -139,12 +139,12 @@ TEST(Server, WhatIsNoCallEndsTheConnection) {
         {deep_enough + '\0',
          proto::errors::malformed,
          {{"reason", "the message is not a JSON object"}}},
-        {std::string(65537, ' '),
+        {std::string(1048577, ' '),
          proto::errors::limit_exceeded,
-         {{"limit", "messageBytes"}, {"value", 65536}}},
-        {std::string(65536, ' ') + '\0',
+         {{"limit", "messageBytes"}, {"value", 1048576}}},
+        {std::string(1048576, ' ') + '\0',
          proto::errors::malformed,
-         {{"reason", "not JSON at byte 65537"}}},
+         {{"reason", "not JSON at byte 1048577"}}},
     };
     RunningServer server;
     server.start();
