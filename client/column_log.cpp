@@ -76,18 +76,15 @@ std::string quote_csv(std::string_view text, char separator) {
 }
 
 template <typename Columns>
-LogRow read_columns(std::string line, const std::vector<std::string> &names, const Columns &columns,
-                    std::string_view unset, std::int64_t now_usec) {
-    LogRow row;
+void read_columns(LogRow &row, const ColumnNames &names, const Columns &columns,
+                  std::string_view unset, std::int64_t now_usec) {
     FlowFields fields;
-    if (columns.size() == names.size()) {
-        for (std::size_t i = 0; i < names.size(); ++i)
-            if (const auto field = field_named(names[i]); field && columns[i] != unset)
-                fields.set(*field, columns[i]);
-        row.kind = fields.make(row.flow, now_usec);
-    }
-    row.line = std::move(line);
-    return row;
+    if (columns.size() != names.names.size())
+        return;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        if (const auto field = names.fields[i]; field && columns[i] != unset)
+            fields.set(*field, columns[i]);
+    row.kind = fields.make(row.flow, now_usec);
 }
 
 template <typename Columns>
@@ -103,11 +100,18 @@ nlohmann::json named(const std::vector<std::string> &names, const Columns &colum
 
 } // namespace
 
+void ColumnNames::add(std::string name) {
+    fields.push_back(field_named(name));
+    names.push_back(std::move(name));
+}
+
 LogRow ZeekLog::read(std::string line) {
     if (line.starts_with('#'))
         return read_header(std::move(line));
-    const std::string copy = line;
-    return read_columns(std::move(line), names_, split(copy, separator_), unset_, now_usec_);
+    LogRow row;
+    read_columns(row, columns_, split(line, separator_), unset_, now_usec_);
+    row.line = std::move(line);
+    return row;
 }
 
 LogRow ZeekLog::read_header(std::string line) {
@@ -127,9 +131,9 @@ LogRow ZeekLog::read_header(std::string line) {
     else if (key == "#empty_field")
         empty_ = value;
     else if (key == "#fields") {
-        names_.clear();
+        columns_ = ColumnNames();
         for (const std::string_view name : split(value, separator_))
-            names_.emplace_back(name);
+            columns_.add(std::string(name));
         for (const std::string &name : added_)
             line += separator_ + name;
     } else if (key == "#types") {
@@ -149,7 +153,7 @@ std::string ZeekLog::write(const LogRow &row, const LogAddition &addition) const
 }
 
 nlohmann::json ZeekLog::to_json(const LogRow &row) const {
-    return named(names_, split(row.line, separator_), row.line);
+    return named(columns_.names, split(row.line, separator_), row.line);
 }
 
 bool CsvLog::is_heading(std::string_view line) {
@@ -169,15 +173,19 @@ LogRow CsvLog::read(std::string line) {
     const bool has_return = line.ends_with('\r');
     if (has_return)
         line.pop_back();
-    if (names_.empty()) {
+    if (columns_.names.empty()) {
         separator_ = csv_separator(line);
-        names_ = split_csv(line, separator_).value_or(std::vector<std::string>{line});
+        for (std::string &name : split_csv(line, separator_).value_or(std::vector{line}))
+            columns_.add(std::move(name));
         for (const std::string &name : added_)
             line += separator_ + name;
         return {LogRow::Kind::header, std::move(line), {}};
     }
+    LogRow row;
     const auto columns = split_csv(line, separator_).value_or(std::vector<std::string>());
-    return read_columns(std::move(line), names_, columns, "-", now_usec_);
+    read_columns(row, columns_, columns, "-", now_usec_);
+    row.line = std::move(line);
+    return row;
 }
 
 std::string CsvLog::write(const LogRow &row, const LogAddition &addition) const {
@@ -188,8 +196,8 @@ std::string CsvLog::write(const LogRow &row, const LogAddition &addition) const 
 }
 
 nlohmann::json CsvLog::to_json(const LogRow &row) const {
-    return named(names_, split_csv(row.line, separator_).value_or(std::vector<std::string>()),
-                 row.line);
+    return named(columns_.names,
+                 split_csv(row.line, separator_).value_or(std::vector<std::string>()), row.line);
 }
 
 } // namespace portd::client

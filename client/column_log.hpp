@@ -4,11 +4,20 @@
 #include "client/flow_fields.hpp"
 #include "client/flow_log.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace portd::client {
+
+// Of the columns in their order: as they are called, and what they mean.
+struct ColumnNames {
+    std::vector<std::string> names;
+    std::vector<std::optional<FlowField>> fields;
+
+    void add(std::string name);
+};
 
 class ZeekLog final : public FlowLog {
   public:
@@ -28,7 +37,7 @@ class ZeekLog final : public FlowLog {
     char separator_ = '\t';
     std::string unset_ = "-";
     std::string empty_ = "(empty)";
-    std::vector<std::string> names_;
+    ColumnNames columns_;
 };
 
 class CsvLog final : public FlowLog {
@@ -47,7 +56,7 @@ class CsvLog final : public FlowLog {
     const std::vector<std::string> added_;
     const std::int64_t now_usec_;
     char separator_ = ',';
-    std::vector<std::string> names_;
+    ColumnNames columns_;
 };
 
 } // namespace portd::client

@@ -49,7 +49,7 @@ class FlowLog {
   public:
     virtual ~FlowLog() = default;
     virtual LogRow read(std::string line) = 0;
-    // The row with the addition, as the log has it.
+    // The row with the addition, as the log has it. One of JSON that is unreadable stays as it is.
     virtual std::string write(const LogRow &row, const LogAddition &addition) const = 0;
     // As JSON; {"line": …} where a row has no names.
     virtual nlohmann::json to_json(const LogRow &row) const = 0;

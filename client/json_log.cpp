@@ -74,12 +74,11 @@ LogRow JsonLog::read(std::string line) {
 }
 
 std::string JsonLog::write(const LogRow &row, const LogAddition &addition) const {
-    const std::size_t end = row.line.rfind('}');
-    const json object = parse(row.line);
-    if (object.is_discarded() || end == std::string::npos)
+    if (row.kind == LogRow::Kind::unreadable) // perhaps no object, or one without members
         return row.line;
+    const std::size_t end = row.line.rfind('}');
     constexpr bool only_ascii = true;
-    return row.line.substr(0, end) + (object.empty() ? "" : ",") +
+    return row.line.substr(0, end) + "," +
            "\"portd\":" + addition.json->dump(-1, ' ', only_ascii, json::error_handler_t::replace) +
            row.line.substr(end);
 }
