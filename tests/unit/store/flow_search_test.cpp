@@ -1,4 +1,5 @@
 // Leases of many ends of flows at once, against all leases looked at one by one.
+#include "store/part_files.hpp"
 #include "unit/store/store_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -74,6 +75,12 @@ RC_GTEST_PROP(FlowSearch, FindsWhatTheHistoryOfEachPortHas, ()) {
         if (up_to(20) == 0) {
             commit(writer, batch);
             batch.clear();
+            // Several sealed parts, one that was given up, and the current one.
+            if (up_to(12) == 0) {
+                writer.begin_part();
+                if (up_to(2))
+                    writer.settle();
+            }
         }
     }
     commit(writer, batch);
@@ -112,6 +119,41 @@ TEST(FlowSearch, GoesOnAfterAPageUntilAllIsFound) {
     EXPECT_EQ(found[0].size(), leases / 2);
     EXPECT_EQ(found[1].size(), leases / 2);
     EXPECT_EQ(found[0], found[2]);
+}
+
+TEST(FlowSearch, ReachesOverAllParts) {
+    TemporaryDirectory directory;
+    Writer writer(directory.path(), first_boot);
+    constexpr std::int64_t a_day = 86'400'000'000;
+    std::vector<model::FlowEnd> ends;
+    Found expected;
+    // Of each part one lease that is over, and of the first one that goes on.
+    commit(writer, {make_lease(9, 50009, 9)});
+    for (std::int64_t part = 0; part < 4; ++part) {
+        const std::int64_t serial = 10 + part * a_day;
+        auto lease = freed(make_lease(serial, 50000, serial), serial + 1000);
+        lease.peer = {{Family::ipv4, {192, 0, 2, 1}}, 443};
+        commit(writer, {lease});
+        model::FlowEnd end;
+        end.since_us = end.until_us = base + serial + 500;
+        end.port = 50000;
+        ends.push_back(end);
+        end.port = 50009;
+        ends.push_back(end);
+        expected[ends.size() - 2] = {std::to_string(serial)};
+        expected[ends.size() - 1] = {"9"};
+        if (part < 3) {
+            writer.begin_part();
+            writer.settle();
+        }
+    }
+    std::size_t sealed = 0;
+    for (const auto &entry : std::filesystem::directory_iterator(directory.path()))
+        if (const auto file = parse_part_name(entry.path().filename().native()))
+            sealed += file->is_sealed ? 1U : 0U;
+    EXPECT_EQ(sealed, 3u);
+    Reader reader(directory.path());
+    EXPECT_EQ(search(reader, ends), expected);
 }
 
 TEST(FlowSearch, GivesAnOrdinaryUserItsOwnLeasesOnly) {
