@@ -77,6 +77,8 @@ void Recorder::sample() {
     follow_namespace_ports();
     ++samples_;
     account(source_.sample(sink_));
+    if (ledger_.take_lack_of_holders())
+        source_.seek_holders();
     if (auto limitations = source_.limitations(); limitations != limitations_) {
         limitations_ = std::move(limitations);
         for (const auto &limitation : limitations_)

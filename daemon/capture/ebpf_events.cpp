@@ -90,12 +90,12 @@ std::vector<model::BindFailure> EbpfEvents::take_bind_failures() {
 }
 
 bool EbpfEvents::lacks_holders() const {
-    return an_image_was_replaced_ || !unattended_.empty() || !connecting_udp_.empty();
+    return somebody_may_have_inherited_ || !unattended_.empty() || !connecting_udp_.empty();
 }
 
 // A connect(2) that was over long before the look, and has no port, was refused.
 void EbpfEvents::have_looked(model::Instant began) {
-    an_image_was_replaced_ = false;
+    somebody_may_have_inherited_ = false;
     have_looked_at_lingering();
     unattended_.clear();
     std::erase_if(connecting_udp_, [&](const auto &entry) {
@@ -120,7 +120,7 @@ void EbpfEvents::tell(const ImageTold &told, const Sink &sink) {
     const auto known = images_.told(told);
     if (!known.replaced)
         return;
-    an_image_was_replaced_ = true;
+    somebody_may_have_inherited_ = true;
     sink(model::ProcessEnded{known.replaced, told.at});
 }
 
@@ -131,6 +131,7 @@ void EbpfEvents::tell(const ImageEnded &ended, const Sink &sink) {
 
 void EbpfEvents::tell(const ImageForked &forked, const Sink &) {
     images_.forked(forked);
+    somebody_may_have_inherited_ = true;
 }
 
 void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {

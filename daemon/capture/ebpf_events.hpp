@@ -29,6 +29,8 @@ class EbpfEvents {
     // Whether a look at who holds what would tell something that no event will: who accepted a
     // connection, what an exec inherited, which port a connected UDP socket has.
     bool lacks_holders() const;
+    // As somebody else knows.
+    void seek_holders() { somebody_may_have_inherited_ = true; }
     // After such a look, which began at `began`.
     void have_looked(model::Instant began);
 
@@ -68,7 +70,7 @@ class EbpfEvents {
     std::unordered_map<model::SocketKey, SocketEvent> connecting_udp_; // without a port yet
     std::unordered_set<model::SocketKey> unattended_; // accepted, by whom is not known
     std::vector<model::BindFailure> bind_failures_;
-    bool an_image_was_replaced_ = false;
+    bool somebody_may_have_inherited_ = false; // by fork, or over an exec
     bool left_time_wait_ = false;
     bool expects_older_ = true;
 };

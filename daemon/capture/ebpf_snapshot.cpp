@@ -108,7 +108,7 @@ void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
         images_.told(told);
     held_.name_processes([&](const ImageId &image) { return images_.find(image); });
     tell_rows(is_whole, sink);
-    tell_holders(now, sink);
+    tell_holders(now, is_whole, sink);
     const auto own_scope = is_whole ? model::Scope::all : model::Scope::time_wait;
     const auto foreign_scope = is_whole ? model::Scope::held : model::Scope::nothing;
     const auto finish = [&](std::uint32_t network_namespace, model::Scope scope) {
@@ -174,12 +174,27 @@ void EbpfSnapshot::tell_row(const SocketRow &row, const Sink &sink) {
 }
 
 // Who is new and who is gone since the snapshot before. Of sockets that are gone their end tells.
-void EbpfSnapshot::tell_holders(model::Instant now, const Sink &sink) {
-    for (const auto &holder : held_.gained())
+// With who is new everybody is told: one of whom events told, and no snapshot yet, may be gone.
+void EbpfSnapshot::tell_holders(model::Instant now, bool is_whole, const Sink &sink) {
+    const auto gained = held_.gained();
+    for (const auto &holder : gained)
         sink(model::HolderSeen{holder.key, holder.process, now});
+    if (!is_whole)
+        tell_counts(held_.holders_of(gained), now, sink);
     for (const auto &holder : held_.lost())
         sink(model::HolderGone{holder.key, holder.process->key,
                                model::When::sampled(began_before_, now)});
+}
+
+void EbpfSnapshot::tell_counts(std::span<const HeldSockets::Holder> holders, model::Instant now,
+                               const Sink &sink) {
+    for (auto rest = holders; !rest.empty();) {
+        const auto key = rest.front().key;
+        model::HoldersCounted counted{key, {}, began_, now};
+        for (; !rest.empty() && rest.front().key == key; rest = rest.subspan(1))
+            counted.processes.push_back(rest.front().process->key);
+        sink(counted);
+    }
 }
 
 } // namespace portd::capture

@@ -49,7 +49,9 @@ class EbpfSnapshot {
     bool is_news(const HeldSockets::Held &held) const;
     void tell_rows(bool is_whole, const Sink &sink);
     void tell_row(const SocketRow &row, const Sink &sink);
-    void tell_holders(model::Instant now, const Sink &sink);
+    void tell_holders(model::Instant now, bool is_whole, const Sink &sink);
+    void tell_counts(std::span<const HeldSockets::Holder> holders, model::Instant now,
+                     const Sink &sink);
     void look_for_lingering();
 
     ImageTable &images_;

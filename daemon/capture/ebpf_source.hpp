@@ -45,6 +45,7 @@ class EbpfSource : public Source {
     std::optional<model::RingMark> note(const model::LedgerNotes &notes) override;
     bool wants_all_notes() const override;
     void note_all(const model::LedgerNotes &notes) override;
+    void seek_holders() override { events_.seek_holders(); }
     bool needs_acknowledgement() const override;
     void acknowledge() override { ring_.acknowledge(); }
     std::optional<EventAccount> events() const override;

@@ -118,6 +118,16 @@ std::vector<HeldSockets::Holder> HeldSockets::holders(const Look &look,
     return holders;
 }
 
+std::vector<HeldSockets::Holder> HeldSockets::holders_of(std::span<const Holder> some) const {
+    if (some.empty())
+        return {};
+    auto all = holders(now_, {});
+    std::erase_if(all, [&](const Holder &one) {
+        return !std::ranges::binary_search(some, one.key, {}, &Holder::key);
+    });
+    return all;
+}
+
 std::vector<HeldSockets::Holder> HeldSockets::gained() const {
     const auto unchanged = unchanged_images();
     return only_in_first(holders(now_, unchanged), holders(before_, unchanged));

@@ -44,6 +44,8 @@ class HeldSockets {
     // one that others still have.
     std::vector<Holder> gained() const;
     std::vector<Holder> lost() const;
+    // All who have those sockets, which are sorted by key; sorted likewise.
+    std::vector<Holder> holders_of(std::span<const Holder> some) const;
 
   private:
     // The rows of one process.

@@ -94,6 +94,9 @@ class Source {
     virtual bool wants_all_notes() const { return false; }
     virtual void note_all(const model::LedgerNotes &) {}
 
+    // A socket goes on whose last known holder has ended: the next sample is to find who has it.
+    virtual void seek_holders() {}
+
     // Whether room is getting short for what comes, until what was handed over is stored.
     virtual bool needs_acknowledgement() const { return false; }
     // All that was handed over so far has been stored.

@@ -81,8 +81,20 @@ Attribution find_opener(const Lease &lease) {
     return {opener, opener ? Provenance::inferred : Provenance::unknown};
 }
 
+// Who has it now that its opener has let go. Of several, the one that was first seen with it.
+Attribution find_heir(const Lease &lease) {
+    if (!lease.opener.holder || lease.holders[*lease.opener.holder].present)
+        return {};
+    const auto heir = std::ranges::find_if(lease.holders, &Holder::present);
+    if (heir == lease.holders.end())
+        return {};
+    return {static_cast<std::uint32_t>(heir - lease.holders.begin()), Provenance::sampled};
+}
+
 Attribution find_last_holder(const Lease &lease) {
-    if (!lease.closed || lease.holders.empty() || lease.holders_omitted > 0)
+    if (!lease.closed)
+        return find_heir(lease);
+    if (lease.holders.empty() || lease.holders_omitted > 0)
         return {};
     const auto later = [](const Holder &a, const Holder &b) {
         return std::pair(a.present, a.last_seen) < std::pair(b.present, b.last_seen);

@@ -3,6 +3,7 @@
 #include "model/lease_rules.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace portd::model {
 
@@ -312,6 +313,9 @@ void Ledger::take_changes(std::vector<Lease> &leases, LedgerNotes *notes) {
 }
 LedgerNotes Ledger::notes() const {
     return state_->notes();
+}
+bool Ledger::take_lack_of_holders() {
+    return std::exchange(state_->lacks_holders, false);
 }
 std::vector<Lease> Ledger::open() const {
     return state_->open();

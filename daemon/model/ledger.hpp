@@ -123,6 +123,10 @@ class Ledger {
     // All of them.
     LedgerNotes notes() const;
 
+    // Whether, since the last call, a lease went on whose last known holder ended: somebody has its
+    // socket, who inherited it or was sent it, and a look at the processes tells who.
+    bool take_lack_of_holders();
+
     std::size_t open_leases() const;
     // Each of them in its present state, by serial.
     std::vector<Lease> open() const;

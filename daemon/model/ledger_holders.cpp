@@ -87,6 +87,26 @@ void Ledger::State::apply(const HolderGone &gone) {
     }
 }
 
+// Who had it when the look began, and was not found in it, has let go.
+void Ledger::State::apply(const HoldersCounted &counted) {
+    Entry *entry = find(counted.key);
+    if (!entry)
+        return;
+    auto &[key, record] = *entry;
+    std::vector<Holder> absent;
+    for (const auto &holder : record.lease.holders)
+        if (holder.present && holder.last_seen < counted.began &&
+            std::ranges::find(counted.processes, holder.process->key) == counted.processes.end())
+            absent.push_back(holder);
+    for (const auto &holder : absent)
+        remove_holder(record.lease, holder.process->key,
+                      When::sampled(holder.last_seen, counted.at));
+    if (absent.empty())
+        return;
+    attribute(record.lease);
+    mark(key, record);
+}
+
 void Ledger::State::remember_departure(const HolderGone &gone) {
     departures_.push_back(gone);
     const auto is_old = [&](const HolderGone &earlier) {

@@ -28,6 +28,7 @@ class Ledger::State {
     void apply(const TimePassed &passed);
     void apply(const HolderSeen &seen);
     void apply(const HolderGone &gone);
+    void apply(const HoldersCounted &counted);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
     void resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until);
@@ -43,6 +44,7 @@ class Ledger::State {
     NamespacePorts ports;
     std::uint64_t unseen = 0;
     std::uint64_t leases_found = 0;
+    bool lacks_holders = false; // Ledger::take_lack_of_holders()
 
   private:
     using Entry = std::pair<const SocketKey, Record>;

@@ -94,6 +94,7 @@ void Ledger::State::retire_ended_everywhere() {
             }
             if (!changed)
                 continue;
+            lacks_holders = lacks_holders || std::ranges::none_of(lease.holders, &Holder::present);
             attribute(lease);
             mark(key, record);
         }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <variant>
+#include <vector>
 
 namespace portd::model {
 
@@ -159,8 +160,16 @@ struct HolderGone {
     When at;
 };
 
+// All processes that have the socket, as a look between the two bounds found them.
+struct HoldersCounted {
+    SocketKey key;
+    std::vector<ProcessKey> processes;
+    Instant began{};
+    Instant at{};
+};
+
 using Observation =
     std::variant<ScanStarted, SocketSeen, ScanFinished, SocketDestroyed, PortTaken, SocketReleased,
-                 SocketClosed, ProcessEnded, TimePassed, HolderSeen, HolderGone>;
+                 SocketClosed, ProcessEnded, TimePassed, HolderSeen, HolderGone, HoldersCounted>;
 
 } // namespace portd::model

@@ -1,8 +1,11 @@
 """Exact capture where the opener of a socket is not the one who lets go of it last."""
 
+import os
+import signal
+import socket
 import unittest
 
-from harness import Daemon, need_ebpf, need_root
+from harness import Daemon, free_port, need_ebpf, need_root, wait_until
 from truth import expect_exact
 
 
@@ -29,6 +32,52 @@ class Holders(unittest.TestCase):
             if clients:
                 self.assertEqual(len({lease["openerPid"] for lease in clients}), 1)
                 self.assertEqual(len({lease["openerExecutable"] for lease in clients}), 2)
+
+    # While the socket is open: who looks at it then must not be told of a process that is gone.
+    def test_heirs_of_who_let_go(self):
+        for does_the_opener_live in (False, True):
+            with self.subTest(does_the_opener_live=does_the_opener_live), \
+                    Daemon("--capture", "ebpf") as portd:
+                port = free_port()
+                opener, heir = fork_an_heir(port, does_the_opener_live)
+                try:
+                    def heir_is_named():
+                        holders = portd.json("who", str(port))[0]["holders"]
+                        return [lease["lastHolder"].get("pid") for lease in holders] == [heir]
+                    wait_until(heir_is_named, what="the heir of the socket")
+                    lease, = portd.json("who", str(port))[0]["holders"]
+                    self.assertEqual(lease["opener"]["pid"], opener)
+                    self.assertIn(f"[{heir}]", portd.ctl("who", str(port)).stdout)
+                    found = portd.leases("history", str(port), "--pid", str(heir))
+                    self.assertEqual([lease["id"] for lease in found], [lease["id"]])
+                finally:
+                    os.kill(heir, signal.SIGKILL)
+                    if does_the_opener_live:
+                        os.kill(opener, signal.SIGKILL)
+                        os.waitpid(opener, 0)
+
+
+def fork_an_heir(port, does_the_opener_live):
+    """A process that listens and forks, and then ends or closes its socket, and its child, which has it."""
+    told, tell = os.pipe()
+    opener = os.fork()
+    if opener == 0:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        if heir := os.fork():
+            listener.close()
+            os.write(tell, str(heir).encode())
+            if does_the_opener_live:
+                signal.pause()
+            os._exit(0)
+        signal.pause()
+    heir = int(os.read(told, 16))
+    os.close(told)
+    os.close(tell)
+    if not does_the_opener_live:
+        os.waitpid(opener, 0)
+    return opener, heir
 
 
 if __name__ == "__main__":

@@ -184,6 +184,15 @@ TEST_F(Translation, ARefusedUdpConnectLeavesNothing) {
     EXPECT_FALSE(events_.lacks_holders());
 }
 
+TEST_F(Translation, WhatAForkInheritedIsToBeLookedAt) {
+    tell(ImageForked{{curl.started_at_ns + 1, curl.pid + 1, 0}, curl});
+    EXPECT_TRUE(events_.lacks_holders());
+    events_.have_looked(model::Instant{std::chrono::seconds(10)});
+    EXPECT_FALSE(events_.lacks_holders());
+    events_.seek_holders();
+    EXPECT_TRUE(events_.lacks_holders());
+}
+
 TEST_F(Translation, WhatAnExecClosesWasTheProgramsBefore) {
     ImageTold told;
     told.image = {curl.started_at_ns, curl.pid, curl.exec_id + 1};

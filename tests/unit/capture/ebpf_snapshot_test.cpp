@@ -128,6 +128,20 @@ TEST_F(Snapshot, ANamespaceWhoseSocketsAreGoneIsLookedAtOnceMore) {
     EXPECT_THAT(scopes_of(foreign), IsEmpty());
 }
 
+TEST_F(Snapshot, WithANewHolderAllAreCounted) {
+    take({}, {{812, {row(1), row(2)}}});
+    EXPECT_THAT(all<model::HoldersCounted>(), IsEmpty()) << "everything is new";
+    take({}, {{812, {row(1), row(2)}}, {900, {row(1)}}}, 20s, false);
+    ASSERT_THAT(all<model::HoldersCounted>(), SizeIs(1));
+    const auto counted = all<model::HoldersCounted>()[0];
+    EXPECT_EQ(counted.key.value, 1U);
+    EXPECT_THAT(counted.processes,
+                UnorderedElementsAre(testing::Field(&model::ProcessKey::pid, 812),
+                                     testing::Field(&model::ProcessKey::pid, 900)));
+    EXPECT_EQ(counted.began, at(20s));
+    EXPECT_EQ(counted.at, at(20s + 5ms));
+}
+
 TEST_F(Snapshot, HoldersComeAndGoBetweenTwo) {
     take({}, {{812, {row(1)}}, {900, {row(1)}}});
     EXPECT_THAT(all<model::HolderSeen>(), SizeIs(2));

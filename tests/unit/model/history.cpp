@@ -359,6 +359,11 @@ struct Printer {
         out << " ";
         PrintTo(o.at, &out);
     }
+    void operator()(const HoldersCounted &o) const {
+        out << to_us(o.at) << "us ";
+        print_key(o.key, out);
+        out << " has " << o.processes.size() << " holders";
+    }
 };
 
 } // namespace

@@ -202,6 +202,33 @@ TEST(ProcessEnded, LetsGoOfEverything) {
     EXPECT_OPENER(lease, program);
 }
 
+TEST(ProcessEnded, LeavesASocketToWhoeverInheritedIt) {
+    Script script;
+    script.apply(sent(1, local, ms(1000)));
+    script.apply(TimePassed{ms(1100)});
+    EXPECT_FALSE(script.ledger.take_lack_of_holders());
+    script.apply(ProcessEnded{program, ms(1500)});
+    script.apply(TimePassed{ms(1600)});
+    EXPECT_TRUE(script.ledger.take_lack_of_holders());
+    EXPECT_FALSE(script.ledger.take_lack_of_holders()) << "it was told";
+    EXPECT_FALSE(script.lease().last_holder.holder);
+    script.seen(cookie(1), worker, ms(1700));
+    EXPECT_OPENER(script.lease(), program);
+    EXPECT_TRUE(is(script.lease(), script.lease().last_holder, worker, Provenance::sampled));
+}
+
+TEST(HoldersCounted, TellsWhoHasLetGo) {
+    Script script;
+    script.apply(sent(1, local, ms(1000)));
+    script.seen(cookie(1), worker, ms(1700));
+    EXPECT_FALSE(script.lease().last_holder.holder) << "its opener has it";
+    script.apply(HoldersCounted{cookie(1), {worker->key}, ms(900), ms(910)});
+    EXPECT_FALSE(script.lease().last_holder.holder) << "that look began before";
+    script.apply(HoldersCounted{cookie(1), {worker->key}, ms(1690), ms(1700)});
+    EXPECT_TRUE(is(script.lease(), script.lease().last_holder, worker, Provenance::sampled));
+    EXPECT_OPENER(script.lease(), program);
+}
+
 TEST(ProcessEnded, IsKnownToASightingThatComesLater) {
     Script script;
     script.apply(ProcessEnded{worker, ms(1500)});
