@@ -73,7 +73,8 @@ class Export {
     ExitStatus run(const Typed &typed);
 
   private:
-    void take(const proto::Reply &reply);
+    // False: it is but a sign that portd is looking.
+    bool take(const proto::Reply &reply);
     void follow(Connection &connection);
     // What was printed up to the cursor is out.
     void save_cursor();
@@ -86,8 +87,10 @@ class Export {
     bool found_ = false;
 };
 
-void Export::take(const proto::Reply &reply) {
+bool Export::take(const proto::Reply &reply) {
     const auto content = decoded<proto::ExportReply>(*reply.parameters);
+    if (!content.lease && !content.gap && !content.coverage)
+        return false;
     found_ = found_ || content.lease || content.gap;
     if (question_.schema == Schema::portd)
         session_.json_line(*reply.parameters);
@@ -99,6 +102,7 @@ void Export::take(const proto::Reply &reply) {
         cursor_ = content.cursor;
     if (content.coverage)
         coverage_ = content.coverage;
+    return true;
 }
 
 void Export::save_cursor() {
@@ -133,8 +137,7 @@ ExitStatus Export::run(const Typed &typed) {
         RowProgress progress(line, Rows::printed, session_.look().width.has_value());
         for (bool continues = true; continues;) {
             const proto::Reply reply = connection.next();
-            progress.add_row();
-            take(reply);
+            take(reply) ? progress.add_row() : progress.still_looking();
             continues = reply.continues;
         }
     } catch (const ServiceError &error) {

@@ -35,12 +35,13 @@ std::string ExportStream::next(model::History &history, std::int64_t) {
     is_waiting_ = false;
     try {
         give(history, out);
-        if (!feed_.is_even())
-            return out;
-        if (question_.follow)
+        const bool is_over = feed_.is_even();
+        if (is_over && question_.follow)
             is_waiting_ = true;
-        else
+        else if (is_over)
             append_last(out, history);
+        else if (silence_.is_too_long(out.empty()))
+            out = framed_continued(encode(proto::ExportReply{}));
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
         finished_ = true;

@@ -6,6 +6,7 @@
 #include "end_feed.hpp"
 #include "interval.hpp"
 #include "page_size.hpp"
+#include "silence.hpp"
 #include "stream.hpp"
 
 #include <cstdint>
@@ -39,6 +40,7 @@ class ExportStream final : public Stream {
     EndFeed feed_;
     std::optional<model::Horizon> horizon_; // up to which it goes
     PageSize page_;
+    Silence silence_;
     bool is_waiting_ = false;
     bool finished_ = false;
 };

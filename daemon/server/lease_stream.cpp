@@ -37,7 +37,8 @@ std::string LeaseStream::next(model::History &history, std::int64_t) {
         append_fetched(out);
         if (is_exhausted())
             append_last(out, history);
-        break_silence(out);
+        if (silence_.is_too_long(out.empty()))
+            out = framed_continued(encode(proto::LeaseReply{}));
     } catch (const std::exception &fault) {
         out += framed(failure(proto::errors::store_unavailable, "reason", fault.what()));
         finished_ = true;
@@ -123,15 +124,6 @@ void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
     out += framed_entry(encode_text(reply));
     if (question_.limit)
         --*question_.limit;
-}
-
-// Clients wait for a reply as long as they think that somebody works on it.
-void LeaseStream::break_silence(std::string &out) {
-    silent_turns_ = out.empty() ? silent_turns_ + 1 : 0;
-    if (silent_turns_ < longest_silence)
-        return;
-    out += framed_continued(encode(proto::LeaseReply{}));
-    silent_turns_ = 0;
 }
 
 bool LeaseStream::is_exhausted() const {

@@ -11,6 +11,7 @@
 #include "cursor.hpp"
 #include "interval.hpp"
 #include "model/history.hpp"
+#include "silence.hpp"
 #include "stream.hpp"
 
 #include <cstddef>
@@ -43,8 +44,6 @@ class LeaseStream final : public Stream {
 
     static constexpr std::size_t largest_page = 256;   // leases, or bind failures
     static constexpr std::size_t page_bytes = 1 << 18; // aimed at
-    // A search that finds nothing gives a sign of life each time so many pages were looked through.
-    static constexpr std::size_t longest_silence = 16;
 
   private:
     // What was fetched and not sent, in its order.
@@ -72,7 +71,6 @@ class LeaseStream final : public Stream {
     void fit_page(std::size_t entries, std::size_t bytes);
     std::size_t page_limit() const;
     bool is_exhausted() const;
-    void break_silence(std::string &out);
 
     LeaseQuestion question_;
     Caller caller_;
@@ -80,7 +78,7 @@ class LeaseStream final : public Stream {
     std::size_t page_ = 32; // entries of the next page
     Fetched<proto::Lease, model::LeaseCursor> leases_;
     Fetched<proto::BindFailure, model::BindFailureCursor> bind_failures_;
-    std::size_t silent_turns_ = 0;
+    Silence silence_;
     bool finished_ = false; // the last reply was sent
 };
 

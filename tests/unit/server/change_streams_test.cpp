@@ -4,12 +4,14 @@
 #include "proto/framing.hpp"
 #include "server/change_position.hpp"
 #include "server/methods.hpp"
+#include "server/silence.hpp"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -242,6 +244,24 @@ TEST_F(ChangeStreams, ExportOfAnInterval) {
               "within, b, last");
     EXPECT_EQ(history_.coverage_since, 35);
     EXPECT_EQ(history_.coverage_until, 45);
+}
+
+TEST_F(ChangeStreams, AnExportThatFindsNothingForLongGivesSignsOfLife) {
+    const auto signs_among = [this](std::size_t leases) {
+        history_.leases.clear();
+        for (std::size_t i = 0; i < leases; ++i)
+            found(freed_lease("other's", 50000, 0, 10, 20));
+        sampled(200);
+        const auto replies = take(*stream(proto::methods::export_, json::object(), ann));
+        for (const auto &reply : std::span(replies).first(replies.size() - 1)) {
+            EXPECT_TRUE(reply.continues);
+            EXPECT_EQ(*reply.parameters, json::object());
+        }
+        EXPECT_FALSE(replies.back().continues);
+        return replies.size() - 1;
+    };
+    EXPECT_EQ(signs_among(100), 0U);
+    EXPECT_EQ(signs_among(32 * Silence::longest * 2 + 1), 2U);
 }
 
 TEST_F(ChangeStreams, WhatHasExpiredIsSaid) {

@@ -461,7 +461,7 @@ TEST_F(MethodsTest, ALongSearchThatFindsNothingGivesSignsOfLife) {
         return replies.size() - 1;
     };
     EXPECT_EQ(signs_among(100), 0U);
-    EXPECT_EQ(signs_among(32 * LeaseStream::longest_silence * 2 + 1), 2U);
+    EXPECT_EQ(signs_among(32 * Silence::longest * 2 + 1), 2U);
 }
 
 TEST_F(MethodsTest, PagesShrinkWhenLeasesAreLarge) {
