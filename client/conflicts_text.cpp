@@ -74,16 +74,15 @@ Row conflict_row(const proto::PortConflict &conflict, Charset charset) {
     };
 }
 
-std::string describe_reservation(const std::vector<proto::PortConflict> &conflicts,
-                                 const proto::ConflictsSummary &summary, Charset charset) {
+std::string reserving_command(const std::vector<proto::PortConflict> &conflicts,
+                              const proto::ConflictsSummary &summary, Charset charset) {
     std::set<std::int64_t> ports;
     for (const proto::PortConflict &conflict : conflicts)
         ports.insert(conflict.port);
     std::string list = escape_text(summary.reserved_ports, charset);
     for (const std::int64_t port : ports)
         list += (list.empty() ? "" : ",") + std::to_string(port);
-    return "To keep the kernel from choosing " + std::string(ports.size() == 1 ? "it" : "them") +
-           ": sysctl -w net.ipv4.ip_local_reserved_ports=" + list;
+    return "sysctl -w net.ipv4.ip_local_reserved_ports=" + list;
 }
 
 std::vector<std::string> describe_rest(const std::vector<proto::PortConflict> &conflicts,

@@ -20,8 +20,12 @@ std::vector<std::string> Fields::lines(std::optional<std::size_t> width) const {
     for (const auto &[name, value] : fields_) {
         std::string lead =
             std::string(widest - name.size(), ' ') + name + (name.empty() ? "  " : ": ");
-        const auto parts = width ? wrap(value, std::max(*width, begin + narrowest_value) - begin)
-                                 : std::vector<std::string>{value};
+        const std::size_t prose = std::min(value.find('\n'), value.size());
+        auto parts =
+            width ? wrap(value.substr(0, prose), std::max(*width, begin + narrowest_value) - begin)
+                  : std::vector<std::string>{value.substr(0, prose)};
+        if (prose < value.size())
+            parts.push_back(value.substr(prose + 1));
         for (const std::string &part : parts) {
             result.push_back(lead + part);
             lead.assign(begin, ' ');

@@ -17,7 +17,8 @@ class Fields {
     // Another line of the value before.
     void more(std::string value) { fields_.emplace_back("", std::move(value)); }
 
-    // With a width, values that do not fit it go on in lines of their own.
+    // With a width, values that do not fit it go on in lines of their own. What stands behind a
+    // newline in a value is a command: a line of its own that is never broken, to be copied.
     std::vector<std::string> lines(std::optional<std::size_t> width) const;
 
   private:

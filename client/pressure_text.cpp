@@ -142,9 +142,9 @@ std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
     std::vector<std::string> remedies;
     if (pool.kind == "timeWait")
-        remedies.push_back("use a port again a second after its connection: sysctl -w "
-                           "net.ipv4.tcp_tw_reuse=1");
-    remedies.push_back("more ports: " + wider_range(summary));
+        remedies.push_back("use a port again a second after its connection:\n"
+                           "sysctl -w net.ipv4.tcp_tw_reuse=1");
+    remedies.push_back("more ports:\n" + wider_range(summary));
     const std::string program = pool.programs.empty()
                                     ? "the program"
                                     : name_of(pool.programs.front(), AuditBy::program, charset);

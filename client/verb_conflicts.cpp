@@ -22,7 +22,8 @@ void print(const std::vector<proto::PortConflict> &conflicts,
         for (const proto::PortConflict &conflict : conflicts)
             rows.push_back(conflict_row(conflict, look.charset));
         session.table(conflict_columns(), rows);
-        session.sentence(describe_reservation(conflicts, summary, look.charset));
+        session.sentence("To keep the kernel from choosing such a port:");
+        session.output().line(reserving_command(conflicts, summary, look.charset));
     }
     for (const std::string &sentence : describe_rest(conflicts, summary))
         session.remark(sentence);

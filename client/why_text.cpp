@@ -218,14 +218,14 @@ std::vector<std::string> advice_of(const proto::WhyRequest &request,
     std::vector<std::string> advice;
     if (diagnosis.privileged == true)
         advice.push_back("give the service CAP_NET_BIND_SERVICE (in its unit: "
-                         "AmbientCapabilities=CAP_NET_BIND_SERVICE), or: sysctl -w "
-                         "net.ipv4.ip_unprivileged_port_start=" +
+                         "AmbientCapabilities=CAP_NET_BIND_SERVICE), or:\n"
+                         "sysctl -w net.ipv4.ip_unprivileged_port_start=" +
                          port);
     if (diagnosis.automatic_leases > 0 && diagnosis.in_range == true &&
         diagnosis.reserved == false) {
         const std::string before = escape_text(diagnosis.reserved_ports.value_or(""), charset);
-        advice.push_back("keep the kernel from choosing it: sysctl -w "
-                         "net.ipv4.ip_local_reserved_ports=" +
+        advice.push_back("keep the kernel from choosing it:\n"
+                         "sysctl -w net.ipv4.ip_local_reserved_ports=" +
                          (before.empty() ? "" : before + ",") + port);
     }
     if (any_in_the_way(diagnosis, true) && !any_in_the_way(diagnosis, false))

@@ -19,7 +19,7 @@ std::string describe_verdict(const proto::WhyRequest &request, const proto::Diag
 // Who is in the way, what was before, and what helps.
 Fields describe_diagnosis(const proto::WhyRequest &request, const proto::Diagnosis &diagnosis,
                           Charset charset);
-// What helps, a sentence each; commands among them are whole.
+// What helps, a sentence each; behind a newline the command that does it.
 std::vector<std::string> advice_of(const proto::WhyRequest &request,
                                    const proto::Diagnosis &diagnosis, Charset charset);
 

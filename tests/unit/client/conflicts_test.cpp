@@ -72,7 +72,7 @@ TEST_F(Conflicts, NamesTheServicesAndTheCommandThatHelps) {
     EXPECT_THAT(outcome.out, HasSubstr("not held"));
     EXPECT_THAT(outcome.out, HasSubstr("python3[99]"));
     EXPECT_THAT(outcome.out,
-                HasSubstr("sysctl -w net.ipv4.ip_local_reserved_ports=40000,45000,50051"));
+                HasSubstr("\nsysctl -w net.ipv4.ip_local_reserved_ports=40000,45000,50051\n"));
     EXPECT_THAT(outcome.err, HasSubstr("1 port of services inside of 32768-60999 is reserved"));
     EXPECT_THAT(ask({"--json"}).out, HasSubstr("\"automaticLeases\":17"));
 }
@@ -132,7 +132,7 @@ TEST(Pressure, EachKindHasItsRemedy) {
     const auto remedies = [](const char *kind) {
         return remedies_of(pool(kind, 190), summary_of(50000, 50199), Charset::utf8);
     };
-    const auto more = HasSubstr("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+    const auto more = HasSubstr("\nsysctl -w net.ipv4.ip_local_port_range='32768 60999'");
     EXPECT_THAT(remedies("timeWait"), ElementsAre(HasSubstr("net.ipv4.tcp_tw_reuse=1"), more,
                                                   HasSubstr("keep connections open")));
     EXPECT_THAT(remedies("oneDestination"),

@@ -125,13 +125,14 @@ TEST_F(Why, AdvisesWhatHelps) {
     add_obstacle(portd::Phase::connected, portd::BindReason::same_address);
     EXPECT_THAT(advice(), ElementsAre(HasSubstr("one outside of 32768-60999")));
     diagnosis_.automatic_leases = 1;
-    EXPECT_THAT(advice().front(), HasSubstr("sysctl -w net.ipv4.ip_local_reserved_ports=60609"));
+    EXPECT_THAT(advice().front(), HasSubstr("\nsysctl -w net.ipv4.ip_local_reserved_ports=60609"));
     diagnosis_.reserved_ports = "50000-50001";
     EXPECT_THAT(advice().front(), HasSubstr("ip_local_reserved_ports=50000-50001,60609"));
     diagnosis_.reserved = true;
     EXPECT_THAT(advice(), ElementsAre(HasSubstr("another port")));
     diagnosis_.privileged = true;
-    EXPECT_THAT(advice().front(), HasSubstr("net.ipv4.ip_unprivileged_port_start=60609"));
+    EXPECT_THAT(advice().front(),
+                HasSubstr("\nsysctl -w net.ipv4.ip_unprivileged_port_start=60609"));
 }
 
 TEST_F(Why, WhatIsNotKnownIsNoCertainty) {
