@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -72,7 +73,7 @@ Output::~Output() {
 
 void Output::line(std::string_view text) {
     buffer_.append(text).append("\n");
-    ++lines_;
+    lines_ += 1 + static_cast<std::size_t>(std::ranges::count(text, '\n'));
     const bool may_fit_the_screen = pager_ && !has_pager();
     if (may_fit_the_screen && lines_ >= pager_->rows)
         start_pager();

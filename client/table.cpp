@@ -7,6 +7,7 @@ namespace portd::client {
 namespace {
 
 constexpr std::size_t separator = 2;
+constexpr std::size_t indent = 4;
 
 const std::string &shown(const Cell &cell) {
     static const std::string nothing = "-";
@@ -44,10 +45,13 @@ Table::Table(std::vector<Column> columns, std::span<const Row> rows,
         std::size_t widest = display_width(columns_[i].title);
         for (const Row &row : rows)
             widest = std::max(widest, display_width(shown(row.at(i))));
-        placed_.push_back({i, widest});
+        placed_.push_back({.index = i, .width = widest});
     }
-    if (width)
-        fit(std::max(*width, narrowest_table), rows);
+    if (!width)
+        return;
+    fit(std::max(*width, narrowest_table), rows);
+    if (*width < narrowest_table)
+        break_lines(*width);
 }
 
 std::size_t Table::total(const std::vector<Placed> &placed) const {
@@ -105,6 +109,21 @@ void Table::cut_down(std::size_t width) {
     }
 }
 
+// A column that is wider than a line is cut to it, if it may be.
+void Table::break_lines(std::size_t width) {
+    std::size_t used = 0; // of the line
+    for (Placed &column : placed_) {
+        const std::size_t room = width - std::min(width, indent);
+        if (column.width > room)
+            column.width = std::max(least_width(column), room);
+        column.begins_line = used > 0 && used + separator + column.width > width;
+        if (column.begins_line)
+            used = indent + column.width;
+        else
+            used += (used > 0 ? separator : 0) + column.width;
+    }
+}
+
 std::string Table::cut(const std::string &text, const Placed &placed) const {
     if (!cuts_)
         return text;
@@ -128,14 +147,17 @@ std::string Table::heading(Color color) const {
 
 std::string Table::line(const Row &row, Color color) const {
     std::string result;
+    std::size_t missing = 0; // blanks up to the next column
     for (const Placed &placed : placed_) {
+        if (placed.begins_line)
+            result.append("\n").append(indent, ' ');
+        else
+            result.append(missing, ' ');
         const Cell &cell = row.at(placed.index);
         const std::string text = cut(shown(cell), placed);
         result += styled(text, cell.style, color);
-        const bool is_last = &placed == &placed_.back();
         const std::size_t used = display_width(text);
-        if (!is_last)
-            result.append(separator + (placed.width > used ? placed.width - used : 0), ' ');
+        missing = separator + (placed.width > used ? placed.width - used : 0);
     }
     return result;
 }

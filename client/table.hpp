@@ -3,7 +3,8 @@
 //
 // A table that is too wide first cuts the cells that may be cut, none below the least width of its
 // column; then it leaves out whole columns, those that say nothing first and then by rank. It never
-// lays out for fewer than narrowest_table columns: below that, lines wrap and stay readable.
+// leaves out for fewer than narrowest_table columns: what does not fit a narrower terminal goes on
+// in indented lines below, the same cells of each row.
 #pragma once
 
 #include "client/text.hpp"
@@ -53,19 +54,22 @@ class Table {
           Charset charset);
 
     std::string heading(Color color) const;
-    // One line without its end. The row has a cell for every column that was given.
+    // Without the end of the line, or of the last where one is not enough. The row has a cell for
+    // every column that was given.
     std::string line(const Row &row, Color color) const;
 
   private:
     struct Placed {
         std::size_t index; // of the column
         std::size_t width;
+        bool begins_line = false; // not the first one
     };
 
     std::size_t total(const std::vector<Placed> &placed) const;
     std::size_t least_width(const Placed &placed) const;
     void fit(std::size_t width, std::span<const Row> rows);
     void cut_down(std::size_t width);
+    void break_lines(std::size_t width);
     std::string cut(const std::string &text, const Placed &placed) const;
 
     std::vector<Column> columns_;
