@@ -139,12 +139,12 @@ TEST(Server, WhatIsNoCallEndsTheConnection) {
         {deep_enough + '\0',
          proto::errors::malformed,
          {{"reason", "the message is not a JSON object"}}},
-        {std::string(1048577, ' '),
+        {std::string(262145, ' '),
          proto::errors::limit_exceeded,
-         {{"limit", "messageBytes"}, {"value", 1048576}}},
-        {std::string(1048576, ' ') + '\0',
+         {{"limit", "messageBytes"}, {"value", 262144}}},
+        {std::string(262144, ' ') + '\0',
          proto::errors::malformed,
-         {{"reason", "not JSON at byte 1048577"}}},
+         {{"reason", "not JSON at byte 262145"}}},
     };
     RunningServer server;
     server.start();
