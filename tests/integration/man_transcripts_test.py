@@ -26,9 +26,9 @@ from harness import (BIN, PATIENCE, Daemon, enter_a_network_namespace, need_ebpf
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "packaging/man/portd-ctl.1"
 WWW_DATA = 33  # on every Debian
-# Of the terminal; so that the page fits 80. The page's rows may have shorter process ids and spans than
-# those here, for which one of the next widths has room.
-COLUMNS = range(72, 84)
+# Of the terminal, in one of which each transcript comes out line by line as it is in the page: rows may have
+# longer process ids and spans here than there.
+COLUMNS = range(72, 89)
 PROSE = {"explain", "why", "attribute", "pressure", "status"}
 
 # The shop: a web server on a port of its choice, a cache on a port that the kernel may give away, orders
