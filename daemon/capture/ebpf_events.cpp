@@ -136,8 +136,9 @@ void EbpfEvents::tell(const ImageForked &forked, const Sink &) {
 
 void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
     using Kind = SocketEvent::Kind;
-    if (event.kind != Kind::udp_connecting)
-        meet_port(event.key, event.protocol, event.local, sink);
+    const bool had_left = leaves_port_of_connect(event);
+    if (event.kind != Kind::udp_connecting || event.local.port != 0)
+        meet_port(event.key, event.protocol, event.local, event.peer, sink);
     switch (event.kind) {
     case Kind::bound: {
         std::optional<PortChoice> choice;
@@ -161,7 +162,7 @@ void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
                          std::nullopt, sink);
     }
     case Kind::sent:
-        return take_port(event, Phase::bound, Role::datagram, choice_of(event), sink);
+        return take_port(event, Phase::bound, Role::datagram, choice_of(event), sink, had_left);
     case Kind::udp_connecting:
         return connect_udp(event, sink);
     case Kind::named_peer:
@@ -178,7 +179,8 @@ void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
 }
 
 void EbpfEvents::take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
-                           std::optional<PortChoice> choice, const Sink &sink) {
+                           std::optional<PortChoice> choice, const Sink &sink,
+                           bool may_have_begun) {
     sink(model::PortTaken{.key = event.key,
                           .protocol = event.protocol,
                           .local = event.local,
@@ -189,7 +191,7 @@ void EbpfEvents::take_port(const SocketEvent &event, Phase phase, std::optional<
                           .uid = event.uid,
                           .process = process_of(event),
                           .at = event.at,
-                          .may_be_older = may_be_older(event)});
+                          .may_be_older = may_have_begun || may_be_older(event)});
 }
 
 // bind(2) gives a socket its port, and so does a connect(2) if bind(2) did not: whether it did with
@@ -223,8 +225,19 @@ void EbpfEvents::connect_udp(const SocketEvent &event, const Sink &sink) {
         connecting_udp_.insert_or_assign(event.key, event);
 }
 
+// bind(2) finds no port, so it left the one that it connected with. So did a socket that sends from
+// a port without being connected, unless that is of a connect(2) which failed after it had chosen
+// one.
+bool EbpfEvents::leaves_port_of_connect(const SocketEvent &event) {
+    using Kind = SocketEvent::Kind;
+    const bool leaves =
+        event.kind == Kind::bound || (event.kind == Kind::sent && event.peer.port == 0);
+    return leaves && event.protocol == Protocol::udp && connecting_udp_.erase(event.key) > 0;
+}
+
 void EbpfEvents::meet_port(const model::SocketKey &key, Protocol protocol,
-                           const model::Endpoint &local, const Sink &sink) {
+                           const model::Endpoint &local, const model::Endpoint &peer,
+                           const Sink &sink) {
     if (protocol != Protocol::udp || connecting_udp_.empty())
         return;
     auto waiting = connecting_udp_.extract(key);
@@ -234,14 +247,17 @@ void EbpfEvents::meet_port(const model::SocketKey &key, Protocol protocol,
     event.local = local;
     event.kind = SocketEvent::Kind::connecting; // which gave it the port
     event.is_port_locked = false;
-    take_port(event, Phase::connected, Role::datagram, PortChoice::automatic, sink);
+    const bool has_failed = peer.port == 0;
+    if (has_failed)
+        event.peer = peer;
+    take_port(event, has_failed ? Phase::bound : Phase::connected, Role::datagram,
+              PortChoice::automatic, sink);
 }
 
-// What an exec closes is released when the new program already runs, though it never had it.
+// A UDP socket without a port had one before, perhaps, and left it without a word. What an exec
+// closes is released when the new program already runs, though it never had it.
 void EbpfEvents::release(const SocketEvent &event, const Sink &sink) {
     unattended_.erase(event.key);
-    if (event.local.port == 0)
-        return;
     auto process = process_of(event);
     if (event.is_in_exec && event.image)
         process = images_.before_exec(*event.image);

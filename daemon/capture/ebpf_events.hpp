@@ -34,9 +34,9 @@ class EbpfEvents {
     // After such a look, which began at `began`.
     void have_looked(model::Instant began);
 
-    // The port that a socket has: tells of the UDP connect(2) that was waiting for it.
+    // The ends that a socket has: tells of the UDP connect(2) that was waiting for its port.
     void meet_port(const model::SocketKey &key, Protocol protocol, const model::Endpoint &local,
-                   const Sink &sink);
+                   const model::Endpoint &peer, const Sink &sink);
     // Whether it waits for that of this socket.
     bool awaits(const model::SocketKey &key) const { return connecting_udp_.contains(key); }
 
@@ -58,7 +58,8 @@ class EbpfEvents {
     void tell(const SocketEvent &event, const Sink &sink);
     void tell(const SocketRow &, const Sink &) {}
     void take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
-                   std::optional<PortChoice> choice, const Sink &sink);
+                   std::optional<PortChoice> choice, const Sink &sink, bool may_have_begun = false);
+    bool leaves_port_of_connect(const SocketEvent &event);
     bool may_be_older(const SocketEvent &event) const;
     void connect_udp(const SocketEvent &event, const Sink &sink);
     void release(const SocketEvent &event, const Sink &sink);

@@ -58,6 +58,7 @@ void EbpfSnapshot::decode(std::span<const std::byte> records, OnImage on_image, 
 void EbpfSnapshot::begin() {
     table_rows_.clear();
     exiting_.clear();
+    portless_.clear();
     held_.begin();
 }
 
@@ -76,7 +77,9 @@ void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
         held_.begin_process(told.image);
     };
     const auto meet_row = [&](const SocketRow &row) {
-        if (!row.is_held || !held_.add(row))
+        if (row.local.port == 0)
+            portless_.push_back(row);
+        else if (!row.is_held || !held_.add(row))
             fail();
     };
     decode(records, meet_image, meet_row);
@@ -108,6 +111,8 @@ void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
         images_.told(told);
     held_.name_processes([&](const ImageId &image) { return images_.find(image); });
     tell_rows(is_whole, sink);
+    for (const auto &row : portless_)
+        tell_row(row, sink);
     tell_holders(now, is_whole, sink);
     const auto own_scope = is_whole ? model::Scope::all : model::Scope::time_wait;
     const auto foreign_scope = is_whole ? model::Scope::held : model::Scope::nothing;
@@ -158,7 +163,9 @@ void EbpfSnapshot::tell_lingering(model::Instant began, model::Instant now, cons
 }
 
 void EbpfSnapshot::tell_row(const SocketRow &row, const Sink &sink) {
-    events_.meet_port(row.key, row.protocol, row.local, sink);
+    // A connect(2) may have begun after the row was read, or be under way.
+    if (row.local.port != 0 && row.peer.port != 0)
+        events_.meet_port(row.key, row.protocol, row.local, row.peer, sink);
     // 1 stands for any inode: the socket has a file.
     sink(model::SocketSeen{.key = row.key,
                            .protocol = row.protocol,

@@ -58,7 +58,8 @@ class EbpfSnapshot {
     EbpfEvents &events_;
     const std::uint32_t own_namespace_;
     std::vector<SocketRow> table_rows_;
-    std::vector<ImageTold> exiting_; // of which events may tell more
+    std::vector<SocketRow> portless_; // UDP sockets that have left the port they were told with
+    std::vector<ImageTold> exiting_;  // of which events may tell more
     HeldSockets held_;
     std::set<std::uint32_t> foreign_namespaces_; // that have sockets in this look
     std::set<std::uint32_t> foreign_before_;     // or had in the one before

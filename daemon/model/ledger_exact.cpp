@@ -148,8 +148,14 @@ bool Ledger::State::note_role(TableState &table, Lease &lease, const PortTaken &
 void Ledger::State::take_tuple(TableState &table, const SocketKey &key, Record &record,
                                const PortTaken &taken) {
     auto &lease = record.lease;
-    if (taken.at < record.last_shown && (lease.peer.port != 0 || taken.peer.port == 0))
+    const bool is_udp = lease.protocol == Protocol::udp;
+    const bool had_another = is_udp && lease.peer.port != 0 && taken.peer.port != 0;
+    if (taken.at < record.last_shown && !had_another &&
+        (lease.peer.port != 0 || taken.peer.port == 0))
         return; // late: it has another by now
+    // It sends to whom it likes, and was connected before.
+    if (is_udp && lease.peer.port != 0 && taken.peer.port == 0 && taken.phase == Phase::bound)
+        record.has_had_peers = true;
     if (lease.local == taken.local && lease.peer == taken.peer)
         return;
     if (is_replaced(key) || !lease.is_open())

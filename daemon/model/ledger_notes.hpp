@@ -32,6 +32,7 @@ struct RecordState {
     bool closed_by_end = false;      // the end of the lease was also the first word of its closing
     Phase last_phase = Phase::bound; // before the lease ended
     Scope missed_by = Scope::nothing; // of the scan that made it absent
+    bool has_had_peers = false;       // a UDP socket that had several: the lease names none
     bool is_unseen = false;           // counted as a socket of which only the end was told
     // What exact events told of the end; the earliest of each kind.
     bool frees_port = false;      // SocketReleased::frees_port

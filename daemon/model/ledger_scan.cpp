@@ -16,6 +16,12 @@ bool may_be_time_wait(const SocketSeen &seen) {
            (seen.state == SocketState::time_wait || seen.state == SocketState::fin_wait2);
 }
 
+Endpoint no_peer(const Endpoint &of_the_same_family) {
+    Endpoint nobody;
+    nobody.address.family = of_the_same_family.address.family;
+    return nobody;
+}
+
 Phase phase_of(const SocketSeen &seen) {
     return phase_of(seen.protocol, seen.state, seen.inode == 0 ? Orphaned::yes : Orphaned::no);
 }
@@ -99,7 +105,12 @@ Record *Ledger::State::adopt(TableState &table, const SocketSeen &seen) {
 void Ledger::State::take_endpoints(TableState &table, const SocketKey &key, Record &record,
                                    const Endpoint &local, const Endpoint &peer) {
     auto &lease = record.lease;
-    const Endpoint &last_peer = peer.port != 0 ? peer : lease.peer;
+    const bool is_another = lease.protocol == Protocol::udp && lease.peer.port != 0 &&
+                            peer.port != 0 && lease.peer != peer;
+    record.has_had_peers = record.has_had_peers || is_another;
+    const Endpoint last_peer = record.has_had_peers ? no_peer(lease.peer)
+                               : peer.port != 0     ? peer
+                                                    : lease.peer;
     if (lease.local == local && lease.peer == last_peer)
         return;
     const auto old = table.by_connection.find({lease.local, lease.peer});

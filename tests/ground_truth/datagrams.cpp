@@ -1,4 +1,5 @@
 // Datagram sockets. The one that answers is a process of its own.
+#include "name_space.hpp"
 #include "processes.hpp"
 #include "scenarios.hpp"
 #include "sockets.hpp"
@@ -109,6 +110,45 @@ void play_ways(const char *scenario, const Endpoint &local, const Endpoint &to) 
     close_last(silent);
 }
 
+void connect_again(int fd, const Endpoint &to) {
+    check(connect(fd, to.address(), to.length), "connect");
+}
+
+void connect_to_nobody(int fd) {
+    sockaddr nobody{};
+    nobody.sa_family = AF_UNSPEC;
+    check(connect(fd, &nobody, sizeof nobody), "connect to nobody");
+}
+
+// What a socket leaves without a word, and who it could talk to when it had several peers.
+void play_disconnects(const char *scenario) {
+    Responder one(scenario, ipv4("127.0.0.1", 0));
+    Responder another(scenario, ipv4("127.0.0.1", 0));
+
+    const auto left = send_unbound("udpLeft", open_udp(AF_INET), one.address());
+    connect_again(left.fd, one.address());
+    note_peer(left, one.address());
+    left.lease->last_holder = self();
+    left.lease->closed.before = now_us();
+    connect_to_nobody(left.fd);
+    left.lease->closed.after = now_us();
+    close(left.fd);
+
+    const auto kept = bind_explicit(scenario, open_udp(AF_INET), ipv4("127.0.0.1", 0));
+    connect_again(kept.fd, one.address());
+    connect_to_nobody(kept.fd);
+    send_to(kept.fd, another.address());
+    close_last(kept);
+
+    const auto moved = connect_to(scenario, open_udp(AF_INET), one.address());
+    connect_again(moved.fd, another.address());
+    moved.lease->peer = {};
+    close_last(moved);
+
+    one.finish(scenario);
+    another.finish(scenario);
+}
+
 Endpoint mapped(const Endpoint &to) {
     return ipv6("::ffff:127.0.0.1", port_of(to));
 }
@@ -170,18 +210,27 @@ void play_resolver(const Options &options) {
 void play_udp_reconnect(const Options &) {
     Responder responder("udpReconnect", ipv4("127.0.0.1", 0));
     const int fd = open_udp(AF_INET);
-    sockaddr nobody{};
-    nobody.sa_family = AF_UNSPEC;
     for (int i = 0; i < 3; ++i) {
         const auto socket = connect_to("udpReconnect", fd, responder.address());
         auto &lease = *socket.lease;
         lease.last_holder = self();
         lease.closed.before = now_us();
-        check(connect(fd, &nobody, sizeof nobody), "connect to nobody");
+        connect_to_nobody(fd);
         lease.closed.after = now_us();
     }
     close(fd);
     responder.finish("udpReconnect");
+}
+
+void play_udp_disconnect(const Options &) {
+    play_disconnects("udpDisconnect");
+    const pid_t elsewhere = spawn([] {
+        if (enter_new_network_namespace())
+            play_disconnects("udpDisconnect");
+        else
+            skip("udpDisconnect", "a network namespace is refused");
+    });
+    wait_for(elsewhere);
 }
 
 } // namespace ground_truth

@@ -31,6 +31,7 @@ constexpr std::array scenarios{
     Scenario{"udp-churn", play_udp_churn},
     Scenario{"resolver", play_resolver},
     Scenario{"udp-reconnect", play_udp_reconnect},
+    Scenario{"udp-disconnect", play_udp_disconnect},
     Scenario{"outcomes", play_outcomes},
     Scenario{"silence", play_silence},
     Scenario{"families", play_families},
@@ -41,6 +42,7 @@ constexpr std::array scenarios{
     Scenario{"images", play_images},
     Scenario{"pid-reuse", play_pid_reuse},
     Scenario{"namespaces", play_namespaces},
+    Scenario{"mptcp", play_mptcp},
     Scenario{"binds", play_binds},
 };
 

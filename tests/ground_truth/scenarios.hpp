@@ -18,6 +18,7 @@ void play_udp(const Options &options);           // every way in which a datagra
 void play_udp_churn(const Options &options);     // many short ones
 void play_resolver(const Options &options);      // connect, ask, be answered, close
 void play_udp_reconnect(const Options &options); // one socket, one port after another
+void play_udp_disconnect(const Options &options); // ports left without a word, several peers
 
 void play_outcomes(const Options &options); // every end of a connection that takes no time
 void play_silence(const Options &options);  // the far end does not answer: some seconds
@@ -31,6 +32,7 @@ void play_activation(const Options &options); // descriptors handed to executed 
 void play_images(const Options &options);     // execve(2) under an open socket
 void play_pid_reuse(const Options &options);
 
+void play_mptcp(const Options &options); // sockets whose ports are those of others below them
 void play_namespaces(const Options &options);
 void play_binds(const Options &options);
 

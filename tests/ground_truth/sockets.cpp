@@ -140,7 +140,9 @@ void note_peer(const Socket &socket, const Endpoint &peer) {
 
 Socket log_socket(const char *scenario, int fd, const Span &span, Role role, PortChoice choice) {
     auto &lease = add_lease(scenario);
-    lease.protocol = option_of(fd, SO_PROTOCOL);
+    // The ports of MPTCP are those of TCP.
+    const int protocol = option_of(fd, SO_PROTOCOL);
+    lease.protocol = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : protocol;
     lease.role = role;
     lease.choice = choice;
     lease.opened = span;

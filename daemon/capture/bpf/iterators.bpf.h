@@ -60,6 +60,30 @@ static __always_inline void tell_holder(struct seq_file *out, struct task_struct
     bpf_seq_write(out, room, length);
 }
 
+/* What a process holds without being seen to: the port is that of a subflow; or a UDP socket has no port any
+   more that it was told with, for which no hook runs. Only what has a cookie can be named here: what has
+   none was not told of. */
+static __always_inline bool begin_row_of_told(struct portd_row *row, struct sock *held) {
+    struct sock *sk = port_bearer(held);
+    __u64 cookie = sk ? told_cookie(sk) : 0;
+    __u8 protocol;
+    __u16 port;
+
+    if (cookie == 0)
+        return false;
+    protocol = protocol_of(sk, CHECKED);
+    port = local_port_of(sk);
+    if (sk == held) {
+        if (protocol != IPPROTO_UDP || port != 0)
+            return false;
+    } else if (protocol != IPPROTO_TCP || !is_recorded(sk, port, CHECKED)) {
+        return false;
+    }
+    begin_row(row, cookie);
+    read_row(row, sk, protocol, port, CHECKED);
+    return true;
+}
+
 SEC("iter/task_file")
 int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     struct seq_file *out = ctx->meta->seq;
@@ -84,10 +108,12 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
         return 0;
     protocol = protocol_of(sk, TYPED);
     port = sk->__sk_common.skc_num;
-    if (!protocol || !is_recorded(sk, port, TYPED))
+    if (protocol && is_recorded(sk, port, TYPED)) {
+        begin_row(&row, bpf_get_socket_cookie(sk));
+        read_row(&row, sk, protocol, port, TYPED);
+    } else if (!begin_row_of_told(&row, address_of(sk))) {
         return 0;
-    begin_row(&row, bpf_get_socket_cookie(sk));
-    read_row(&row, sk, protocol, port);
+    }
     row.header.flags |= PORTD_HAS_IMAGE;
     read_image(task, &image);
     if (image.pid != last_holder.pid || image.started_at_ns != last_holder.started_at_ns ||
@@ -120,7 +146,7 @@ int portd_tcp_sockets(struct bpf_iter__tcp *ctx) {
         return 0; /* a request: of the socket that it may become, events tell under another cookie */
     begin_row(&row, bpf_get_socket_cookie(common));
     if (tcp) {
-        read_row(&row, sk, IPPROTO_TCP, port);
+        read_row(&row, sk, IPPROTO_TCP, port, TYPED);
         if (!sk->sk_socket)
             row.header.flags |= PORTD_ORPHAN;
     } else { /* TIME_WAIT */
@@ -150,7 +176,7 @@ int portd_udp_sockets(struct bpf_iter__udp *ctx) {
     if (tables_leave_out_files && has_file(sk) && sk->__sk_common.skc_dport == 0)
         return 0;
     begin_row(&row, bpf_get_socket_cookie(sk));
-    read_row(&row, sk, IPPROTO_UDP, port);
+    read_row(&row, sk, IPPROTO_UDP, port, TYPED);
     bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
     return 0;
 }

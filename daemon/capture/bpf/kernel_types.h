@@ -170,6 +170,10 @@ struct in6_addr {
     __be32 words[4];
 };
 
+typedef struct {
+    __s64 counter;
+} atomic64_t;
+
 struct sock_common {
     __be32 skc_daddr;
     __be32 skc_rcv_saddr;
@@ -181,6 +185,7 @@ struct sock_common {
     unsigned long skc_flags;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
+    atomic64_t skc_cookie; /* 0 until somebody asks for it */
 };
 
 struct socket {
@@ -221,6 +226,11 @@ struct tcp_sock {
 
 struct udp_sock {
     struct inet_sock inet;
+};
+
+/* net/mptcp/protocol.h; not there without CONFIG_MPTCP. */
+struct mptcp_sock {
+    struct sock *first;
 };
 
 /* Iterators: kernel/bpf/task_iter.c, net/ipv4/tcp_ipv4.c, net/ipv4/udp.c. */

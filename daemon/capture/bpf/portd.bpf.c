@@ -45,7 +45,7 @@ struct socket_note {
     __u8 bind_is_pending; /* no success yet */
     __u8 has_been_named;  /* PORTD_NAMED_PEER was told */
     __u16 sent_from_port; /* PORTD_SENT or PORTD_BOUND was told for it */
-    __u8 has_connected;   /* PORTD_UDP_CONNECTING was told without a port */
+    __u8 has_connected;   /* PORTD_UDP_CONNECTING was told since */
     __u8 reserved;
 };
 
@@ -224,6 +224,7 @@ static __always_inline int udp_connecting(struct bpf_sock_addr *ctx, const void 
                                           __u32 peer_bytes) {
     struct sock *sk = address_of(ctx->sk);
     struct portd_socket_event *event;
+    struct socket_note *note;
     __u16 port;
 
     if (ctx->protocol != IPPROTO_UDP || !ctx->sk)
@@ -231,12 +232,9 @@ static __always_inline int udp_connecting(struct bpf_sock_addr *ctx, const void 
     port = BPF_CORE_READ(sk, __sk_common.skc_num);
     if (port != 0 && !is_recorded(sk, port, CHECKED))
         return 1;
-    if (port == 0) {
-        struct socket_note *note =
-            bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-        if (note)
-            note->has_connected = 1;
-    }
+    note = bpf_sk_storage_get(&notes, ctx->sk, 0, 0);
+    if (note)
+        note->has_connected = 1;
     event = reserve_act(PORTD_UDP_CONNECTING, sk, bpf_get_socket_cookie(ctx), IPPROTO_UDP, port);
     if (!event)
         return 1;
@@ -266,7 +264,8 @@ int portd_connect6(struct bpf_sock_addr *ctx) {
     return udp_connecting(ctx, peer, sizeof(peer));
 }
 
-/* Runs for every datagram of an unconnected socket: each port is told once. */
+/* Runs for every datagram of an unconnected socket: each port is told once, and once more where the socket
+   was connected before. */
 static __always_inline int sending(struct bpf_sock_addr *ctx) {
     struct sock *sk = address_of(ctx->sk);
     struct socket_note *note;
@@ -277,9 +276,12 @@ static __always_inline int sending(struct bpf_sock_addr *ctx) {
     port = BPF_CORE_READ(sk, __sk_common.skc_num);
     note = bpf_sk_storage_get(&notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (note) {
-        if (note->sent_from_port == port)
+        bool is_connected = BPF_CORE_READ(sk, __sk_common.skc_dport) != 0;
+        if (note->sent_from_port == port && (is_connected || !note->has_connected))
             return 1;
         note->sent_from_port = port;
+        if (!is_connected)
+            note->has_connected = 0;
     }
     if (is_recorded(sk, port, CHECKED))
         tell(PORTD_SENT, 0, sk, bpf_get_socket_cookie(ctx), IPPROTO_UDP, port, 0);
@@ -340,21 +342,32 @@ static __always_inline void tell_release(struct sock *sk, __u64 cookie, __u8 pro
     bpf_ringbuf_submit(event, wakeup());
 }
 
+/* No hook runs where a UDP socket leaves its port by connecting to nobody (AF_UNSPEC): what was told of it
+   ends at the latest with this, which says that it has no port. */
 SEC("cgroup/sock_release")
 int portd_sock_release(struct bpf_sock *ctx) {
-    struct sock *sk = address_of(ctx);
-    __u8 protocol = protocol_of(sk, CHECKED);
+    struct sock *released = address_of(ctx);
+    struct sock *sk = port_bearer(released);
+    __u8 protocol = sk ? protocol_of(sk, CHECKED) : 0;
     struct socket_note *note;
     __u16 port;
 
     if (!protocol)
         return 1;
-    note = bpf_sk_storage_get(&notes, ctx, 0, 0);
     port = local_port_of(sk);
+    if (sk != released) {
+        __u64 cookie = told_cookie(sk);
+        if (cookie && is_recorded(sk, port, CHECKED))
+            tell_release(sk, cookie, protocol, port);
+        return 1;
+    }
+    note = bpf_sk_storage_get(&notes, ctx, 0, 0);
     if (note && note->bind_is_pending)
         tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
-    if (is_recorded(sk, port, CHECKED) || (note && note->has_connected))
+    if (is_recorded(sk, port, CHECKED))
         tell_release(sk, bpf_get_socket_cookie(ctx), protocol, port);
+    else if (protocol == IPPROTO_UDP && told_cookie(sk))
+        tell_release(sk, told_cookie(sk), protocol, 0);
     return 1;
 }
 

@@ -8,7 +8,7 @@
 #define PORTD_SOCKET_BPF_H
 
 enum { AF_INET = 2, AF_INET6 = 10 };
-enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17 };
+enum { IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_MPTCP = 262 };
 enum { SOCK_DEAD = 1 << 0, SOCK_DONE = 1 << 1 }; /* enum sock_flags, include/net/sock.h */
 enum { SOCK_BINDPORT_LOCK = 8 };                 /* include/net/sock.h */
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_TIME_WAIT = 6, TCP_CLOSE = 7,
@@ -79,6 +79,22 @@ static __always_inline __u8 protocol_of(struct sock *sk, enum access how) {
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ? protocol : 0;
 }
 
+/* The cookie that a socket was told by, or a row; 0 if nothing was told of it. */
+static __always_inline __u64 told_cookie(struct sock *sk) {
+    return BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+}
+
+/* A process uses the ports of MPTCP through a socket that has none: they are those of TCP sockets below it,
+   the subflows, of which it binds, listens or connects with the first. That one, or the socket itself where
+   it is none of MPTCP. NULL if there is none (any more), which its own end tells of. */
+static __always_inline struct sock *port_bearer(struct sock *sk) {
+    struct mptcp_sock *mptcp = (void *)sk;
+
+    if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP)
+        return sk;
+    return bpf_core_field_exists(mptcp->first) ? BPF_CORE_READ(mptcp, first) : NULL;
+}
+
 static __always_inline struct tcp_sock *tcp_of(struct sock *sk, enum access how) {
     return how == TYPED ? bpf_skc_to_tcp_sock(sk) : (void *)sk;
 }
@@ -139,7 +155,8 @@ static __always_inline __u8 flags_of(struct sock *sk, __u8 protocol, enum access
         flags |= PORTD_PEER_CLOSED;
     if (sock_flags & SOCK_DEAD)
         flags |= PORTD_ORPHAN;
-    if (PORTD_BITFIELD(how, sk, sk_kern_sock)) {
+    /* Until a connection is accepted, it has this from its listener, which may be a subflow. */
+    if (PORTD_BITFIELD(how, sk, sk_kern_sock) && PORTD_MEMBER(how, sk, sk_socket)) {
         struct tcp_sock *tcp = protocol == IPPROTO_TCP ? tcp_of(sk, how) : NULL;
         if (protocol != IPPROTO_TCP || (tcp && !is_subflow(tcp, how)))
             flags |= PORTD_KERNEL_SOCKET;
@@ -168,12 +185,12 @@ static __always_inline void read_socket(struct portd_socket_event *event, struct
 }
 
 static __always_inline void read_row(struct portd_row *row, struct sock *sk, __u8 protocol,
-                                     __u16 local_port) {
-    PORTD_READ_COMMON(TYPED, row, sk);
-    row->header.flags = flags_of(sk, protocol, TYPED);
+                                     __u16 local_port, enum access how) {
+    PORTD_READ_COMMON(how, row, sk);
+    row->header.flags = flags_of(sk, protocol, how);
     row->local_port = local_port;
     row->protocol = protocol;
-    row->uid = sk->sk_uid.val;
+    row->uid = PORTD_MEMBER(how, sk, sk_uid.val);
 }
 
 #endif

@@ -128,6 +128,7 @@ TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) 
 
     auto released = event(Kind::released, Protocol::udp);
     released.at += 5ms;
+    released.peer.port = 53;
     tell(released);
     ASSERT_THAT(observed_, SizeIs(2));
     const auto &taken = std::get<model::PortTaken>(observed_[0]);
@@ -148,7 +149,7 @@ TEST_F(Translation, ASnapshotTellsThePortOfAConnectedUdpSocket) {
     tell(connecting);
     const auto bound = event(Kind::bound, Protocol::udp);
     events_.meet_port(
-        bound.key, bound.protocol, bound.local,
+        bound.key, bound.protocol, bound.local, connecting.peer,
         [this](const model::Observation &observation) { observed_.push_back(observation); });
     EXPECT_EQ(only<model::PortTaken>().at, connecting.at);
 }
@@ -180,7 +181,7 @@ TEST_F(Translation, ARefusedUdpConnectLeavesNothing) {
     auto released = event(Kind::released, Protocol::udp);
     released.local.port = 0;
     tell(released);
-    EXPECT_THAT(observed_, IsEmpty());
+    EXPECT_EQ(only<model::SocketReleased>().local.port, 0) << "whatever it had, it has no more";
     EXPECT_FALSE(events_.lacks_holders());
 }
 
@@ -191,6 +192,53 @@ TEST_F(Translation, WhatAForkInheritedIsToBeLookedAt) {
     EXPECT_FALSE(events_.lacks_holders());
     events_.seek_holders();
     EXPECT_TRUE(events_.lacks_holders());
+}
+
+TEST_F(Translation, AUdpSocketThatConnectsAgainHasItsPortSinceTheFirstTime) {
+    auto first = event(Kind::udp_connecting, Protocol::udp);
+    first.local.port = 0;
+    first.peer.port = 53;
+    tell(first);
+    auto second = event(Kind::udp_connecting, Protocol::udp);
+    second.at += 5ms;
+    second.peer.port = 123;
+    tell(second);
+    ASSERT_THAT(observed_, SizeIs(2));
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[0]).at, first.at);
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[0]).peer.port, 53);
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[1]).at, second.at);
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[1]).peer.port, 123);
+    EXPECT_FALSE(events_.lacks_holders());
+}
+
+// connect(2) to AF_UNSPEC took the port that connect(2) gave.
+TEST_F(Translation, AUdpSocketThatIsNotConnectedAnyMoreHasAnotherPort) {
+    events_.expect_older_sockets(false);
+    for (const auto kind : {Kind::bound, Kind::sent}) {
+        auto connecting = event(Kind::udp_connecting, Protocol::udp);
+        connecting.local.port = 0;
+        connecting.peer.port = 53;
+        tell(connecting);
+        auto next = event(kind, Protocol::udp);
+        next.at += 5ms;
+        tell(next);
+        const auto taken = only<model::PortTaken>();
+        EXPECT_EQ(taken.at, next.at);
+        EXPECT_EQ(taken.peer.port, 0);
+        EXPECT_EQ(taken.may_be_older, kind == Kind::sent) << "a connect(2) that failed keeps it";
+        EXPECT_FALSE(events_.lacks_holders());
+    }
+}
+
+TEST_F(Translation, AUdpConnectThatFailedNamesNoPeer) {
+    auto connecting = event(Kind::udp_connecting, Protocol::udp);
+    connecting.local.port = 0;
+    connecting.peer.port = 53;
+    tell(connecting);
+    tell(event(Kind::released, Protocol::udp));
+    ASSERT_THAT(observed_, SizeIs(2));
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[0]).phase, Phase::bound);
+    EXPECT_EQ(std::get<model::PortTaken>(observed_[0]).peer.port, 0);
 }
 
 TEST_F(Translation, WhatAnExecClosesWasTheProgramsBefore) {

@@ -178,6 +178,18 @@ TEST_F(Snapshot, AProcessThatIsExitingIsNamedByItsCommandAtLeast) {
     EXPECT_EQ(all<model::HolderSeen>()[0].process->command, "nginx");
 }
 
+TEST_F(Snapshot, ASocketThatLeftItsPortIsToldWithoutAHolder) {
+    auto portless = row(1);
+    portless.local_port = 0;
+    for (const auto began : {10s, 20s, 30s}) {
+        take({}, {{812, {portless, row(2)}}}, began, false);
+        EXPECT_THAT(all<model::HolderSeen>(), SizeIs(began == 10s ? 1 : 0));
+        ASSERT_FALSE(all<model::SocketSeen>().empty());
+        EXPECT_EQ(all<model::SocketSeen>().back().key.value, 1U);
+        EXPECT_EQ(all<model::SocketSeen>().back().local.port, 0);
+    }
+}
+
 TEST_F(Snapshot, ListenersAreToldBeforeConnections) {
     auto listener = row(1);
     listener.peer_port = 0;

@@ -258,6 +258,51 @@ TEST(SocketReleased, WithoutThePortItHadHasLeftItBefore) {
     EXPECT_EQ(script.ledger.open_leases(), 0U);
 }
 
+TEST(SocketSeen, WithoutThePortItHadHasLeftItBefore) {
+    Script script;
+    const auto taken = sent(1, local, ms(1000));
+    script.apply(taken);
+    SocketSeen seen{.key = taken.key,
+                    .protocol = Protocol::udp,
+                    .local = none(),
+                    .peer = none(),
+                    .state = SocketState::close,
+                    .uid = 0,
+                    .inode = 1,
+                    .at = ms(900)};
+    script.apply(seen);
+    EXPECT_EQ(script.ledger.open_leases(), 1U) << "the row is older than the port";
+    seen.at = ms(2000);
+    script.apply(seen);
+    EXPECT_EQ(script.lease().freed, When::sampled(ms(1000), ms(2000)));
+    EXPECT_EQ(script.ledger.open_leases(), 0U);
+}
+
+TEST(Peer, OfAUdpSocketThatHadSeveralIsNone) {
+    const auto taken = sent(1, local, ms(1000));
+    auto first = taken;
+    first.at = ms(1100);
+    first.phase = Phase::connected;
+    first.peer = endpoint("192.0.2.1", 53);
+    auto second = first;
+    second.at = ms(1200);
+    second.peer = endpoint("192.0.2.2", 53);
+    const auto end = released(second, ms(2000), true);
+    EXPECT_EQ(lease_after({taken, first, second, end}).peer, none());
+    EXPECT_EQ(lease_after({taken, second, first, end}).peer, none());
+    EXPECT_EQ(lease_after({taken, second, second, end}).peer, second.peer);
+}
+
+TEST(Peer, OfAUdpSocketThatSendsUnconnectedAfterwardsIsNone) {
+    const auto before = sent(1, local, ms(1000));
+    auto connected = before;
+    connected.at = ms(1100);
+    connected.phase = Phase::connected;
+    connected.peer = endpoint("192.0.2.1", 53);
+    EXPECT_EQ(lease_after({before, connected, before}).peer, connected.peer);
+    EXPECT_EQ(lease_after({before, connected, sent(1, local, ms(1200))}).peer, none());
+}
+
 TEST(SocketReleased, ByAProcessThatBeganAfterTheEndTellsNoHolder) {
     const auto taken = connecting(1, ms(1000));
     const auto child = process(12, ms(1500), "child");
