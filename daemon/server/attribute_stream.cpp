@@ -15,6 +15,9 @@ namespace portd::server {
 namespace {
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+// Beside the causes of gaps.
+constexpr const char *future = "future";
+constexpr std::size_t most_clock_steps = 16;
 
 // An end as it is written: address and port.
 struct WrittenEnd {
@@ -111,7 +114,7 @@ question_of(const proto::AttributeRequest &request) {
 
 AttributeStream::AttributeStream(AttributeQuestion question, const Caller &caller,
                                  std::int64_t now_us)
-    : question_(std::move(question)), caller_(caller), progress_(now_us) {
+    : question_(std::move(question)), caller_(caller), latest_us_(now_us), progress_(now_us) {
     for (const auto &flow : question_.flows) {
         auto &places = ends_of_.emplace_back(std::array{none, none});
         for (std::size_t side = 0; side < flow.size(); ++side) {
@@ -162,6 +165,9 @@ std::string AttributeStream::tell(model::History &history) {
         const auto until = std::ranges::max_element(ends_, {}, &model::FlowEnd::until_us);
         watched = history.coverage(since->since_us, until->until_us);
     }
+    if (std::ranges::any_of(ends_, [this](const auto &end) { return end.since_us > latest_us_; }))
+        for (const proto::ClockStep &step : history.newest_clock_steps(most_clock_steps))
+            latest_us_ = std::max(latest_us_, step.from_usec);
     proto::AttributeReply reply;
     ProcessTable processes;
     for (std::size_t flow = 0; flow < question_.flows.size(); ++flow)
@@ -175,6 +181,11 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
                                                     ProcessTable &processes) const {
     proto::FlowAttribution told;
     told.flow = static_cast<std::int64_t>(flow);
+    if (is_to_come(flow)) {
+        told.who.confidence = Confidence::unwatched;
+        told.who.gaps = {future};
+        return told;
+    }
     const auto &[source, destination] = ends_of_[flow];
     const auto is_here = [&](std::size_t end) {
         return end != none && findings_[end].is_of_this_machine();
@@ -203,6 +214,13 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
     }
     told.who = *least;
     return told;
+}
+
+// An open lease is no answer for a time that has not come, though nothing says that it ends before.
+bool AttributeStream::is_to_come(std::size_t flow) const {
+    return std::ranges::any_of(ends_of_[flow], [this](std::size_t end) {
+        return end != none && ends_[end].since_us > latest_us_;
+    });
 }
 
 // procfs sees only what lives while it looks.

@@ -43,6 +43,7 @@ class AttributeStream final : public Stream {
     proto::FlowAttribution attribution(std::size_t flow, const proto::Coverage &watched,
                                        ProcessTable &processes) const;
     proto::EndAttribution nobody(const SoughtEnd &end, const proto::Coverage &watched) const;
+    bool is_to_come(std::size_t flow) const;
 
     AttributeQuestion question_;
     Caller caller_;
@@ -51,6 +52,7 @@ class AttributeStream final : public Stream {
     std::vector<std::array<std::size_t, 2>> ends_of_; // of each flow
     std::vector<EndFinding> findings_;
     std::optional<model::FlowPlace> place_;
+    std::int64_t latest_us_ = 0; // that the clock has shown
     Progress progress_;
     bool is_over_ = false;
 };

@@ -17,6 +17,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr std::int64_t port = 50000;
+constexpr std::int64_t now_us = 1000;
 
 // From 192.0.2.1:50000 to 192.0.2.2:443, as the leases of the fake are.
 proto::Flow flow(std::int64_t at_usec) {
@@ -67,10 +68,10 @@ class Attribute : public testing::Test {
         auto question = question_of(request);
         auto &asked = std::get<AttributeQuestion>(question);
         asked.records = [](std::uint16_t number) { return number >= 32768; };
-        AttributeStream stream(std::move(asked), caller, 0);
+        AttributeStream stream(std::move(asked), caller, now_us);
         proto::MessageReader reader;
         while (!stream.finished())
-            reader.append(stream.next(history, 0));
+            reader.append(stream.next(history, now_us));
         const auto last = std::get<proto::Reply>(proto::parse_reply(reader.next().value()));
         EXPECT_EQ(last.error, "");
         reply =
@@ -279,6 +280,26 @@ TEST_F(Attribute, WhatWasNotWatchedIsNotNobody) {
     history.watched.intervals[0].source = CaptureTier::procfs;
     EXPECT_EQ(ask(local).who.confidence, Confidence::unwatched);
     EXPECT_EQ(ask(local, {1000, Sight::own}).who.confidence, Confidence::withheld);
+}
+
+TEST_F(Attribute, NobodyHasAPortInTheFuture) {
+    history.leases = {open_lease("a", port, 1000, 10)};
+    EXPECT_EQ(ask(flow(now_us)).who.confidence, Confidence::exact);
+    const auto told = ask(flow(now_us + 1));
+    EXPECT_EQ(told.who.confidence, Confidence::unwatched);
+    EXPECT_THAT(told.who.gaps, ElementsAre("future"));
+    EXPECT_FALSE(told.who.process);
+    EXPECT_FALSE(told.side);
+    request.within_usec = 1;
+    EXPECT_EQ(ask(flow(now_us + 1)).who.confidence, Confidence::exact);
+    EXPECT_EQ(ask(flow(now_us + 2)).who.confidence, Confidence::unwatched);
+}
+
+TEST_F(Attribute, WhatTheClockShowedBeforeItWasSetBackIsNoFuture) {
+    history.leases = {open_lease("a", port, 1000, 10)};
+    history.clock_steps = {{.from_usec = now_us + 50, .to_usec = now_us - 100}};
+    EXPECT_EQ(ask(flow(now_us + 50)).who.confidence, Confidence::exact);
+    EXPECT_EQ(ask(flow(now_us + 51)).who.confidence, Confidence::unwatched);
 }
 
 TEST_F(Attribute, WhatIsNotKnownOfTheTimesIsSaid) {
