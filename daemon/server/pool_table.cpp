@@ -10,6 +10,10 @@ namespace portd::server {
 namespace {
 
 constexpr double hour_us = 3.6e9;
+// An end is predicted from a growth of at least so many ports over the window, and at most so many
+// steps from one point to the next ahead: a hundred windows.
+constexpr double least_growth = 4;
+constexpr double furthest_steps = 100.0 * (PoolTable::points - 1);
 
 bool is_connection(const proto::Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer_address && lease.role != Role::accepted;
@@ -143,7 +147,8 @@ const PoolTable::Pool *PoolTable::bound_beside(const Key &key) const {
     return key.is_destination() && found != pools_.end() ? &found->second : nullptr;
 }
 
-// By the growth of the last quarter of the window, or where there is none, of all of it.
+// By the growth of the last quarter of the window, or where there is none, of all of it. A few
+// ports more or less are no trend, and none that was seen for a minute tells of the next days.
 void PoolTable::predict(const std::array<std::int64_t, points> &use,
                         proto::PoolPressure &pressure) const {
     const std::span<const std::int64_t> all(use);
@@ -155,11 +160,11 @@ void PoolTable::predict(const std::array<std::int64_t, points> &use,
     const std::int64_t left = left_of(pressure);
     if (!pressure.automatic_ports)
         return;
+    const double steps_left = slope > 0 ? static_cast<double>(left) / slope : furthest_steps + 1;
     if (left <= 0)
         pressure.exhausted_usec = settings_.now_us;
-    else if (slope > 0)
-        pressure.exhausted_usec =
-            settings_.now_us + std::llround(static_cast<double>(left) / slope * step_us);
+    else if (slope * (points - 1) >= least_growth && steps_left <= furthest_steps)
+        pressure.exhausted_usec = settings_.now_us + std::llround(steps_left * step_us);
 }
 
 proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {

@@ -122,6 +122,20 @@ TEST(PoolTable, SaysNothingOfAnEndWhereUseIsSteadyOrFalls) {
     EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt);
 }
 
+TEST(PoolTable, PredictsNothingFromATrendThatSaysNothing) {
+    std::vector<proto::Lease> leases{connection(50010, "192.0.2.1", 10 * second)};
+    EXPECT_GT(pools(leases).at(0).ports_per_hour, 0);
+    EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt) << "one port is no trend";
+
+    PoolTable::Settings wide = settings();
+    wide.ports.local_range = {32768, 60999};
+    leases.clear();
+    for (int i = 0; i < 60; ++i) // one a second: eight hours are left
+        leases.push_back(connection(40000 + i, "192.0.2.1", i * second));
+    EXPECT_GT(pools(leases, wide).at(0).ports_per_hour, 0);
+    EXPECT_EQ(pools(leases, wide).at(0).exhausted_usec, std::nullopt);
+}
+
 TEST(PoolTable, IsExhaustedNowIfNothingIsLeft) {
     std::vector<proto::Lease> leases;
     for (int port = 50010; port <= 50099; ++port)
