@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <ctime>
 #include <string>
 
@@ -141,7 +142,9 @@ std::optional<LogTime> parse_date(std::string_view text) {
     if (!day || (!cursor.take('T') && !cursor.take('t') && !cursor.take(' ')))
         return std::nullopt;
     const auto time = take_time_of_day(cursor);
-    if (!time || *year < 1970 || *month < 1 || *month > 12 || *day < 1 || *day > 31)
+    const auto date = std::chrono::year(static_cast<int>(*year)) / static_cast<int>(*month) /
+                      static_cast<int>(*day);
+    if (!time || *year < 1970 || !date.ok())
         return std::nullopt;
     const auto fraction = cursor.fraction();
     std::optional<std::int64_t> offset;

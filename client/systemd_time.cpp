@@ -297,6 +297,8 @@ class CalendarReader {
         if (!field("day", 1, 31, day))
             return false;
         time_.date = std::chrono::year{year} / month / day;
+        if (!time_.date->ok())
+            return fail("that month has no day " + std::to_string(day));
         return true;
     }
 

@@ -30,11 +30,11 @@
 // either way, directly after a time of day or after a space; white space at either end.
 //
 // Rejected although systemd 252 takes them, being more likely a slip: blanks inside a date or a
-// time ("2026- 1-02"), and a date and a time run together ("2026-01-0203:04").
+// time ("2026- 1-02"), a date and a time run together ("2026-01-0203:04"), and days 29 to 31 of a
+// shorter month, which to systemd are the first days of the next one.
 //
 // Calendar oddities:
 //
-// * Days 29 to 31 of a shorter month run over, as in systemd: 2026-02-30 is 2026-03-02.
 // * Seconds 60 and 61 run over into the next minute, as in systemd.
 // * A local time that a clock change skips, or shows twice, means what it means to a fresh glibc
 //   mktime(3) with tm_isdst -1, and so to systemd. Skipped: 02:30 in Berlin is 03:30 summer time.
