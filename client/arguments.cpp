@@ -61,7 +61,7 @@ void add_globals(CLI::App &app, TypedGlobals &globals) {
     app.add_flag("--utc", globals.utc, "times are in UTC, those you give and those you get");
     add_text(app, "--color", globals.color, "auto|always|never", "use color (default auto)");
     app.add_flag("--no-pager", globals.no_pager, "do not use a pager");
-    app.add_flag("--version", globals.version, "print the version");
+    app.add_flag("-V,--version", globals.version, "print the version");
 }
 
 void add_verb(CLI::App &app, const Verb &verb, Typed &typed) {
@@ -159,6 +159,23 @@ void describe_program(CLI::App &app) {
     app.require_subcommand(0, 1);
 }
 
+// In the help alone: where PORT is missing, unknown_option() and run know better what to say.
+void show_required(CLI::App &app) {
+    for (const Verb *verb : verbs())
+        if (verb->port == PortArgument::required)
+            app.get_subcommand(verb->name)->get_option("PORT")->required();
+}
+
+// "help [VERB]" as "[VERB] --help".
+std::vector<const char *> help_as_option(std::span<const char *const> arguments) {
+    std::vector<const char *> asked(arguments.begin(), arguments.end());
+    if (asked.size() > 1 && std::string_view(asked[1]) == "help") {
+        asked.erase(asked.begin() + 1);
+        asked.push_back("--help");
+    }
+    return asked;
+}
+
 } // namespace
 
 std::variant<Arguments, PrintAndExit> parse_arguments(std::span<const char *const> arguments,
@@ -171,9 +188,11 @@ std::variant<Arguments, PrintAndExit> parse_arguments(std::span<const char *cons
         add_verb(app, *verb, parsed.typed);
 
     check_empty_values(arguments);
+    const auto asked = help_as_option(arguments);
     try {
-        app.parse(static_cast<int>(arguments.size()), arguments.data());
+        app.parse(static_cast<int>(asked.size()), asked.data());
     } catch (const CLI::CallForHelp &) {
+        show_required(app);
         std::string help = app.help();
         help.erase(help.find_last_not_of('\n') + 1);
         return PrintAndExit{std::move(help)};

@@ -188,7 +188,7 @@ std::string describe_counts(const AttributionCounts &counts) {
     };
     for (std::size_t i = 0; i < words.size(); ++i)
         add(counts.by_confidence[i], words[i]);
-    add(counts.no_ports, "neither TCP nor UDP");
+    add(counts.no_ports, "not of TCP or UDP");
     add(counts.unreadable, "unreadable");
     const std::int64_t rows = counts.rows();
     return std::to_string(rows) + (rows == 1 ? " row" : " rows") +

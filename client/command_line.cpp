@@ -34,6 +34,10 @@ ExitStatus run_verb(const Arguments &arguments, Charset charset, Streams streams
         // Its reader has seen enough, unless it could not be run.
         output.finish();
         return ExitStatus::found;
+    } catch (const RefusedValue &error) {
+        output.finish();
+        session.error(error.what());
+        return ExitStatus::usage;
     } catch (const ServiceError &error) {
         output.finish();
         session.error(error.what());

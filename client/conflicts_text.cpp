@@ -89,8 +89,9 @@ std::vector<std::string> describe_rest(const std::vector<proto::PortConflict> &c
                                        const proto::ConflictsSummary &summary) {
     std::vector<std::string> sentences;
     if (conflicts.empty())
-        sentences.push_back("portd sees no service on a port that the kernel may choose (" +
-                            range_of(summary) + ").");
+        sentences.push_back(std::string("portd sees no service") +
+                            (summary.withheld ? " that you may see" : "") +
+                            " on a port that the kernel may choose (" + range_of(summary) + ").");
     if (summary.reserved > 0)
         sentences.push_back(ports_text(summary.reserved) + " of services inside of " +
                             range_of(summary) + (summary.reserved == 1 ? " is" : " are") +

@@ -76,6 +76,13 @@ std::string parameter(const proto::Reply &reply, const char *name) {
                        Charset::utf8);
 }
 
+// What is typed where the name on the wire would puzzle.
+std::string option_of(const std::string &parameter) {
+    return parameter == "cursor"        ? "--cursor"
+           : parameter == "afterCursor" ? "--after-cursor"
+                                        : parameter;
+}
+
 std::string with_reason(std::string sentence, const std::string &reason) {
     return reason.empty() ? sentence : sentence + ": " + reason;
 }
@@ -94,7 +101,8 @@ std::string describe_error(const proto::Reply &reply, const std::string &socket_
     if (error == errors::invalid_interval)
         return with_reason("portd refused the interval", reason);
     if (error == errors::invalid_parameter)
-        return with_reason("portd refused the value of " + parameter(reply, "parameter"), reason);
+        return with_reason("portd refused the value of " + option_of(parameter(reply, "parameter")),
+                           reason);
     if (error == errors::subscriber_too_slow)
         return "portd gave up: its answer was not read fast enough";
     if (error == errors::store_unavailable)
@@ -226,6 +234,8 @@ proto::Reply Connection::reply_of(const std::string &message) const {
         fail("the service at " + printable(path_) +
              " does not speak Varlink: " + escape_text(malformed->message, Charset::utf8));
     auto &reply = std::get<proto::Reply>(parsed);
+    if (reply.error == proto::errors::invalid_parameter)
+        throw RefusedValue(describe_error(reply, path_), parameter(reply, "parameter"));
     if (!reply.error.empty())
         fail(describe_error(reply, path_));
     return std::move(reply);

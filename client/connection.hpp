@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace portd::client {
 
@@ -19,6 +20,17 @@ namespace portd::client {
 class ServiceError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
+};
+
+// The daemon cannot use a value that it was asked with.
+class RefusedValue : public ServiceError {
+  public:
+    RefusedValue(const std::string &message, std::string parameter)
+        : ServiceError(message), parameter_(std::move(parameter)) {}
+    const std::string &parameter() const { return parameter_; } // as on the wire
+
+  private:
+    std::string parameter_;
 };
 
 // The longest path that a Unix socket can have (sun_path, unix(7)).

@@ -83,7 +83,11 @@ Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_u
     if (std::none_of(coverage.intervals.begin(), coverage.intervals.end(), matters))
         return Watching::never;
     const bool has_gap = std::any_of(coverage.gaps.begin(), coverage.gaps.end(), matters);
-    return has_gap ? Watching::partly : Watching::throughout;
+    const bool has_snapshots =
+        std::ranges::any_of(coverage.intervals, [&](const proto::CoverageInterval &interval) {
+            return matters(interval) && interval.source == CaptureTier::procfs;
+        });
+    return has_gap || has_snapshots ? Watching::partly : Watching::throughout;
 }
 
 std::string describe_cause(const proto::Gap &gap, Charset charset) {

@@ -14,6 +14,7 @@
 
 namespace portd::client {
 
+// `partly` is also procfs, which sees only what lives while it looks.
 enum class Watching { throughout, partly, never };
 // Of the covered interval; with an instant, of that instant alone, which the interval may surround.
 Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec = std::nullopt);

@@ -1,13 +1,13 @@
 #include "client/cursor_file.hpp"
 
 #include "client/text.hpp"
+#include "client/usage_error.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <stdexcept>
 #include <string_view>
 #include <system_error>
 
@@ -23,6 +23,11 @@ constexpr mode_t file_mode = 0600;
 }
 
 } // namespace
+
+void refuse_cursor(const std::filesystem::path &file) {
+    throw UsageError{"--cursor-file " + escape_text(file.native(), Charset::utf8) +
+                     " holds no cursor of portd's; remove it to begin anew"};
+}
 
 std::optional<std::string> read_cursor(const std::filesystem::path &file) {
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -41,8 +46,7 @@ std::optional<std::string> read_cursor(const std::filesystem::path &file) {
     if (cursor.ends_with('\n'))
         cursor.pop_back();
     if (cursor.empty() || cursor.size() > longest_cursor || cursor.find('\n') != std::string::npos)
-        throw std::runtime_error(escape_text(file.native(), Charset::utf8) +
-                                 " holds no cursor; remove it to begin anew");
+        refuse_cursor(file);
     return cursor;
 }
 

@@ -136,6 +136,16 @@ std::optional<std::int64_t> records_since(Connection &connection, Session &sessi
     return last.coverage->intervals.front().since_usec;
 }
 
+bool knows_namespace(Connection &connection, const std::string &name, Session &session) {
+    proto::HistoryRequest request;
+    request.network_namespace_name = name;
+    request.limit = 1;
+    bool is_known = false;
+    ask_leases(connection, proto::methods::history, proto::encode(request), session, Rows::held,
+               [&is_known](const Entry &) { is_known = true; });
+    return is_known;
+}
+
 Recording ask_recording(Connection &connection, std::int64_t port) {
     try {
         const auto explanation = decoded<proto::Explanation>(

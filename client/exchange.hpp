@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -105,5 +106,8 @@ std::optional<std::int64_t> records_since(Connection &connection, Session &sessi
 // Whether portd's setting records leases of the port; `unsaid` if it did not answer that.
 enum class Recording { recorded, left_out, unsaid };
 Recording ask_recording(Connection &connection, std::int64_t port);
+
+// Whether it has any lease of a network namespace of that name that the caller may see.
+bool knows_namespace(Connection &connection, const std::string &name, Session &session);
 
 } // namespace portd::client

@@ -30,7 +30,7 @@ inline const std::vector<std::string> log_formats{"zeek", "json", "csv", "lines"
 struct LogRow {
     enum class Kind {
         flow,
-        no_ports,   // a row of something else than TCP and UDP
+        no_ports,   // a row of something else than TCP and UDP, or not about a flow at all
         unreadable, // it does not say when, or at which port
         header,     // comments, too: not a row at all
     };

@@ -49,6 +49,12 @@ void set_suricata_times(FlowFields &fields, const json &object) {
         fields.set(FlowField::end, text_of(object.at("timestamp")));
 }
 
+// Suricata's EVE has records that are not about a flow (stats, some anomalies) among the others.
+bool is_of_no_flow(const json &object, const proto::Flow &flow) {
+    return object.contains("event_type") && !flow.source_port && !flow.destination_port &&
+           !object.contains("src_port") && !object.contains("dest_port");
+}
+
 } // namespace
 
 LogRow JsonLog::read(std::string line) {
@@ -70,6 +76,8 @@ LogRow JsonLog::read(std::string line) {
             set(fields, name + '.' + inner, member);
     }
     row.kind = fields.make(row.flow, now_usec_);
+    if (row.kind == LogRow::Kind::unreadable && is_of_no_flow(object, row.flow))
+        row.kind = LogRow::Kind::no_ports;
     return row;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include <sys/stat.h>
+
 namespace portd::client {
 namespace {
 
@@ -15,15 +17,28 @@ std::string unit_name(const std::string &typed) {
     return is_whole ? typed : typed + ".service";
 }
 
-// An inode number, or a name.
-void read_namespace(const std::optional<std::string> &text, proto::LeaseFilter &filter,
-                    OptionReader &reader) {
+// As ip-netns(8) keeps them.
+std::optional<std::int64_t> inode_in_run(const std::string &name) {
+    struct stat status {};
+    if (name.find('/') != std::string::npos || name == "." || name == ".." ||
+        ::stat(("/run/netns/" + name).c_str(), &status) != 0)
+        return std::nullopt;
+    return static_cast<std::int64_t>(status.st_ino);
+}
+
+} // namespace
+
+void read_namespace(const std::optional<std::string> &text, NamespaceName meant,
+                    proto::LeaseFilter &filter, OptionReader &reader) {
     constexpr std::int64_t largest_inode = 4'294'967'295;
     reader.name("--netns", text, "the inode number or the name of a network namespace");
     if (!text)
         return;
     if (text->find_first_not_of("0123456789") != std::string::npos) {
-        filter.network_namespace_name = text;
+        if (meant == NamespaceName::of_now)
+            filter.network_namespace = inode_in_run(*text);
+        if (!filter.network_namespace)
+            filter.network_namespace_name = text;
         return;
     }
     filter.network_namespace = reader.positive("--netns", text);
@@ -32,10 +47,19 @@ void read_namespace(const std::optional<std::string> &text, proto::LeaseFilter &
                       std::to_string(largest_inode));
 }
 
-} // namespace
+std::optional<std::int64_t> read_inode(const std::optional<std::string> &text,
+                                       OptionReader &reader) {
+    proto::LeaseFilter filter;
+    read_namespace(text, NamespaceName::of_now, filter, reader);
+    if (filter.network_namespace_name)
+        reader.refuse("--netns " + in_quotes(*text) +
+                      " is neither an inode number nor a name in /run/netns; see ls -i /run/netns, "
+                      "or lsns -t net");
+    return filter.network_namespace;
+}
 
 proto::LeaseFilter read_filter(const Typed &typed, std::string_view port_option,
-                               OptionReader &reader) {
+                               OptionReader &reader, NamespaceName meant) {
     proto::LeaseFilter filter;
     filter.port = reader.port(port_option, typed.port);
     filter.protocol = reader.protocol(typed.protocol);
@@ -46,10 +70,10 @@ proto::LeaseFilter read_filter(const Typed &typed, std::string_view port_option,
     filter.unit = reader.name("--unit", typed.unit, "the name of a systemd unit");
     if (filter.unit)
         filter.unit = unit_name(*filter.unit);
-    filter.container =
-        reader.name("--container", typed.container, "the id of a container, or its beginning");
+    filter.container = reader.name("--container", typed.container,
+                                   "the id of a container, its beginning, or the container's name");
     filter.uid = reader.user("--user", typed.user);
-    read_namespace(typed.network_namespace, filter, reader);
+    read_namespace(typed.network_namespace, meant, filter, reader);
     const OptionReader::Peer peer = reader.peer("--peer", typed.peer);
     filter.peer_address = peer.address;
     filter.peer_port = peer.port;

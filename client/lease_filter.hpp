@@ -7,6 +7,9 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace portd::client {
@@ -18,7 +21,7 @@ inline constexpr std::array<VerbOption, 14> filter_options{{
      &Typed::executable},
     {"--comm", "NAME", "…that a process with this command name held", &Typed::command},
     {"--unit", "UNIT", "…that a process of this systemd unit held", &Typed::unit},
-    {"--container", "ID", "…of this container: its id, or the first 4 or more digits",
+    {"--container", "ID", "…of this container: its name, or its id or 4 or more digits of that",
      &Typed::container},
     {"--user", "USER", "only leases of sockets of this user, by name or uid", &Typed::user},
     {"--netns", "NETNS", "only in this network namespace, by inode number or name",
@@ -49,9 +52,21 @@ with_filters(const std::array<VerbOption, Before> &before,
     return all;
 }
 
+// Which network namespace is meant by a name: one that portd has seen with it, or the one that has
+// it in /run/netns now, if any does. By its inode number, everybody may ask for that.
+enum class NamespaceName { of_history, of_now };
+
 // `port_option`: what the port is called on the command line.
 proto::LeaseFilter read_filter(const Typed &typed, std::string_view port_option,
-                               OptionReader &reader);
+                               OptionReader &reader,
+                               NamespaceName meant = NamespaceName::of_history);
+
+// Of --netns alone: an inode number, or a name.
+void read_namespace(const std::optional<std::string> &text, NamespaceName meant,
+                    proto::LeaseFilter &filter, OptionReader &reader);
+// For what is asked by the inode number only: a name must be one that is in /run/netns now.
+std::optional<std::int64_t> read_inode(const std::optional<std::string> &text,
+                                       OptionReader &reader);
 
 // Whether it asks for anything but port, protocol and pid.
 bool has_more_filters(const proto::LeaseFilter &filter);

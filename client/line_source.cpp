@@ -1,6 +1,7 @@
 #include "client/line_source.hpp"
 
 #include "client/text.hpp"
+#include "client/usage_error.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 namespace portd::client {
@@ -26,7 +28,8 @@ LineSource::LineSource(const std::string &file) : name_(file == "-" ? "the stand
         return;
     fd_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0)
-        fail("cannot open", name_);
+        throw UsageError{"cannot open " + escape_text(name_, Charset::utf8) + ": " +
+                         std::strerror(errno)};
 }
 
 LineSource::~LineSource() {

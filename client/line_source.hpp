@@ -11,7 +11,8 @@ class LineSource {
     // A longer line comes in pieces of this length: no log has one.
     static constexpr std::size_t longest_line = 1 << 20;
 
-    // "-" is the standard input. Throws std::system_error.
+    // "-" is the standard input. Throws UsageError if the file cannot be opened; what reads throws
+    // std::system_error.
     explicit LineSource(const std::string &file);
     ~LineSource();
     LineSource(const LineSource &) = delete;

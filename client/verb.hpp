@@ -15,7 +15,7 @@ enum class ExitStatus : int {
     nothing = 1,     // asked correctly, and there is nothing to show
     usage = 2,       // asked wrongly
     unavailable = 3, // no daemon, or it refused, or the answer could not be written
-    incomplete = 4,  // with --strict: what is shown may not be all
+    incomplete = 4,  // not known; with --strict: what is shown may not be all
 };
 
 // The options of all verbs as they were typed. Verbs read them with an OptionReader.

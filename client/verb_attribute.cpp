@@ -3,6 +3,7 @@
 #include "client/exchange.hpp"
 #include "client/flow_asker.hpp"
 #include "client/flow_log.hpp"
+#include "client/lease_filter.hpp"
 #include "client/line_source.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
@@ -34,7 +35,7 @@ Question read(const Typed &typed, OptionReader &reader) {
     Question question;
     question.request.within_usec =
         reader.span("--within", typed.within).value_or(usual_within_usec);
-    question.request.network_namespace = reader.positive("--netns", typed.network_namespace);
+    question.request.network_namespace = read_inode(typed.network_namespace, reader);
     if (const auto place = reader.word("--format", typed.log_format, log_formats))
         question.format = static_cast<LogFormat>(*place);
     for (std::string left = typed.local.value_or(""); !left.empty();) {
@@ -179,7 +180,7 @@ constexpr std::array options{
                &Typed::within},
     VerbOption{"--local", "ADDR,...", "addresses that are this machine's, too, or ranges of them",
                &Typed::local},
-    VerbOption{"--netns", "INODE", "only leases of this network namespace",
+    VerbOption{"--netns", "NETNS", "only leases of this network namespace, by inode number or name",
                &Typed::network_namespace},
     strict_option,
 };
@@ -192,7 +193,7 @@ columns, and lines with a time: of conntrack, of the kernel's packet filter, or
   2026-11-22T03:12:05Z tcp 192.0.2.1:60609 198.51.100.7:443
 portd_confidence is exact or likely where a process is named. Where several can be
 meant it is ambiguous, and all are listed. Otherwise it is unknown, withheld,
-unwatched, notRecorded or nobody. If both ends are of this machine, the process at
+unwatched, notRecorded or nobody; a time in the future is unwatched, too. If both ends are of this machine, the process at
 the destination has columns of its own. Rows that cannot be read are passed on.
 The exit status is 0 if a process is named in a row, else 1.
 

@@ -1,6 +1,7 @@
 // portd-ctl audit: what leases of the past come to, by program, unit, user or peer.
 #include "client/audit_text.hpp"
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/format.hpp"
 #include "client/lease_filter.hpp"
@@ -54,20 +55,29 @@ void print_table(const proto::AuditRequest &request, const std::vector<proto::Au
     session.table(audit_columns(form), rows);
 }
 
+void print_empty(const proto::AuditRequest &request, const proto::AuditReply &last,
+                 Session &session) {
+    const bool is_sure = judge(*last.coverage) == Watching::throughout;
+    session.sentence(std::string(is_sure ? "No lease" : "portd knows of no lease") +
+                     (last.withheld ? " that you may see matches "
+                      : is_sure     ? " matches "
+                                    : " that matches ") +
+                     describe_stretch(request.since_usec, request.until_usec) + ".");
+}
+
 // What was looked at, and for how much of the time portd can tell.
-void print_extent(const proto::AuditRequest &request, const proto::AuditReply &last, bool found,
+void print_extent(const proto::AuditRequest &request, const proto::AuditReply &last,
                   Session &session) {
     const std::string time = describe_stretch(request.since_usec, request.until_usec);
     const std::int64_t watched = watched_usec(*last.coverage);
-    if (!found)
-        session.sentence((judge(*last.coverage) == Watching::throughout && !last.withheld
-                              ? "No lease matches "
-                              : "portd knows of no lease that matches ") +
-                         time + ".");
+    const Watching watching = judge(*last.coverage);
+    const bool has_gap = watching != Watching::throughout && !last.coverage->gaps.empty();
     session.remark("Asked for " + time + "; portd was watching " +
-                   (judge(*last.coverage) == Watching::throughout
+                   (watching != Watching::never && !has_gap
                         ? "throughout."
                         : "for " + format_rough_span(watched) + " of it."));
+    if (const auto remark = snapshot_remark(*last.coverage); remark && watching == Watching::partly)
+        session.remark(*remark);
     if (last.other && last.groups_in_other > 0)
         session.remark("(all others) are " + std::to_string(last.groups_in_other) +
                        " groups or more.");
@@ -104,7 +114,9 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
     if (found)
         print_table(request, groups, last, session);
-    print_extent(request, last, found, session);
+    else if (explain_empty(request, last.withheld, connection, session))
+        print_empty(request, last, session);
+    print_extent(request, last, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
     if (last.withheld)

@@ -41,10 +41,13 @@ std::string describe_services(const proto::Explanation &port, Charset charset) {
     return text.empty() ? "none in the services database" : text;
 }
 
-void add_holders(const proto::WhoReply &who, Charset charset, Fields &fields) {
+void add_holders(const proto::Explanation &port, Charset charset, Fields &fields) {
+    const proto::WhoReply &who = port.who;
     if (who.holders.empty()) {
         const bool is_sure = judge(who.coverage) == Watching::throughout && !who.withheld;
-        fields.add("Held now", is_sure ? "by nobody" : "by nobody that portd can show");
+        fields.add("Held now", !port.recorded ? "not known, as it is not recorded"
+                               : is_sure      ? "by nobody"
+                                              : "by nobody that portd can show");
     }
     for (std::size_t i = 0; i < who.holders.size(); ++i) {
         const std::string name = i == 0 ? "Held now" : "";
@@ -92,7 +95,7 @@ ExitStatus run(const Typed &typed, Session &session) {
                                         : "by any program");
     fields.add("Recorded by portd",
                explanation.recorded ? "yes" : "no: its setting 'ports' leaves it out");
-    add_holders(explanation.who, session.charset(), fields);
+    add_holders(explanation, session.charset(), fields);
     for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
     for (const std::string &remark : gap_remarks(explanation.who.coverage, session.charset()))

@@ -140,6 +140,10 @@ ExitStatus Export::run(const Typed &typed) {
             take(reply) ? progress.add_row() : progress.still_looking();
             continues = reply.continues;
         }
+    } catch (const RefusedValue &error) {
+        if (question_.cursor_file && error.parameter() == "afterCursor")
+            refuse_cursor(*question_.cursor_file);
+        throw;
     } catch (const ServiceError &error) {
         save_cursor();
         if (!cursor_ || cursor_ == question_.request.after_cursor)

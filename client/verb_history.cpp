@@ -1,5 +1,6 @@
 // portd-ctl history [PORT]: who held a port, and when.
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/format.hpp"
 #include "client/lease_filter.hpp"
@@ -81,9 +82,11 @@ Question read(const Typed &typed, OptionReader &reader, Session &session) {
     // otherwise. An answer that goes on has the order that it had.
     const bool newest = request.limit && !request.cursor;
     request.newest_first = typed.reverse || newest;
-    if (newest && !typed.reverse)
-        question.order = Order::reversed;
     question.cursors = typed.show_cursor ? Cursors::shown : Cursors::left_out;
+    // Where each row has its cursor, the last one is where the answer goes on.
+    const bool cursors_follow = session.wants_json() && typed.show_cursor;
+    if (newest && !typed.reverse && !cursors_follow)
+        question.order = Order::reversed;
     return question;
 }
 
@@ -132,14 +135,8 @@ void print_empty(const Question &question, const proto::LeaseReply &last, Connec
                  Session &session) {
     if (question.request.cursor)
         return session.sentence("Nothing comes after that cursor.");
-    const auto &port = question.request.port;
-    const auto recording = port ? ask_recording(connection, *port) : Recording::recorded;
-    if (recording == Recording::left_out)
-        return session.remark("portd cannot tell who held port " + std::to_string(*port) +
-                              ": its setting 'ports' does not record that port.");
-    if (recording == Recording::unsaid)
-        session.remark("portd did not say whether it records port " + std::to_string(*port) + ".");
-
+    if (!explain_empty(question.request, last.withheld, connection, session))
+        return;
     const Watching watching = judge(*last.coverage, question.request.at_usec);
     const auto since = watching == Watching::never ? records_since(connection, session)
                                                    : std::optional<std::int64_t>();
@@ -248,6 +245,8 @@ had it, TIME_WAIT left out, and up to now where one still has it.
 
 --cursor goes on in the order of the answer that it is of: an answer with --limit and
 without --reverse goes on with older leases, newest first. Give the same filters again.
+With --json --show-cursor such an answer is newest first itself, so that the cursor of
+its last row goes on behind it.
 
 Examples:
   portd-ctl history 60609 --at '2026-11-22 03:12:05'

@@ -1,5 +1,6 @@
 // portd-ctl list: the leases that are open now.
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/lease_filter.hpp"
 #include "client/lease_printer.hpp"
@@ -15,22 +16,19 @@ namespace {
 
 // Says that there is nothing, as far as portd can tell.
 void print_empty(const proto::LeaseReply &last, Session &session) {
-    switch (judge(*last.coverage)) {
-    case Watching::throughout:
-        session.sentence(last.withheld ? "No open lease that you may see matches."
-                                       : "No open lease matches.");
-        return;
-    case Watching::partly:
-    case Watching::never:
-        session.sentence("portd knows of no open lease that matches.");
-        return;
-    }
+    const std::string visible = last.withheld ? " that you may see matches." : "";
+    if (judge(*last.coverage) == Watching::throughout)
+        session.sentence("No open lease" + (visible.empty() ? " matches." : visible));
+    else
+        session.sentence("portd knows of no open lease" +
+                         (visible.empty() ? " that matches." : visible));
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     proto::ListRequest request;
-    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "--port", reader);
+    static_cast<proto::LeaseFilter &>(request) =
+        read_filter(typed, "--port", reader, NamespaceName::of_now);
     request.limit = reader.positive("--limit", typed.limit);
     LeaseForm form;
     form.listing = Listing::live;
@@ -59,7 +57,7 @@ ExitStatus run(const Typed &typed, Session &session) {
                                      printer->add(std::move(lease));
                                  });
     printer->finish();
-    if (leases == Entries::none)
+    if (leases == Entries::none && explain_empty(request, last.withheld, connection, session))
         print_empty(last, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);

@@ -1,7 +1,9 @@
 // portd-ctl map: the range of ports as a picture.
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/format.hpp"
+#include "client/lease_filter.hpp"
 #include "client/lease_text.hpp"
 #include "client/map_classes.hpp"
 #include "client/option_reader.hpp"
@@ -35,7 +37,9 @@ Question read(const Typed &typed, OptionReader &reader, std::int64_t now_usec) {
     question.at_usec = reader.past_time("--at", typed.at);
     question.now_usec = now_usec;
     question.filter.protocol = reader.protocol(typed.protocol);
-    question.filter.network_namespace = reader.positive("--netns", typed.network_namespace);
+    read_namespace(typed.network_namespace,
+                   question.at_usec ? NamespaceName::of_history : NamespaceName::of_now,
+                   question.filter, reader);
     return question;
 }
 
@@ -93,6 +97,17 @@ void print(const Question &question, const MapClasses &classes, Session &session
         session.output().line(line);
 }
 
+// Those ports look free, and nobody knows whether they are.
+void say_left_out(const Question &question, std::int64_t ports, Session &session) {
+    if (ports == 0)
+        return;
+    const auto all = question.range.high - question.range.low + 1;
+    session.remark(
+        "portd cannot tell of " +
+        (ports == all ? "any of these ports" : std::to_string(ports) + " of these ports") +
+        ": its setting 'ports' does not record " + (ports == 1 ? "it." : "them."));
+}
+
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     Question question = read(typed, reader, session.now_usec());
@@ -105,7 +120,7 @@ ExitStatus run(const Typed &typed, Session &session) {
         ask_once(connection, proto::methods::status, nlohmann::json::object()));
     if (!typed.range)
         question.range = {status.range_low, status.range_high};
-    if (!question.filter.network_namespace)
+    if (!question.filter.network_namespace && !question.filter.network_namespace_name)
         question.filter.network_namespace = status.network_namespace;
     const auto [method, request] = call_of(question);
     if (session.wants_json()) {
@@ -122,11 +137,13 @@ ExitStatus run(const Typed &typed, Session &session) {
                 classes.add(*lease, session.charset());
         });
     print(question, classes, session);
+    const auto left_out = left_out_ports(status, question.range.low, question.range.high);
+    say_left_out(question, left_out, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
     if (last.withheld)
         session.remark(withheld_remark);
-    return status_of(classes.used() > 0, last.coverage->complete, typed);
+    return status_of(classes.used() > 0, last.coverage->complete && left_out == 0, typed);
 }
 
 constexpr std::array options{
@@ -135,7 +152,7 @@ constexpr std::array options{
     VerbOption{"--range", "LOW-HIGH", "these ports (default: those that the kernel chooses from)",
                &Typed::range},
     VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    VerbOption{"--netns", "INODE", "the network namespace (default: that of portd)",
+    VerbOption{"--netns", "NETNS", "the network namespace, by inode or name (default: portd's own)",
                &Typed::network_namespace},
     strict_option,
 };

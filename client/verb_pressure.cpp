@@ -3,6 +3,7 @@
 #include "client/exchange.hpp"
 #include "client/fields.hpp"
 #include "client/format.hpp"
+#include "client/lease_filter.hpp"
 #include "client/option_reader.hpp"
 #include "client/pressure_text.hpp"
 #include "client/verb.hpp"
@@ -20,7 +21,7 @@ namespace {
 proto::PressureRequest read(const Typed &typed, OptionReader &reader) {
     proto::PressureRequest request;
     request.protocol = reader.protocol(typed.protocol);
-    request.network_namespace = reader.positive("--netns", typed.network_namespace);
+    request.network_namespace = read_inode(typed.network_namespace, reader);
     request.window_usec = reader.span_above_0("--over", typed.over);
     request.limit = reader.positive("--limit", typed.limit);
     return request;
@@ -33,8 +34,21 @@ void print_table(const std::vector<proto::PoolPressure> &pools, Session &session
     session.table(pressure_columns(), rows);
 }
 
+// Of what the answer tells how near it is to exhaustion.
+enum class Known { all, own, nothing };
+constexpr const char *range_not_known = "portd knows ip_local_port_range where it is itself only.";
+
+Known known_of(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
+               std::optional<std::int64_t> asked_namespace) {
+    if (asked_namespace.value_or(summary.network_namespace) != summary.network_namespace)
+        return Known::nothing;
+    const bool are_all_known = std::ranges::all_of(
+        pools, [](const proto::PoolPressure &pool) { return pool.automatic_ports.has_value(); });
+    return are_all_known ? Known::all : Known::own;
+}
+
 void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
-           Session &session) {
+           std::optional<std::int64_t> asked_namespace, Session &session) {
     const Look &look = session.look();
     if (!pools.empty())
         print_table(pools, session);
@@ -51,8 +65,15 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
         for (const std::string &line : fields.lines(look.width))
             session.output().line(line);
     }
-    if (!any_near)
+    const Known known = known_of(pools, summary, asked_namespace);
+    if (known == Known::nothing)
+        session.sentence("It is not known how near that network namespace is to exhaustion: " +
+                         std::string(range_not_known));
+    else if (!any_near)
         session.sentence("No pool of ports is near to exhaustion, as far as portd knows.");
+    if (known == Known::own)
+        session.remark("Of other network namespaces it is not known: " +
+                       std::string(range_not_known));
     session.remark("ip_local_port_range is " + std::to_string(summary.range_low) + "-" +
                    std::to_string(summary.range_high) + " where portd is; reserved: " +
                    (summary.reserved_ports.empty()
@@ -80,7 +101,9 @@ ExitStatus run(const Typed &typed, Session &session) {
         ask_summed_up(connection, proto::methods::pressure, proto::encode(request), session,
                       &proto::PressureReply::pool, "pool");
     if (!session.wants_json())
-        print(pools, summary, session);
+        print(pools, summary, request.network_namespace, session);
+    if (known_of(pools, summary, request.network_namespace) == Known::nothing)
+        return ExitStatus::incomplete;
     const bool any_near = std::ranges::any_of(
         pools, [&](const proto::PoolPressure &pool) { return is_near(pool, session.now_usec()); });
     return status_of(any_near, summary.coverage.complete, typed);
@@ -88,7 +111,8 @@ ExitStatus run(const Typed &typed, Session &session) {
 
 constexpr std::array options{
     VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
-    VerbOption{"--netns", "INODE", "only this network namespace", &Typed::network_namespace},
+    VerbOption{"--netns", "NETNS", "only this network namespace, by inode number or name",
+               &Typed::network_namespace},
     VerbOption{"--over", "SPAN", "how far to look back for the growth (default 1min)",
                &Typed::over},
     VerbOption{"--limit", "N", "the N destinations with most connections (default 8)",
@@ -101,10 +125,12 @@ Each destination (from one address to one address and port) can use each port of
 ip_local_port_range once; so can UDP. TCP sockets that were bound without a
 destination take their ports from all destinations. A port is LIVE while a connection
 has it, BOUND while a socket without a peer has it, and LINGERING in TIME_WAIT and its
-kin. EXHAUSTED says when none is left if the growth of the last time goes on. What
-the range is in other network namespaces than that of portd is not known.
+kin. EXHAUSTED says when none is left if the growth of the last time goes on; where it
+is so slow that this says nothing, it is empty. What the range is in other network
+namespaces than that of portd is not known.
 The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
-will be within an hour; and 1 if none is.
+will be within an hour; 1 if none is; and 4 if that is not known of the network
+namespace that was asked for.
 
 Examples:
   portd-ctl pressure

@@ -1,5 +1,6 @@
 // portd-ctl watch: leases as they open and end.
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/follow.hpp"
 #include "client/lease_filter.hpp"
@@ -49,6 +50,8 @@ void Watch::run() {
     session_.output().use_no_pager();
     cursor_ = request_.after_cursor;
     Connection connection = session_.connect();
+    if (!session_.wants_json())
+        check_recording(request_.port, connection, session_);
     connection.call(proto::methods::watch, proto::encode(request_), Replies::many);
     Follow replies(connection, session_);
     try {
@@ -103,7 +106,8 @@ void Watch::print_ready(const proto::WatchReply &content) {
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     proto::WatchRequest request;
-    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "--port", reader);
+    const auto meant = typed.after_cursor ? NamespaceName::of_history : NamespaceName::of_now;
+    static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "--port", reader, meant);
     request.after_cursor = typed.after_cursor;
     LeaseForm form;
     form.detail = reader.detail(typed.output);

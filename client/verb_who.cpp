@@ -1,5 +1,6 @@
 // portd-ctl who PORT: who holds the port now, or held it last.
 #include "client/coverage_text.hpp"
+#include "client/empty_answer.hpp"
 #include "client/exchange.hpp"
 #include "client/lease_printer.hpp"
 #include "client/lease_text.hpp"
@@ -34,8 +35,7 @@ void print_nobody(const proto::WhoReply &who, std::int64_t port, Connection &con
         text += " Last: " + describe_last(*who.last, session.charset()) + ".";
     session.sentence(text);
     if (recording == Recording::left_out)
-        session.remark("portd's setting 'ports' does not record port " + std::to_string(port) +
-                       ".");
+        session.remark(left_out_remark(port));
 }
 
 ExitStatus run(const Typed &typed, Session &session) {

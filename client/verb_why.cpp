@@ -1,6 +1,7 @@
 // portd-ctl why PORT: why a program cannot bind it.
 #include "client/coverage_text.hpp"
 #include "client/exchange.hpp"
+#include "client/lease_filter.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 #include "client/why_text.hpp"
@@ -20,7 +21,7 @@ proto::WhyRequest read(const Typed &typed, OptionReader &reader) {
     if (request.local_address && request.local_address->find('/') != std::string::npos)
         reader.refuse("--local " + in_quotes(*request.local_address) +
                       " is not one address, as a program binds it");
-    request.network_namespace = reader.positive("--netns", typed.network_namespace);
+    request.network_namespace = read_inode(typed.network_namespace, reader);
     request.since_usec = reader.past_time("--since", typed.since);
     return request;
 }
@@ -39,8 +40,10 @@ ExitStatus run(const Typed &typed, Session &session) {
     const auto diagnosis = decoded<proto::WhyReply>(answer).diagnosis;
     if (!diagnosis)
         throw ServiceError("portd ended its answer without a diagnosis");
-    const ExitStatus status =
-        status_of(is_in_the_way(*diagnosis), diagnosis->coverage.complete, typed);
+    const bool is_found = is_in_the_way(*diagnosis);
+    const ExitStatus status = is_found || diagnosis->recorded
+                                  ? status_of(is_found, diagnosis->coverage.complete, typed)
+                                  : ExitStatus::incomplete;
     if (session.wants_json()) {
         session.json_line(answer);
         return status;
@@ -59,7 +62,7 @@ ExitStatus run(const Typed &typed, Session &session) {
 constexpr std::array options{
     VerbOption{"--proto", "tcp|udp", "only a bind of this protocol", &Typed::protocol},
     VerbOption{"--local", "ADDR", "the address to bind (default: 0.0.0.0 and ::)", &Typed::local},
-    VerbOption{"--netns", "INODE", "the network namespace (default: that of portd)",
+    VerbOption{"--netns", "NETNS", "the network namespace, by inode or name (default: portd's own)",
                &Typed::network_namespace},
     VerbOption{"--since", "TIME", "how far to look back (default: a day)", &Typed::since},
     strict_option,
@@ -71,7 +74,8 @@ IPv6 beside IPv4, TIME_WAIT and network namespaces; when a bind would have faile
 before; and what helps. portd does not know which options a socket has set: what
 depends on SO_REUSEADDR, SO_REUSEPORT or IPV6_V6ONLY is said so. Without --proto
 and --local each lease counts that is in the way of any of these.
-The exit status is 0 if something is in the way now, and 1 if nothing is.
+The exit status is 0 if something is in the way now, 1 if nothing is, and 4 if that is
+not known because portd does not record the port.
 
 Examples:
   portd-ctl why 8080

@@ -131,7 +131,11 @@ void add_past(const proto::Diagnosis &diagnosis, Charset charset, Fields &fields
     const std::string since = format_instant(diagnosis.since_usec, Digits::seconds);
     if (diagnosis.leases == 0) {
         if (diagnosis.recorded)
-            fields.add("Since " + since, "no lease was in the way");
+            fields.add("Since " + since, diagnosis.withheld
+                                             ? "no lease that you may see was in the way"
+                                         : judge(diagnosis.coverage) == Watching::throughout
+                                             ? "no lease was in the way"
+                                             : "no lease that portd knows of was in the way");
         return;
     }
     std::string text = counted(diagnosis.leases, "lease") +

@@ -102,6 +102,36 @@ TEST_F(Audit, NothingIsSaidToBeNothing) {
                            "UTC.\n");
 }
 
+TEST_F(Audit, WhatIsNotSeenIsNotDenied) {
+    const auto ask = [](const proto::AuditReply &last, const std::string &port) {
+        proto::Explanation explanation;
+        explanation.recorded = port != "8443";
+        const FakeDaemon daemon([&](int fd, const proto::Call &call) {
+            const json told = call.method == proto::methods::explain ? proto::encode(explanation)
+                                                                     : proto::encode(last);
+            say(fd, json{{"parameters", told}}.dump());
+            return FakeDaemon::Then::go_on;
+        });
+        const Outcome outcome = run({"audit", port, "--socket", daemon.path()});
+        EXPECT_EQ(outcome.status, 1);
+        return outcome;
+    };
+    proto::AuditReply last;
+    last.coverage = watched(t0 - 3600 * second, t0);
+    const Outcome unrecorded = ask(last, "8443");
+    EXPECT_EQ(unrecorded.out, "");
+    EXPECT_THAT(unrecorded.err, HasSubstr("portd cannot tell who held port 8443: its setting"));
+    last.withheld = true;
+    EXPECT_THAT(ask(last, "60609").out, HasSubstr("No lease that you may see matches"));
+    last.withheld = false;
+    last.coverage->complete = false;
+    last.coverage->intervals[0].source = portd::CaptureTier::procfs;
+    const Outcome snapshots = ask(last, "60609");
+    EXPECT_THAT(snapshots.out, HasSubstr("portd knows of no lease that matches"));
+    EXPECT_THAT(snapshots.err, HasSubstr("throughout."));
+    EXPECT_THAT(snapshots.err, HasSubstr("It watched by procfs"));
+}
+
 TEST_F(Audit, RatesAreInTheUnitThatSaysMost) {
     EXPECT_EQ(format_rate(100, second), "100/s");
     EXPECT_EQ(format_rate(5, 2 * second), "2.5/s");

@@ -179,9 +179,16 @@ TEST_F(CommandLine, HelpAndVersion) {
         EXPECT_THAT(of_verb.out, HasSubstr("Examples:"));
         EXPECT_THAT(of_verb.out, HasSubstr("Exit status:"));
     }
-    const Outcome version = run({"--version"});
-    EXPECT_EQ(version.status, 0);
-    EXPECT_THAT(version.out, StartsWith("portd-ctl "));
+    EXPECT_EQ(run({"help"}).out, help.out);
+    EXPECT_EQ(run({"help", "who"}).out, run({"who", "--help"}).out);
+    for (const char *verb : {"who", "explain", "why"})
+        EXPECT_THAT(run({verb, "--help"}).out, HasSubstr(" PORT\n"));
+    EXPECT_THAT(run({"history", "--help"}).out, HasSubstr("[PORT]"));
+    for (const char *option : {"--version", "-V"}) {
+        const Outcome version = run({option});
+        EXPECT_EQ(version.status, 0);
+        EXPECT_THAT(version.out, StartsWith("portd-ctl "));
+    }
 }
 
 // ---- Filters
@@ -351,8 +358,6 @@ TEST_F(CommandLine, BadAnswersAreFaultsOfTheService) {
          R"(cannot read its history: disk \x1b[2J)"},
         {error_reply("io.portd.Ports.LimitExceeded", {{"limit", "connections"}, {"value", 64}}),
          "its limit connections (64) is exceeded"},
-        {error_reply("org.varlink.service.InvalidParameter", {{"parameter", "port"}}),
-         "refused the value of port"},
         {error_reply("org.varlink.service.InterfaceNotFound", {{"interface", "io.portd.Ports"}}),
          "is not portd"},
         {error_reply("org.varlink.service.MethodNotFound", {{"method", "Status"}}),
@@ -366,6 +371,11 @@ TEST_F(CommandLine, BadAnswersAreFaultsOfTheService) {
         EXPECT_THAT(outcome.err, HasSubstr(c.message));
         EXPECT_EQ(outcome.out, "");
     }
+    const FakeDaemon refuses(error_reply("org.varlink.service.InvalidParameter",
+                                         {{"parameter", "cursor"}, {"reason", "is none"}}));
+    const Outcome refused = run({"history", "--cursor", "foo", "--socket", refuses.path()});
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_THAT(refused.err, HasSubstr("portd refused the value of --cursor: is none"));
 }
 
 TEST_F(CommandLine, AStreamThatBreaksKeepsWhatCame) {
@@ -471,6 +481,8 @@ TEST_F(CommandLine, TheNewestAreShownOldestFirst) {
     EXPECT_STREQ(order({"history", "--limit", "2", "--reverse"}), "newest first");
     EXPECT_STREQ(order({"history", "--json", "--limit", "2"}), "oldest first");
     EXPECT_STREQ(order({"history", "--json", "--limit", "2", "--reverse"}), "newest first");
+    EXPECT_STREQ(order({"history", "--json", "--limit", "2", "--show-cursor"}), "newest first");
+    EXPECT_STREQ(order({"history", "--limit", "2", "--show-cursor"}), "oldest first");
 }
 
 TEST_F(CommandLine, JsonIsTheWire) {
@@ -546,7 +558,10 @@ TEST_F(CommandLine, AnEmptyAnswerSaysWhatItMeans) {
 
     Records snapshots = nothing();
     snapshots.coverage.intervals[0].source = CaptureTier::procfs;
-    EXPECT_THAT(ask(snapshots, at).err, HasSubstr("misses sockets that live between two"));
+    snapshots.coverage.complete = false;
+    const Outcome sampled_only = ask(snapshots, at);
+    EXPECT_THAT(sampled_only.out, StartsWith("As far as portd was watching, nobody held"));
+    EXPECT_THAT(sampled_only.err, HasSubstr("misses sockets that live between two"));
 
     Records left_out = nothing();
     left_out.explanation.recorded = false;

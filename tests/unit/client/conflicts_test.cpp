@@ -86,6 +86,8 @@ TEST_F(Conflicts, NoneIsSaid) {
     EXPECT_THAT(outcome.err, HasSubstr("Of 2 ports more it is not known"));
     summary_.coverage.complete = false;
     EXPECT_EQ(ask({"--strict"}).status, 4);
+    summary_.withheld = true;
+    EXPECT_THAT(ask().err, HasSubstr("portd sees no service that you may see on a port"));
 }
 
 proto::PoolPressure pool(const char *kind, std::int64_t used) {
@@ -161,11 +163,12 @@ TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     proto::PressureReply last;
     last.summary = summary_of(50000, 50199);
     last.summary->coverage = watched(t0 - 60 * second, t0);
-    const auto ask = [&](proto::PoolPressure pool) {
+    const auto ask = [&](proto::PoolPressure pool, std::vector<std::string> options = {}) {
         proto::PressureReply reply;
         reply.pool = std::move(pool);
         const FakeDaemon daemon(replies({proto::encode(reply), proto::encode(last)}));
-        return run({"--socket", daemon.path(), "pressure"});
+        options.insert(options.begin(), {"--socket", daemon.path(), "pressure"});
+        return run(options);
     };
     const Outcome near = ask(pool("timeWait", 190));
     EXPECT_EQ(near.status, 0) << near.err;
@@ -176,6 +179,17 @@ TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     EXPECT_EQ(calm.status, 1) << calm.err;
     EXPECT_THAT(calm.out, HasSubstr("No pool of ports is near to exhaustion"));
     EXPECT_THAT(calm.out, Not(HasSubstr("What helps")));
+
+    proto::PoolPressure elsewhere = pool("boundDatagrams", 3);
+    elsewhere.network_namespace = last.summary->network_namespace + 1;
+    elsewhere.automatic_ports.reset();
+    const Outcome beside = ask(elsewhere);
+    EXPECT_EQ(beside.status, 1) << beside.err;
+    EXPECT_THAT(beside.err, HasSubstr("Of other network namespaces it is not known"));
+    const Outcome alone = ask(elsewhere, {"--netns", std::to_string(elsewhere.network_namespace)});
+    EXPECT_EQ(alone.status, 4) << alone.err;
+    EXPECT_THAT(alone.out, HasSubstr("It is not known how near that network namespace is"));
+    EXPECT_THAT(alone.out, Not(HasSubstr("No pool of ports is near")));
 }
 
 } // namespace

@@ -215,11 +215,30 @@ TEST_F(Following, AFileThatHoldsNoCursorIsLeftAlone) {
         std::ofstream(file) << content;
         const FakeDaemon daemon(gives({last_reply("e2")}, true));
         const Outcome outcome = run({"--socket", daemon.path(), "export", "--cursor-file", file});
-        EXPECT_EQ(outcome.status, 3);
-        EXPECT_THAT(outcome.err, HasSubstr("holds no cursor; remove it to begin anew"));
+        EXPECT_EQ(outcome.status, 2);
+        EXPECT_THAT(outcome.err, HasSubstr(file + " holds no cursor of portd's; remove it to "));
         std::ostringstream left;
         left << std::ifstream(file).rdbuf();
         EXPECT_EQ(left.str(), content);
+    }
+}
+
+TEST_F(Following, ACursorThatPortdRefusesIsAskedWrongly) {
+    const std::string file = scratch_ / "cursor";
+    std::ofstream(file) << "foo\n";
+    const json refusal{{"error", "org.varlink.service.InvalidParameter"},
+                       {"parameters", {{"parameter", "afterCursor"}, {"reason", "is none"}}}};
+    const FakeDaemon daemon([text = refusal.dump()](int fd, const proto::Call &) {
+        say(fd, text);
+        return FakeDaemon::Then::go_on;
+    });
+    const Outcome kept = run({"--socket", daemon.path(), "export", "--cursor-file", file});
+    EXPECT_EQ(kept.status, 2);
+    EXPECT_THAT(kept.err, HasSubstr(file + " holds no cursor of portd's; remove it"));
+    for (const char *verb : {"export", "watch"}) {
+        const Outcome typed = run({"--socket", daemon.path(), verb, "--after-cursor", "foo"});
+        EXPECT_EQ(typed.status, 2);
+        EXPECT_THAT(typed.err, HasSubstr("refused the value of --after-cursor: is none"));
     }
 }
 
@@ -267,10 +286,17 @@ TEST_F(Following, WhoGotNothingIsNotTold) {
 }
 
 TEST_F(Following, WatchShowsATableWithTheEvents) {
+    proto::Explanation recorded;
+    recorded.recorded = true;
     const FakeDaemon daemon(
-        gives({event(Event::open, std::nullopt), event(Event::ready, "w1"),
-               event(Event::opened, "w2"), event(Event::gap, "w3"), event(Event::ended, "w4")},
-              false));
+        [&, watch = gives({event(Event::open, std::nullopt), event(Event::ready, "w1"),
+                           event(Event::opened, "w2"), event(Event::gap, "w3"),
+                           event(Event::ended, "w4")},
+                          false)](int fd, const proto::Call &call) {
+            if (call.method == proto::methods::explain)
+                return replies({proto::encode(recorded)})(fd, call);
+            return watch(fd, call);
+        });
     const Outcome outcome = run({"--socket", daemon.path(), "watch", "--port", "60609"});
     EXPECT_EQ(outcome.status, 3) << "portd hung up";
     EXPECT_THAT(outcome.err, HasSubstr("go on with --after-cursor w4"));
@@ -281,7 +307,7 @@ TEST_F(Following, WatchShowsATableWithTheEvents) {
         first_words.push_back(line.substr(0, line.find(' ')));
     EXPECT_EQ(first_words, (std::vector<std::string>{"EVENT", "open", "--", "opened", "ended"}));
     EXPECT_THAT(outcome.out, HasSubstr("-- 1 lease is open; what follows happens now --"));
-    EXPECT_EQ(*daemon.calls().at(0).parameters, (json{{"port", 60609}}));
+    EXPECT_EQ(*daemon.calls().at(1).parameters, (json{{"port", 60609}}));
 }
 
 TEST_F(Following, WatchAsJsonPrintsTheRepliesAsTheyAre) {

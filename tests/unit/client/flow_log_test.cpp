@@ -51,9 +51,9 @@ TEST(LogTimes, AreReadAsLogsWriteThem) {
         EXPECT_EQ(time_of(text).unit_usec, expected.unit_usec) << text;
     }
     EXPECT_EQ(time_of("Dec 31 23:59:59").usec, 1'767'225'599'000'000); // of last year
-    for (const char *text :
-         {"", "-", "now", "2026-11-22", "2026-13-22T03:12:05Z", "2026-11-22T25:12:05Z",
-          "2026-11-22T03:12:05Q", "17953171255123", "Foo 22 03:12:05", "99999999999999999999"})
+    for (const char *text : {"", "-", "now", "2026-11-22", "2026-13-22T03:12:05Z",
+                             "2026-11-22T25:12:05Z", "2026-02-30T03:12:05Z", "2026-11-22T03:12:05Q",
+                             "17953171255123", "Foo 22 03:12:05", "99999999999999999999"})
         EXPECT_EQ(parse_log_time(text, now), std::nullopt) << text;
 }
 
@@ -126,6 +126,12 @@ TEST(FlowLogs, JsonIsReadByItsNames) {
     for (const char *text : {"{", "[]", "{}", R"({"ts":1})", R"({"ts":1,"src_port":70000})",
                              R"({"ts":{},"src_port":[]})", R"({"ts":1,"src_port":5,"src_ip":"x"})"})
         EXPECT_EQ(told(LogFormat::json, {text}), "unreadable") << text;
+    for (const char *text :
+         {R"({"timestamp":"2026-11-22T03:12:05.0+0000","event_type":"stats","stats":{"uptime":9}})",
+          R"({"timestamp":"2026-11-22T03:12:05.0+0000","event_type":"arp","src_ip":"10.0.0.1"})"})
+        EXPECT_EQ(told(LogFormat::json, {text}), "noPorts") << text;
+    EXPECT_EQ(told(LogFormat::json, {R"({"event_type":"alert","src_port":70000,"dest_port":1})"}),
+              "unreadable");
 }
 
 TEST(FlowLogs, CsvIsReadByItsHeading) {

@@ -83,10 +83,14 @@ TEST_F(Why, NothingInTheWayIsSaidWherePortdKnows) {
     diagnosis_.coverage.complete = false;
     diagnosis_.coverage.gaps = {{t0 - second, t0, "notRunning", {}}};
     EXPECT_THAT(ask().out, HasSubstr("portd knows of nothing that is in the way"));
+    EXPECT_THAT(ask().out, HasSubstr("no lease that portd knows of was in the way"));
+    diagnosis_.withheld = true;
+    EXPECT_THAT(ask().out, HasSubstr("no lease that you may see was in the way"));
     diagnosis_.recorded = false;
-    const std::string unrecorded = ask().out;
-    EXPECT_THAT(unrecorded, HasSubstr("leaves this port out"));
-    EXPECT_THAT(unrecorded, Not(HasSubstr("no lease was in the way")));
+    const Outcome unrecorded = ask();
+    EXPECT_EQ(unrecorded.status, 4);
+    EXPECT_THAT(unrecorded.out, HasSubstr("leaves this port out"));
+    EXPECT_THAT(unrecorded.out, Not(HasSubstr("was in the way")));
 }
 
 TEST_F(Why, NamesWhoIsInTheWayAndWhatWas) {

@@ -1,0 +1,86 @@
+#include "client/empty_answer.hpp"
+
+#include "client/exchange.hpp"
+#include "client/text.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace portd::client {
+namespace {
+
+using Range = std::pair<std::int64_t, std::int64_t>;
+
+constexpr Range all_ports{1, 65535};
+constexpr Range iana_dynamic{49152, 65535}; // RFC 6335, section 6
+
+// "53,8000-8099"; what is no number is passed over.
+std::vector<Range> parse_list(std::string_view list) {
+    std::vector<Range> ranges;
+    while (!list.empty()) {
+        const std::string_view one = list.substr(0, list.find(','));
+        list.remove_prefix(std::min(one.size() + 1, list.size()));
+        Range range{};
+        const char *const end = one.data() + one.size();
+        const auto low = std::from_chars(one.data(), end, range.first);
+        if (low.ec != std::errc())
+            continue;
+        range.second = range.first;
+        if (low.ptr != end)
+            std::from_chars(low.ptr + 1, end, range.second);
+        ranges.push_back(range);
+    }
+    return ranges;
+}
+
+std::vector<Range> recorded_by(const proto::Status &status) {
+    if (status.ports == "all")
+        return {all_ports};
+    if (status.ports == "dynamic")
+        return {{status.range_low, status.range_high}, iana_dynamic};
+    return parse_list(status.ports);
+}
+
+} // namespace
+
+std::string left_out_remark(std::int64_t port) {
+    return "portd cannot tell who held port " + std::to_string(port) +
+           ": its setting 'ports' does not record that port.";
+}
+
+bool check_recording(const std::optional<std::int64_t> &port, Connection &connection,
+                     Session &session) {
+    const auto recording = port ? ask_recording(connection, *port) : Recording::recorded;
+    if (recording == Recording::left_out)
+        session.remark(left_out_remark(*port));
+    if (recording == Recording::unsaid)
+        session.remark("portd did not say whether it records port " + std::to_string(*port) + ".");
+    return recording != Recording::left_out;
+}
+
+bool explain_empty(const proto::LeaseFilter &filter, bool withheld, Connection &connection,
+                   Session &session) {
+    if (!check_recording(filter.port, connection, session))
+        return false;
+    const auto &name = filter.network_namespace_name;
+    if (name && !withheld && !knows_namespace(connection, *name, session))
+        session.remark("portd has no lease of any network namespace with the name '" +
+                       escape_text(*name, session.charset()) + "'.");
+    return true;
+}
+
+std::int64_t left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high) {
+    const std::vector<Range> recorded = recorded_by(status);
+    std::int64_t count = 0;
+    for (std::int64_t port = low; port <= high; ++port)
+        if (std::ranges::none_of(recorded, [port](const Range &range) {
+                return range.first <= port && port <= range.second;
+            }))
+            ++count;
+    return count;
+}
+
+} // namespace portd::client
