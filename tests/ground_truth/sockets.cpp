@@ -48,6 +48,12 @@ int option_of(int fd, int name) {
     return value;
 }
 
+// The ports of MPTCP are those of TCP.
+int protocol_of(int fd) {
+    const int protocol = option_of(fd, SO_PROTOCOL);
+    return protocol == IPPROTO_MPTCP ? IPPROTO_TCP : protocol;
+}
+
 sockaddr *writable(Endpoint &endpoint) {
     endpoint.length = sizeof endpoint.storage;
     return reinterpret_cast<sockaddr *>(&endpoint.storage);
@@ -140,9 +146,7 @@ void note_peer(const Socket &socket, const Endpoint &peer) {
 
 Socket log_socket(const char *scenario, int fd, const Span &span, Role role, PortChoice choice) {
     auto &lease = add_lease(scenario);
-    // The ports of MPTCP are those of TCP.
-    const int protocol = option_of(fd, SO_PROTOCOL);
-    lease.protocol = protocol == IPPROTO_MPTCP ? IPPROTO_TCP : protocol;
+    lease.protocol = protocol_of(fd);
     lease.role = role;
     lease.choice = choice;
     lease.opened = span;
@@ -166,7 +170,7 @@ FailedBind &log_failed_bind(const char *scenario, int fd, const Endpoint &wanted
     if (error != EADDRINUSE)
         die("bind");
     auto &failed = add_failed_bind(scenario);
-    failed.protocol = option_of(fd, SO_PROTOCOL);
+    failed.protocol = protocol_of(fd);
     failed.error = error;
     failed.wanted = name_of(wanted);
     failed.tried = span;
