@@ -275,7 +275,7 @@ class Attribute(unittest.TestCase):
     def test_what_cannot_be_asked(self):
         for options in (("--format", "xml"), ("--within", "soon"), ("--local", "here")):
             self.assertEqual(self.portd.ctl("attribute", *options).returncode, 2, options)
-        self.assertEqual(self.portd.ctl("attribute", "/nowhere/log").returncode, 3)
+        self.assertEqual(self.portd.ctl("attribute", "/nowhere/log").returncode, 2)
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(self.portd.socket))
             call = {"method": "io.portd.Ports.Attribute", "more": True,
