@@ -132,6 +132,7 @@ class MapVerb : public ::testing::Test {
     void SetUp() override {
         ::setenv("TZ", "UTC0", 1);
         ::setenv("LC_ALL", "C.UTF-8", 1);
+        records_.status.ports = "dynamic";
         records_.status.range_low = 50000;
         records_.status.range_high = 50063;
         records_.coverage = watched(t0 - 3600 * second, t0 + second);
