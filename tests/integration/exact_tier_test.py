@@ -43,7 +43,8 @@ class Loss(unittest.TestCase):
                 self.assertEqual(losses, {"ringFull": status["eventsLost"]})
                 lease, = portd.leases("history", unseen.getsockname()[1])
                 self.assertEqual(lease["opened"]["provenance"], "sampled")
-                self.assertEqual([h["pid"] for h in lease["holders"]], [os.getpid()])
+                # A look may have found a child of this process, too, before it executed portd-ctl.
+                self.assertEqual(lease["holders"][0]["pid"], os.getpid())
                 gone, = [l for l in portd.leases("history", survivor_port)
                          if l.get("role") == "listener"]
                 self.assertIn("freed", gone)
