@@ -16,7 +16,7 @@
 namespace portd::capture {
 
 // Grows with every change of what the frames hold, which is not seen in the sizes of their parts.
-constexpr std::uint64_t checkpoint_form = 1;
+constexpr std::uint64_t checkpoint_form = 2;
 
 struct Checkpoint {
     struct Account {
