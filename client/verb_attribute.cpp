@@ -193,8 +193,9 @@ columns, and lines with a time: of conntrack, of the kernel's packet filter, or
   2026-11-22T03:12:05Z tcp 192.0.2.1:60609 198.51.100.7:443
 portd_confidence is exact or likely where a process is named. Where several can be
 meant it is ambiguous, and all are listed. Otherwise it is unknown, withheld,
-unwatched, notRecorded or nobody; a time in the future is unwatched, too. If both ends are of this machine, the process at
-the destination has columns of its own. Rows that cannot be read are passed on.
+unwatched, notRecorded or nobody; a time in the future is unwatched, too. If both
+ends are of this machine, the process at the destination has columns of its own. Rows
+that cannot be read are passed on.
 The exit status is 0 if a process is named in a row, else 1.
 
 Examples:

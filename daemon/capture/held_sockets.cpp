@@ -25,6 +25,13 @@ bool is_same(const HeldSockets::Holder &a, const HeldSockets::Holder &b) {
     return order_of(a) == order_of(b);
 }
 
+// Sorted.
+std::vector<HeldSockets::Holder> each_once(std::vector<HeldSockets::Holder> holders) {
+    std::ranges::sort(holders, is_before);
+    holders.erase(std::unique(holders.begin(), holders.end(), is_same), holders.end());
+    return holders;
+}
+
 std::vector<HeldSockets::Holder> only_in_first(const std::vector<HeldSockets::Holder> &ones,
                                                const std::vector<HeldSockets::Holder> &others) {
     std::vector<HeldSockets::Holder> only;
@@ -113,19 +120,19 @@ std::vector<HeldSockets::Holder> HeldSockets::holders(const Look &look,
         if (!but.contains(holding.image))
             for (auto place = holding.begin; place < holding.end; ++place)
                 holders.push_back({look.rows[place].row.key, holding.image, holding.process});
-    std::ranges::sort(holders, is_before);
-    holders.erase(std::unique(holders.begin(), holders.end(), is_same), holders.end());
-    return holders;
+    return each_once(std::move(holders));
 }
 
 std::vector<HeldSockets::Holder> HeldSockets::holders_of(std::span<const Holder> some) const {
     if (some.empty())
         return {};
-    auto all = holders(now_, {});
-    std::erase_if(all, [&](const Holder &one) {
-        return !std::ranges::binary_search(some, one.key, {}, &Holder::key);
-    });
-    return all;
+    std::vector<Holder> found;
+    for (const auto &holding : now_.holdings)
+        for (auto place = holding.begin; place < holding.end; ++place)
+            if (const auto &key = now_.rows[place].row.key;
+                std::ranges::binary_search(some, key, {}, &Holder::key))
+                found.push_back({key, holding.image, holding.process});
+    return each_once(std::move(found));
 }
 
 std::vector<HeldSockets::Holder> HeldSockets::gained() const {

@@ -93,15 +93,14 @@ void Ledger::State::apply(const HoldersCounted &counted) {
     if (!entry)
         return;
     auto &[key, record] = *entry;
-    std::vector<Holder> absent;
+    bool changed = false;
     for (const auto &holder : record.lease.holders)
         if (holder.present && holder.last_seen < counted.began &&
             std::ranges::find(counted.processes, holder.process->key) == counted.processes.end())
-            absent.push_back(holder);
-    for (const auto &holder : absent)
-        remove_holder(record.lease, holder.process->key,
-                      When::sampled(holder.last_seen, counted.at));
-    if (absent.empty())
+            changed = remove_holder(record.lease, holder.process->key,
+                                    When::sampled(holder.last_seen, counted.at)) ||
+                      changed;
+    if (!changed)
         return;
     attribute(record.lease);
     mark(key, record);

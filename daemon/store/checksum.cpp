@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <nettle/base16.h>
 #include <nettle/sha2.h>
 #include <unistd.h>
 
@@ -66,10 +67,8 @@ std::optional<std::string> sha256_of(const std::filesystem::path &path,
     }
     std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
     sha256_digest(&context, digest.size(), digest.data());
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const std::uint8_t byte : digest)
-        text.append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    std::string text(BASE16_ENCODE_LENGTH(digest.size()), '\0');
+    base16_encode_update(text.data(), digest.size(), digest.data());
     return text;
 }
 
@@ -93,7 +92,7 @@ std::optional<std::string> difference_to_checksum(const std::filesystem::path &s
                                                   const std::atomic<bool> *stop) {
     std::ifstream file(checksum_path(sealed));
     const std::string line{std::istreambuf_iterator<char>(file), {}};
-    constexpr std::size_t length = 2 * SHA256_DIGEST_SIZE;
+    constexpr std::size_t length = BASE16_ENCODE_LENGTH(SHA256_DIGEST_SIZE);
     const std::string known = line.substr(0, length);
     if (known.find_first_not_of("0123456789abcdef") != std::string::npos ||
         line != line_of(known, sealed) || known.size() != length)
