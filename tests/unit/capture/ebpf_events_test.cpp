@@ -43,6 +43,14 @@ class Translation : public testing::Test {
         return event;
     }
 
+    // Whose connect(2) is to choose the port.
+    static SocketEvent connecting_udp(std::uint16_t peer_port = 0) {
+        auto connecting = event(Kind::udp_connecting, Protocol::udp);
+        connecting.local.port = 0;
+        connecting.peer.port = peer_port;
+        return connecting;
+    }
+
     // The only observation since the last call.
     template <typename Observation>
     Observation only() {
@@ -119,9 +127,7 @@ TEST_F(Translation, ToAskForThePeersNameProvesNoAccept) {
 }
 
 TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) {
-    auto connecting = event(Kind::udp_connecting, Protocol::udp);
-    connecting.local.port = 0;
-    connecting.peer.port = 53;
+    const auto connecting = connecting_udp(53);
     tell(connecting);
     EXPECT_THAT(observed_, IsEmpty());
     EXPECT_TRUE(events_.lacks_holders());
@@ -144,8 +150,7 @@ TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) 
 }
 
 TEST_F(Translation, ASnapshotTellsThePortOfAConnectedUdpSocket) {
-    auto connecting = event(Kind::udp_connecting, Protocol::udp);
-    connecting.local.port = 0;
+    const auto connecting = connecting_udp();
     tell(connecting);
     const auto bound = event(Kind::bound, Protocol::udp);
     events_.meet_port(
@@ -175,9 +180,7 @@ TEST_F(Translation, ASocketThatMayBeOlderIsNotOpenedByWhatItDoes) {
 }
 
 TEST_F(Translation, ARefusedUdpConnectLeavesNothing) {
-    auto connecting = event(Kind::udp_connecting, Protocol::udp);
-    connecting.local.port = 0;
-    tell(connecting);
+    tell(connecting_udp());
     auto released = event(Kind::released, Protocol::udp);
     released.local.port = 0;
     tell(released);
@@ -195,9 +198,7 @@ TEST_F(Translation, WhatAForkInheritedIsToBeLookedAt) {
 }
 
 TEST_F(Translation, AUdpSocketThatConnectsAgainHasItsPortSinceTheFirstTime) {
-    auto first = event(Kind::udp_connecting, Protocol::udp);
-    first.local.port = 0;
-    first.peer.port = 53;
+    const auto first = connecting_udp(53);
     tell(first);
     auto second = event(Kind::udp_connecting, Protocol::udp);
     second.at += 5ms;
@@ -215,10 +216,7 @@ TEST_F(Translation, AUdpSocketThatConnectsAgainHasItsPortSinceTheFirstTime) {
 TEST_F(Translation, AUdpSocketThatIsNotConnectedAnyMoreHasAnotherPort) {
     events_.expect_older_sockets(false);
     for (const auto kind : {Kind::bound, Kind::sent}) {
-        auto connecting = event(Kind::udp_connecting, Protocol::udp);
-        connecting.local.port = 0;
-        connecting.peer.port = 53;
-        tell(connecting);
+        tell(connecting_udp(53));
         auto next = event(kind, Protocol::udp);
         next.at += 5ms;
         tell(next);
@@ -231,10 +229,7 @@ TEST_F(Translation, AUdpSocketThatIsNotConnectedAnyMoreHasAnotherPort) {
 }
 
 TEST_F(Translation, AUdpConnectThatFailedNamesNoPeer) {
-    auto connecting = event(Kind::udp_connecting, Protocol::udp);
-    connecting.local.port = 0;
-    connecting.peer.port = 53;
-    tell(connecting);
+    tell(connecting_udp(53));
     tell(event(Kind::released, Protocol::udp));
     ASSERT_THAT(observed_, SizeIs(2));
     EXPECT_EQ(std::get<model::PortTaken>(observed_[0]).phase, Phase::bound);

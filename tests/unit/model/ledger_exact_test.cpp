@@ -278,15 +278,18 @@ TEST(SocketSeen, WithoutThePortItHadHasLeftItBefore) {
     EXPECT_EQ(script.ledger.open_leases(), 0U);
 }
 
+// The socket of `taken`, connected.
+PortTaken connected_to(const char *address, PortTaken taken, Instant at) {
+    taken.at = at;
+    taken.phase = Phase::connected;
+    taken.peer = endpoint(address, 53);
+    return taken;
+}
+
 TEST(Peer, OfAUdpSocketThatHadSeveralIsNone) {
     const auto taken = sent(1, local, ms(1000));
-    auto first = taken;
-    first.at = ms(1100);
-    first.phase = Phase::connected;
-    first.peer = endpoint("192.0.2.1", 53);
-    auto second = first;
-    second.at = ms(1200);
-    second.peer = endpoint("192.0.2.2", 53);
+    const auto first = connected_to("192.0.2.1", taken, ms(1100));
+    const auto second = connected_to("192.0.2.2", taken, ms(1200));
     const auto end = released(second, ms(2000), true);
     EXPECT_EQ(lease_after({taken, first, second, end}).peer, none());
     EXPECT_EQ(lease_after({taken, second, first, end}).peer, none());
@@ -295,10 +298,7 @@ TEST(Peer, OfAUdpSocketThatHadSeveralIsNone) {
 
 TEST(Peer, OfAUdpSocketThatSendsUnconnectedAfterwardsIsNone) {
     const auto before = sent(1, local, ms(1000));
-    auto connected = before;
-    connected.at = ms(1100);
-    connected.phase = Phase::connected;
-    connected.peer = endpoint("192.0.2.1", 53);
+    const auto connected = connected_to("192.0.2.1", before, ms(1100));
     EXPECT_EQ(lease_after({before, connected, before}).peer, connected.peer);
     EXPECT_EQ(lease_after({before, connected, sent(1, local, ms(1200))}).peer, none());
 }
