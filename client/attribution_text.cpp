@@ -11,6 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr Confidence last_confidence = Confidence::nobody;
+constexpr const char *word_of_no_lease = "noLease";
 constexpr const char *word_of_no_ports = "noPorts";
 constexpr const char *word_of_unreadable = "unreadable";
 
@@ -160,13 +161,17 @@ LogAddition addition_of(const proto::FlowAttribution &flow,
 }
 
 LogAddition addition_of(LogRow::Kind kind) {
-    const char *const word = kind == LogRow::Kind::no_ports ? word_of_no_ports : word_of_unreadable;
+    const char *const word = kind == LogRow::Kind::no_lease   ? word_of_no_lease
+                             : kind == LogRow::Kind::no_ports ? word_of_no_ports
+                                                              : word_of_unreadable;
     return with_names({"", "", "", "", "", "", word}, {{"confidence", word}});
 }
 
 void AttributionCounts::add(const LogRow &row, const proto::FlowAttribution *flow) {
     if (flow)
         ++by_confidence[static_cast<std::size_t>(flow->who.confidence)];
+    else if (row.kind == LogRow::Kind::no_lease)
+        ++no_lease;
     else if (row.kind == LogRow::Kind::no_ports)
         ++no_ports;
     else if (row.kind == LogRow::Kind::unreadable)
@@ -174,7 +179,8 @@ void AttributionCounts::add(const LogRow &row, const proto::FlowAttribution *flo
 }
 
 std::int64_t AttributionCounts::rows() const {
-    return std::accumulate(by_confidence.begin(), by_confidence.end(), no_ports + unreadable);
+    return std::accumulate(by_confidence.begin(), by_confidence.end(),
+                           no_lease + no_ports + unreadable);
 }
 
 std::string describe_counts(const AttributionCounts &counts) {
@@ -188,6 +194,7 @@ std::string describe_counts(const AttributionCounts &counts) {
     };
     for (std::size_t i = 0; i < words.size(); ++i)
         add(counts.by_confidence[i], words[i]);
+    add(counts.no_lease, "with the Community ID of no lease");
     add(counts.no_ports, "not of TCP or UDP");
     add(counts.unreadable, "unreadable");
     const std::int64_t rows = counts.rows();
@@ -200,6 +207,7 @@ json to_json(const AttributionCounts &counts) {
     for (int i = 0; i <= static_cast<int>(last_confidence); ++i)
         object[std::string(to_string(static_cast<Confidence>(i)))] =
             counts.of(static_cast<Confidence>(i));
+    object[word_of_no_lease] = counts.no_lease;
     object[word_of_no_ports] = counts.no_ports;
     object[word_of_unreadable] = counts.unreadable;
     return object;

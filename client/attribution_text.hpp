@@ -19,12 +19,13 @@ std::vector<std::string> added_columns();
 // Of a flow, with the processes of its reply.
 LogAddition addition_of(const proto::FlowAttribution &flow,
                         const std::vector<proto::Process> &processes);
-// Of a row that is no flow, or not readable.
+// Of a row that is no flow, has no lease, or is not readable.
 LogAddition addition_of(LogRow::Kind kind);
 
 // How many rows came to what.
 struct AttributionCounts {
     std::array<std::int64_t, 8> by_confidence{};
+    std::int64_t no_lease = 0;
     std::int64_t no_ports = 0;
     std::int64_t unreadable = 0;
 

@@ -84,7 +84,7 @@ void read_columns(LogRow &row, const ColumnNames &names, const Columns &columns,
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (const auto field = names.fields[i]; field && columns[i] != unset)
             fields.set(*field, columns[i]);
-    row.kind = fields.make(row.flow, now_usec);
+    fields.make(row, now_usec);
 }
 
 template <typename Columns>
@@ -121,7 +121,7 @@ LogRow ZeekLog::read_header(std::string line) {
     if (line.starts_with(separator) && line.size() == separator.size() + 2 &&
         std::from_chars(line.data() + separator.size(), line.data() + line.size(), code, 16).ec ==
             std::errc() &&
-        code > 0 && code < 0x80)
+        code > 0 && code < 0x80 && code != '\n')
         separator_ = static_cast<char>(code);
     const std::size_t end = line.find(separator_);
     const std::string_view key = std::string_view(line).substr(0, end);
@@ -140,7 +140,7 @@ LogRow ZeekLog::read_header(std::string line) {
         for (std::size_t i = 0; i < added_.size(); ++i)
             line += std::string(1, separator_) + "string";
     }
-    return {LogRow::Kind::header, std::move(line), {}};
+    return {LogRow::Kind::header, std::move(line)};
 }
 
 std::string ZeekLog::write(const LogRow &row, const LogAddition &addition) const {
@@ -159,14 +159,14 @@ nlohmann::json ZeekLog::to_json(const LogRow &row) const {
 bool CsvLog::is_heading(std::string_view line) {
     const auto names = split_csv(line, csv_separator(line));
     bool has_time = false;
-    bool has_port = false;
+    bool names_flow = false;
     for (const std::string &name : names.value_or(std::vector<std::string>())) {
         const auto field = field_named(name);
         has_time = has_time || field == FlowField::time;
-        has_port =
-            has_port || field == FlowField::source_port || field == FlowField::destination_port;
+        names_flow = names_flow || field == FlowField::source_port ||
+                     field == FlowField::destination_port || field == FlowField::community_id;
     }
-    return has_time && has_port;
+    return has_time && names_flow;
 }
 
 LogRow CsvLog::read(std::string line) {
@@ -179,7 +179,7 @@ LogRow CsvLog::read(std::string line) {
             columns_.add(std::move(name));
         for (const std::string &name : added_)
             line += separator_ + name;
-        return {LogRow::Kind::header, std::move(line), {}};
+        return {LogRow::Kind::header, std::move(line)};
     }
     LogRow row;
     const auto columns = split_csv(line, separator_).value_or(std::vector<std::string>());

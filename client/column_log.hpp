@@ -45,7 +45,7 @@ class CsvLog final : public FlowLog {
     CsvLog(std::vector<std::string> added_columns, std::int64_t now_usec)
         : added_(std::move(added_columns)), now_usec_(now_usec) {}
 
-    // Whether it names a time and a port.
+    // Whether it names a time, and a port or a Community ID.
     static bool is_heading(std::string_view line);
 
     LogRow read(std::string line) override;

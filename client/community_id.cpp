@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -15,6 +16,8 @@
 
 namespace portd::client {
 namespace {
+
+constexpr std::string_view version = "1:";
 
 using Bytes = std::vector<std::uint8_t>;
 
@@ -69,7 +72,17 @@ std::optional<std::string> community_id(Protocol protocol, const std::string &lo
     bytes.push_back(0);
     append_big_endian(bytes, first.second);
     append_big_endian(bytes, second.second);
-    return "1:" + base64_of_sha1(bytes);
+    return std::string(version) + base64_of_sha1(bytes);
+}
+
+bool is_community_id(std::string_view text) {
+    constexpr std::size_t digest_digits = BASE64_ENCODE_RAW_LENGTH(SHA1_DIGEST_SIZE);
+    constexpr std::string_view other_digits = "+/=";
+    return text.starts_with(version) && text.size() == version.size() + digest_digits &&
+           std::ranges::all_of(text.substr(version.size()), [&](char c) {
+               return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                      other_digits.find(c) != std::string_view::npos;
+           });
 }
 
 } // namespace portd::client

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace portd::client {
 
@@ -15,5 +16,8 @@ namespace portd::client {
 std::optional<std::string> community_id(Protocol protocol, const std::string &local_address,
                                         std::int64_t local_port, const std::string &peer_address,
                                         std::int64_t peer_port);
+
+// Whether the text has the form of one of version 1.
+bool is_community_id(std::string_view text);
 
 } // namespace portd::client

@@ -76,7 +76,8 @@ void FlowAsker::tell(const Lot &lot) const {
         const bool is_flow = row.kind == LogRow::Kind::flow;
         if (is_flow && flow == lot.reply.flows.end())
             throw ServiceError("portd ended its answer without telling of all flows");
-        on_row_(row, is_flow ? &*flow++ : nullptr, lot.reply.processes);
+        const auto *told = is_flow ? &*flow++ : row.answer ? &*row.answer : nullptr;
+        on_row_(row, told, lot.reply.processes);
     }
 }
 

@@ -16,7 +16,7 @@ namespace portd::client {
 
 class FlowAsker {
   public:
-    // Gets each row in its order, with what is known of it if it is a flow.
+    // Gets each row in its order, with what is known of it if it is a flow or has an answer.
     using OnRow = std::function<void(const LogRow &row, const proto::FlowAttribution *flow,
                                      const std::vector<proto::Process> &processes)>;
 

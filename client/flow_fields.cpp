@@ -1,5 +1,6 @@
 #include "client/flow_fields.hpp"
 
+#include "client/community_id.hpp"
 #include "client/log_time.hpp"
 
 #include <arpa/inet.h>
@@ -71,6 +72,8 @@ constexpr std::array names{
     Name{"dpt", FlowField::destination_port},
     Name{"destinationport", FlowField::destination_port},
     Name{"peerport", FlowField::destination_port},
+    Name{"communityid", FlowField::community_id},
+    Name{"networkcommunityid", FlowField::community_id},
 };
 
 char lower(char c) {
@@ -94,8 +97,13 @@ void FlowFields::set(FlowField field, std::string_view value) {
         kept = value;
 }
 
-LogRow::Kind FlowFields::make(proto::Flow &flow, std::int64_t now_usec) const {
+void FlowFields::make(LogRow &row, std::int64_t now_usec) const {
+    row.kind = kind(row, now_usec);
+}
+
+LogRow::Kind FlowFields::kind(LogRow &row, std::int64_t now_usec) const {
     using Kind = LogRow::Kind;
+    proto::Flow &flow = row.flow;
     const auto value = [&](FlowField field) -> const std::optional<std::string> & {
         return values_[static_cast<std::size_t>(field)];
     };
@@ -121,8 +129,10 @@ LogRow::Kind FlowFields::make(proto::Flow &flow, std::int64_t now_usec) const {
     };
     port(FlowField::source_port, flow.source_port);
     port(FlowField::destination_port, flow.destination_port);
-    if (!flow.source_port && !flow.destination_port)
-        return Kind::unreadable;
+    if (!flow.source_port && !flow.destination_port) {
+        row.community_id = value(FlowField::community_id).value_or("");
+        return is_community_id(row.community_id) ? Kind::named : Kind::unreadable;
+    }
     const auto address = [&](FlowField field, std::optional<std::string> &target) {
         target = value(field);
         return !target || is_address(*target);

@@ -19,6 +19,7 @@ enum class FlowField {
     source_port,
     destination_address,
     destination_port,
+    community_id,
 };
 
 // Of a name such as "id.orig_h", "src_ip" or "Source Port".
@@ -28,11 +29,13 @@ std::optional<FlowField> field_named(std::string_view name);
 class FlowFields {
   public:
     void set(FlowField field, std::string_view value);
-    // What the values come to.
-    LogRow::Kind make(proto::Flow &flow, std::int64_t now_usec) const;
+    // Fills in what the values come to.
+    void make(LogRow &row, std::int64_t now_usec) const;
 
   private:
-    std::optional<std::string> values_[8];
+    LogRow::Kind kind(LogRow &row, std::int64_t now_usec) const;
+
+    std::optional<std::string> values_[9];
 };
 
 // "tcp", "TCP" or "6"; Kind::no_ports if it is another one.

@@ -7,7 +7,8 @@
 //   lines  a time, then either what conntrack(8) and the kernel's packet filter write
 //          (src=… sport=…, SRC=… SPT=…), or words such as: tcp 192.0.2.1:60609 198.51.100.7:443
 //
-// Columns and members are found by their names, whatever their case and punctuation.
+// Columns and members are found by their names, whatever their case and punctuation. A row that has
+// no ports may have a Community ID instead.
 #pragma once
 
 #include "proto/attribution.hpp"
@@ -30,13 +31,18 @@ inline const std::vector<std::string> log_formats{"zeek", "json", "csv", "lines"
 struct LogRow {
     enum class Kind {
         flow,
+        named,      // a flow of which the time and the Community ID are told, but no port
+        no_lease,   // such a flow, and no lease has that Community ID
         no_ports,   // a row of something else than TCP and UDP, or not about a flow at all
         unreadable, // it does not say when, or at which port
         header,     // comments, too: not a row at all
     };
     Kind kind = Kind::unreadable;
     std::string line{};
-    proto::Flow flow{}; // of Kind::flow
+    proto::Flow flow{};         // of Kind::flow; of Kind::named its time
+    std::string community_id{}; // of Kind::named
+    // Of Kind::named: what is known without asking whose the flow was.
+    std::optional<proto::FlowAttribution> answer{};
 };
 
 // What is added: columns by name, and the same as one JSON object.

@@ -60,7 +60,7 @@ bool is_of_no_flow(const json &object, const proto::Flow &flow) {
 LogRow JsonLog::read(std::string line) {
     LogRow row;
     if (line.find_first_not_of(" \t\r") == std::string::npos)
-        return {LogRow::Kind::header, std::move(line), {}};
+        return {LogRow::Kind::header, std::move(line)};
     const json object = parse(line);
     row.line = std::move(line);
     if (object.is_discarded())
@@ -75,7 +75,7 @@ LogRow JsonLog::read(std::string line) {
         for (const auto &[inner, member] : value.items())
             set(fields, name + '.' + inner, member);
     }
-    row.kind = fields.make(row.flow, now_usec_);
+    fields.make(row, now_usec_);
     if (row.kind == LogRow::Kind::unreadable && is_of_no_flow(object, row.flow))
         row.kind = LogRow::Kind::no_ports;
     return row;

@@ -1,5 +1,6 @@
 #include "client/line_log.hpp"
 
+#include "client/community_id.hpp"
 #include "client/flow_fields.hpp"
 #include "client/log_time.hpp"
 #include "client/text.hpp"
@@ -133,18 +134,24 @@ std::optional<WordEnd> read_end(std::string_view word) {
     return end;
 }
 
-// Nothing but a protocol and one or two ends: a guess at other words could name a wrong port.
-LogRow::Kind read_words(const std::vector<std::string_view> &words, proto::Flow &flow) {
+// Nothing but a protocol and one or two ends, or a Community ID: a guess at other words could name
+// a wrong port.
+LogRow::Kind read_words(const std::vector<std::string_view> &words, LogRow &row) {
+    proto::Flow &flow = row.flow;
     std::vector<WordEnd> ends;
     for (const std::string_view word : words) {
         if (word == "->" || word == ">")
             continue;
-        if (auto end = read_end(word))
+        if (row.community_id.empty() && is_community_id(word))
+            row.community_id = word;
+        else if (auto end = read_end(word))
             ends.push_back(*std::move(end));
         else if (flow.protocol || read_protocol(word, flow.protocol) != LogRow::Kind::flow)
             return word == "icmp" || word == "ICMP" ? LogRow::Kind::no_ports
                                                     : LogRow::Kind::unreadable;
     }
+    if (ends.empty() && !row.community_id.empty())
+        return LogRow::Kind::named;
     if (ends.empty() || ends.size() > 2)
         return LogRow::Kind::unreadable;
     flow.source_address = ends[0].address;
@@ -162,7 +169,7 @@ LogRow LineLog::read(std::string line) {
     LogRow row;
     const std::size_t begin = line.find_first_not_of(blanks);
     if (begin == std::string::npos || line[begin] == '#')
-        return {LogRow::Kind::header, std::move(line), {}};
+        return {LogRow::Kind::header, std::move(line)};
     std::string_view rest;
     if (const auto time = take_log_time(line, now_usec_, rest)) {
         row.flow.at_usec = time->usec;
@@ -172,7 +179,7 @@ LogRow LineLog::read(std::string line) {
         const bool has_pairs = std::ranges::any_of(words, [](std::string_view word) {
             return word.starts_with("src=") || word.starts_with("SRC=");
         });
-        row.kind = has_pairs ? read_pairs(words, row.flow) : read_words(words, row.flow);
+        row.kind = has_pairs ? read_pairs(words, row.flow) : read_words(words, row);
     }
     row.line = std::move(line);
     return row;

@@ -2,6 +2,7 @@
 #include "client/attribution_text.hpp"
 #include "client/exchange.hpp"
 #include "client/flow_asker.hpp"
+#include "client/flow_finder.hpp"
 #include "client/flow_log.hpp"
 #include "client/lease_filter.hpp"
 #include "client/line_source.hpp"
@@ -92,6 +93,8 @@ class Attributing {
         : format_(question.format),
           session_(session),
           progress_(session.progress()),
+          finder_(session, *question.request.within_usec, question.request.network_namespace,
+                  [this](LogRow row) { asker_.add(std::move(row)); }),
           asker_(connection, std::move(question.request),
                  [this](const LogRow &row, const proto::FlowAttribution *flow,
                         const std::vector<proto::Process> &processes) {
@@ -102,8 +105,7 @@ class Attributing {
         LineSource source(file);
         for (std::string line;;) {
             if (source.would_wait()) {
-                asker_.finish();
-                progress_.clear();
+                finish();
                 session_.output().flush();
             }
             if (!source.next(line))
@@ -112,15 +114,20 @@ class Attributing {
                 format_ = detect_format(line);
             if (!log_ && format_)
                 log_ = open_log(*format_, added_columns(), session_.now_usec());
-            asker_.add(log_ ? log_->read(std::move(line))
-                            : LogRow{LogRow::Kind::header, std::move(line), {}});
+            finder_.add(log_ ? log_->read(std::move(line))
+                             : LogRow{LogRow::Kind::header, std::move(line)});
         }
-        asker_.finish();
-        progress_.clear();
+        finish();
     }
     const AttributionCounts &counts() const { return counts_; }
 
   private:
+    void finish() {
+        finder_.finish();
+        asker_.finish();
+        progress_.clear();
+    }
+
     void print(const LogRow &row, const proto::FlowAttribution *flow,
                const std::vector<proto::Process> &processes) {
         counts_.add(row, flow);
@@ -148,6 +155,7 @@ class Attributing {
     Progress progress_;
     std::unique_ptr<FlowLog> log_;
     AttributionCounts counts_;
+    FlowFinder finder_;
     FlowAsker asker_;
 };
 
@@ -194,8 +202,9 @@ columns, and lines with a time: of conntrack, of the kernel's packet filter, or
 portd_confidence is exact or likely where a process is named. Where several can be
 meant it is ambiguous, and all are listed. Otherwise it is unknown, withheld,
 unwatched, notRecorded or nobody; a time in the future is unwatched, too. If both
-ends are of this machine, the process at the destination has columns of its own. Rows
-that cannot be read are passed on.
+ends are of this machine, the process at the destination has columns of its own. A row
+that has a Community ID and no port is compared with every lease of its time; noLease:
+none has that id. Rows that cannot be read are passed on.
 The exit status is 0 if a process is named in a row, else 1.
 
 Examples:

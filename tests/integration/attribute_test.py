@@ -1,11 +1,14 @@
 """portd-ctl attribute: logs in every format, written from what ground_truth really did."""
 
+import base64
 import collections
 import datetime
+import hashlib
 import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import unittest
 
@@ -100,6 +103,17 @@ def packet_filter(rows):
 def plain(rows):
     return [f"{seconds(row.at)} {row.protocol} {end(row.source, row.sport)} "
             f"{end(row.destination, row.dport)}" for row in rows]
+
+
+def community_id(row):
+    """Version 1, as its specification has it: github.com/corelight/community-id-spec."""
+    family = socket.AF_INET6 if ":" in row.source else socket.AF_INET
+    ends = sorted([(socket.inet_pton(family, row.source), row.sport),
+                   (socket.inet_pton(family, row.destination), row.dport)])
+    number = {"tcp": 6, "udp": 17}[row.protocol]
+    data = struct.pack(">H", 0) + ends[0][0] + ends[1][0] + struct.pack(
+        ">BBHH", number, 0, ends[0][1], ends[1][1])
+    return "1:" + base64.b64encode(hashlib.sha1(data).digest()).decode()
 
 
 FORMATS = {"zeek": zeek, "zeek as JSON": zeek_json, "suricata": suricata, "csv": csv,
@@ -208,10 +222,32 @@ class Attribute(unittest.TestCase):
         self.assertEqual(told[1]["gaps"], ["notRunning"])
         self.assertEqual(summary, {"rows": 6, "exact": 1, "likely": 0, "ambiguous": 0, "unknown": 0,
                                    "withheld": 0, "unwatched": 1, "notRecorded": 1, "nobody": 1,
-                                   "noPorts": 1, "unreadable": 1})
+                                   "noLease": 0, "noPorts": 1, "unreadable": 1})
         text = self.attribute(zeek(rows[:2]), "--within", "0s", status=1)
         self.assertIn("2 rows: 1 not watched, 1 of nobody here", text.stderr)
         self.attribute(zeek(rows[:2]), "--within", "0s", "--strict", status=4)
+
+    def test_a_community_id_and_a_time_are_enough(self):
+        rows = self.play("churn", "--count", 300) + self.play("families")
+        lines = [json.dumps({"timestamp": iso(row.at), "community_id": community_id(row)})
+                 for row in rows]
+        told, summary = self.objects(lines, "--within", "1s")
+        self.assertEqual(summary["noLease"], 0, summary)
+        self.expect_right(rows, told, ("exact", "likely"))
+        text = self.attribute([f"{iso(row.at)} {community_id(row)}" for row in rows]).stdout
+        for line, row in zip(text.splitlines(), rows):
+            self.assertIn(f" portd_pid={row.pid} ", line)
+
+        row = rows[5]
+        stranger = row._replace(source="192.0.2.9")
+        told, summary = self.objects(
+            [f"{iso(one.at)} {community_id(one)}"
+             for one in (row._replace(at=row.at - 7_200_000_000), stranger, row)], "--within", "0s")
+        self.assertEqual([one["confidence"] for one in told], ["unwatched", "noLease", "exact"])
+        self.assertEqual(told[0]["gaps"], ["notRunning"])
+        os.chmod(self.portd.folder, 0o755)
+        told, _ = self.objects([f"{iso(row.at)} {community_id(row)}"], user=NOBODY, status=1)
+        self.assertEqual(told[0]["confidence"], "withheld")
 
     def test_the_holders_of_a_shared_port_are_not_chosen_from(self):
         code = ("import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"

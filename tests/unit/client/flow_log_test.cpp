@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <tuple>
 
 namespace portd::client {
 namespace {
@@ -68,7 +69,7 @@ LogRow read_last(LogFormat format, std::initializer_list<const char *> lines,
 
 // "kind proto source:port > destination:port @time+duration" of what was read.
 std::string told(const LogRow &row) {
-    constexpr const char *kinds[] = {"flow", "noPorts", "unreadable", "header"};
+    constexpr const char *kinds[] = {"flow", "named", "noLease", "noPorts", "unreadable", "header"};
     std::string text = kinds[static_cast<int>(row.kind)];
     if (row.kind != Kind::flow)
         return text;
@@ -163,6 +164,43 @@ TEST(FlowLogs, LinesAreReadOfConntrackAndThePacketFilter) {
         "noPorts");
     EXPECT_EQ(told(LogFormat::lines, {"tcp 6 src=10.0.0.1 dst=192.0.2.1 sport=1 dport=2"}),
               "unreadable"); // when?
+}
+
+TEST(FlowLogs, ARowMayHaveACommunityIdInsteadOfPorts) {
+    const std::string id = "1:LQU9qZlK+B5F3KDmev6m5PMibrg=";
+    for (const auto &[format, heading, line] :
+         {std::tuple{LogFormat::zeek, "#fields\tts\tcommunity_id", "1795317125.0\t" + id},
+          {LogFormat::json, "", R"({"ts":1795317125.0,"community_id":")" + id + "\"}"},
+          {LogFormat::json, "",
+           R"({"@timestamp":"2026-11-22T03:12:05Z","network":{"community_id":")" + id + "\"}}"},
+          {LogFormat::csv, "time,Community ID", "1795317125.0," + id},
+          {LogFormat::lines, "", "2026-11-22T03:12:05Z tcp " + id}}) {
+        std::unique_ptr<FlowLog> log;
+        const LogRow row = read_last(format, {heading, line.c_str()}, log);
+        EXPECT_EQ(told(row), "named") << line;
+        EXPECT_EQ(row.community_id, id);
+        EXPECT_EQ(row.flow.at_usec, at);
+    }
+    EXPECT_EQ(detect_format("time,community_id"), LogFormat::csv);
+    for (const char *text : {"1:", "2:LQU9qZlK+B5F3KDmev6m5PMibrg=", "1:LQU9qZlK+B5F3KDmev6m5PMibr",
+                             "1:LQU9qZlK+B5F3KDmev6m5PMib g="})
+        EXPECT_EQ(told(LogFormat::csv,
+                       {"time,community_id", (std::string("1795317125.0,") + text).c_str()}),
+                  "unreadable")
+            << text;
+    // Ports need not be looked for.
+    EXPECT_EQ(
+        told(LogFormat::csv, {"time,community_id,sport", ("1795317125.0," + id + ",5").c_str()}),
+        "flow :5 >  @0+99999");
+}
+
+TEST(FlowLogs, AZeekLogDoesNotEndItsColumnsWithNewlines) {
+    const auto log = open_log(LogFormat::zeek, added_columns(), now);
+    log->read("#separator \\x0a");
+    log->read("#fields\tts\tid.orig_p");
+    const LogRow row = log->read("1795317125.0\t60609");
+    EXPECT_EQ(row.kind, Kind::flow);
+    EXPECT_EQ(log->write(row, addition_of(row.kind)).find('\n'), std::string::npos);
 }
 
 TEST(FlowLogs, LinesAreReadOfPlainWords) {
