@@ -424,6 +424,9 @@ Exit run(int argc, const char *const *argv) {
     } catch (const store::StateDirectoryInUse &error) {
         spdlog::critical("{}", error.what());
         return Exit::refused;
+    } catch (const store::NoStateDirectory &error) {
+        spdlog::critical("{}", error.what());
+        return Exit::refused;
     } catch (const store::ForeignStore &error) {
         spdlog::critical("{}", error.what());
         return Exit::refused;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <sys/types.h>
@@ -60,6 +61,13 @@ class ForeignStore : public StoreFault {
 
 // Throws what errno means.
 [[noreturn]] void fail_by_errno(const std::filesystem::path &file, const std::string &doing);
+
+// The state directory can be neither made nor written where it is meant to be: a path that does not
+// lead there, no permission, a file system that is read-only. No later start can do better.
+class NoStateDirectory : public std::system_error {
+  public:
+    using std::system_error::system_error;
+};
 
 // Another process holds the lock of the state directory. `owner` is 0 where its pid could not be
 // read.

@@ -24,6 +24,9 @@ constexpr mode_t directory_mode = 0750;
 constexpr mode_t lock_mode = 0640;
 
 [[noreturn]] void fail(const std::string &message) {
+    constexpr std::array lasting{EACCES, EPERM, ENOENT, ENOTDIR, EROFS, ELOOP, ENAMETOOLONG};
+    if (std::ranges::find(lasting, errno) != lasting.end())
+        throw NoStateDirectory(errno, std::generic_category(), message);
     throw std::system_error(errno, std::generic_category(), message);
 }
 

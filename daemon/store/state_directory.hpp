@@ -25,8 +25,9 @@ class StateDirectory {
         std::string reason; // of `damaged`
     };
 
-    // Creates the directory (mode 0750) if it is missing. Throws std::system_error if it cannot be
-    // made or the lock not be opened, StateDirectoryInUse if another process has it.
+    // Creates the directory (mode 0750) if it is missing. If that fails, or the lock cannot be opened,
+    // throws NoStateDirectory, or std::system_error where it may do another time (no room, too many
+    // files); StateDirectoryInUse if another process has it.
     StateDirectory(std::filesystem::path path, const std::string &boot_id);
     ~StateDirectory();
     StateDirectory(const StateDirectory &) = delete;

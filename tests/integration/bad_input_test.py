@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -135,6 +136,25 @@ class NoDaemon(unittest.TestCase):
             os.chmod(folder, 0o755)
             result = start(*state, "--socket", f"{folder}/s2", user=NOBODY)
             self.assertEqual(result.returncode, 77, result.stderr)
+
+    def test_a_state_directory_that_cannot_be_is_refused_for_good(self):
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "file").write_text("x")
+        (folder / "closed").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", folder / "closed"], check=True)
+        self.addCleanup(subprocess.run, ["umount", folder / "closed"], check=True)
+        for path, reason in (("none/state", "create the directory above it"),
+                             ("file/state", "Not a directory"),
+                             ("closed", "a file system that can be written"),
+                             ("closed/state", "Read-only file system")):
+            result = subprocess.run([BIN / "portd", "--config", "/dev/null", "--state-dir",
+                                     folder / path, "--socket", folder / "socket"], text=True,
+                                    capture_output=True, timeout=30)
+            self.assertEqual(result.returncode, 77, result.stderr)
+            self.assertIn(reason, result.stderr)
+            self.assertIn(str(folder / path), result.stderr)
+            self.assertFalse((folder / "socket").exists())
 
 
 @need_root
