@@ -88,17 +88,16 @@ void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
 void EbpfSnapshot::start(model::Instant began, const Sink &sink) {
     began_before_ = std::exchange(began_, began);
     held_.accept();
-    foreign_before_ = std::exchange(foreign_namespaces_, {});
+    foreign_namespaces_.clear();
     for (const auto &[row, _] : held_.rows())
         if (row.key.network_namespace != own_namespace_)
             foreign_namespaces_.insert(row.key.network_namespace);
-    foreign_before_.insert(foreign_namespaces_.begin(), foreign_namespaces_.end());
     look_for_lingering();
     had_kernel_sockets_ = std::exchange(has_kernel_sockets_,
                                         std::ranges::any_of(table_rows_, &SocketRow::is_kernels));
     const auto start = [&](const model::Table &table) { sink(model::ScanStarted{table, began}); };
     for_each_table(own_namespace_, start);
-    for (const auto foreign : foreign_before_)
+    for (const auto foreign : foreign_namespaces_)
         for_each_table(foreign, start);
 }
 
@@ -122,8 +121,10 @@ void EbpfSnapshot::finish(model::Instant now, bool is_whole, const Sink &sink) {
         });
     };
     finish(own_namespace_, own_scope);
-    for (const auto foreign : foreign_before_)
+    for (const auto foreign : foreign_namespaces_)
         finish(foreign, foreign_scope);
+    if (is_whole)
+        sink(model::HeldScanned{began_, now});
     table_rows_ = {};
 }
 

@@ -62,7 +62,6 @@ class EbpfSnapshot {
     std::vector<ImageTold> exiting_;  // of which events may tell more
     HeldSockets held_;
     std::set<std::uint32_t> foreign_namespaces_; // that have sockets in this look
-    std::set<std::uint32_t> foreign_before_;     // or had in the one before
     model::Instant began_{};
     model::Instant began_before_{};
     bool has_lingering_ = false;

@@ -313,7 +313,7 @@ void EbpfSource::snapshot(const Sink &sink) {
     snapshot_.finish(clock_.now(), is_whole, sink);
     lacks_rows_ = has_lost_;
     events_.have_looked(began);
-    names_.look(snapshot_at_.value_or(began));
+    names_.look(began);
     snapshot_at_ = began;
     const auto now = clock_.now();
     if (is_whole)
@@ -330,6 +330,8 @@ Sample EbpfSource::sample(const Sink &sink) {
             snapshot(sink);
         else if (wants_lingering(sample.began))
             look_at_lingering(sink);
+        if (names_.wants_look())
+            names_.look(sample.began);
     } catch (const std::system_error &error) {
         has_lost_ = true;
         sample.failure = error.what();

@@ -17,13 +17,18 @@ void NamespaceNames::learn(std::uint32_t inode, const std::string &name, model::
 
 void NamespaceNames::notice(const model::Observation &observation) {
     const auto *taken = std::get_if<model::PortTaken>(&observation);
-    if (!taken || taken->key.network_namespace == own_namespace_ || !taken->process ||
-        !taken->process->container || known_.contains(taken->key.network_namespace))
+    if (!taken || taken->key.network_namespace == own_namespace_ ||
+        known_.contains(taken->key.network_namespace))
         return;
-    learn(taken->key.network_namespace, *taken->process->container, taken->at);
+    if (!taken->process || !taken->process->container)
+        wants_look_ = true;
+    else
+        learn(taken->key.network_namespace, *taken->process->container, taken->at);
 }
 
-void NamespaceNames::look(model::Instant since) {
+void NamespaceNames::look(model::Instant now) {
+    const auto since = std::exchange(looked_at_, now).value_or(now);
+    wants_look_ = false;
     std::error_code error;
     for (const auto &entry : std::filesystem::directory_iterator(folder_, error)) {
         struct stat status {};

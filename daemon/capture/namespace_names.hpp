@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,10 @@ class NamespaceNames {
 
     // A process in a container names the namespace in which it takes a port.
     void notice(const model::Observation &observation);
-    // Looks into the folder. What is new there came after `since`, when it was last looked into.
-    void look(model::Instant since);
+    // Whether a port was taken, since the last look, in a namespace that has no name.
+    bool wants_look() const { return wants_look_; }
+    // Looks into the folder, at `now`. What is new there came after the look before.
+    void look(model::Instant now);
 
     // The names that are new or changed since the last call.
     std::vector<NamespaceName> take();
@@ -34,6 +37,8 @@ class NamespaceNames {
     const std::filesystem::path folder_;
     std::map<std::uint32_t, std::string> known_;
     std::vector<NamespaceName> news_;
+    std::optional<model::Instant> looked_at_;
+    bool wants_look_ = false;
 };
 
 } // namespace portd::capture

@@ -260,6 +260,15 @@ void Ledger::State::apply(const ScanFinished &finished) {
     keep_within_limits(table);
 }
 
+void Ledger::State::apply(const HeldScanned &all) {
+    for (const auto &[name, table] : tables_) {
+        if (table.scan_began && *table.scan_began >= all.began)
+            continue;
+        apply(ScanStarted{name, all.began});
+        apply(ScanFinished{name, all.at, Scope::held});
+    }
+}
+
 // What the scan no longer shows has let its port go, unless an event told of it since the scan
 // began; or unless no process need have it, and the scan shows what processes have.
 void Ledger::State::settle_shown(TableState &table, Instant scan_finished, Scope scope) {

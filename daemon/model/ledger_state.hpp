@@ -20,6 +20,7 @@ class Ledger::State {
     void apply(const ScanStarted &started);
     void apply(const SocketSeen &seen);
     void apply(const ScanFinished &finished);
+    void apply(const HeldScanned &all);
     void apply(const SocketDestroyed &destroyed);
     void apply(const PortTaken &taken);
     void apply(const SocketReleased &released);

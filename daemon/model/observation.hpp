@@ -51,6 +51,13 @@ struct ScanFinished {
     bool others_were_there = false;
 };
 
+// Whatever processes held, in any table, was looked at from `began` on: no process has a socket of
+// a table that was not scanned since. Comes after the scans of that look.
+struct HeldScanned {
+    Instant began{};
+    Instant at{};
+};
+
 // What the kernel's tcp_info said when the socket was destroyed (include/uapi/linux/tcp.h).
 struct TcpSummary {
     bool established = false;     // tcpi_delivered > 0: a handshake was completed
@@ -168,8 +175,8 @@ struct HoldersCounted {
     Instant at{};
 };
 
-using Observation =
-    std::variant<ScanStarted, SocketSeen, ScanFinished, SocketDestroyed, PortTaken, SocketReleased,
-                 SocketClosed, ProcessEnded, TimePassed, HolderSeen, HolderGone, HoldersCounted>;
+using Observation = std::variant<ScanStarted, SocketSeen, ScanFinished, HeldScanned,
+                                 SocketDestroyed, PortTaken, SocketReleased, SocketClosed,
+                                 ProcessEnded, TimePassed, HolderSeen, HolderGone, HoldersCounted>;
 
 } // namespace portd::model

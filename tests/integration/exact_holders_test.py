@@ -44,7 +44,7 @@ class Holders(unittest.TestCase):
                     def heir_is_named():
                         holders = portd.json("who", str(port))[0]["holders"]
                         return [lease["lastHolder"].get("pid") for lease in holders] == [heir]
-                    wait_until(heir_is_named, what="the heir of the socket")
+                    wait_until(heir_is_named, 40, "the heir of the socket")
                     lease, = portd.json("who", str(port))[0]["holders"]
                     self.assertEqual(lease["opener"]["pid"], opener)
                     self.assertIn(f"[{heir}]", portd.ctl("who", str(port)).stdout)

@@ -1,10 +1,16 @@
 """Exact capture of several network namespaces."""
 
 import os
+import signal
 import unittest
 
 from harness import Daemon, need_ebpf, need_root, network_namespace, python_child, wait_until
 from truth import expect_exact
+
+SERVER = ("import socket\n"
+          "tcp = socket.create_server(('127.0.0.1', 0))\n"
+          "print(tcp.getsockname()[1])\n"
+          "input()\n")
 
 
 @need_root
@@ -48,6 +54,30 @@ class Namespaces(unittest.TestCase):
                 for port, role, _ in expected:
                     ended = wait_until(lambda: lease_of(port, role).get("closed"))
                     self.assertEqual(ended["provenance"], "observed")
+
+    def test_a_namespace_that_is_deleted_ends_its_leases(self):
+        with Daemon("--capture", "ebpf") as portd:
+            with network_namespace(f"portd-{os.getpid()}") as name:
+                with python_child(SERVER, before=["ip", "netns", "exec", name]) as (process, port):
+                    wait_until(lambda: name in [lease.get("networkNamespaceName")
+                                                for lease in portd.leases("history", port)])
+                    process.kill()
+            ended = wait_until(lambda: portd.leases("history", port)[0].get("closed"))
+            self.assertEqual(ended["provenance"], "observed")
+            self.assertEqual(portd.leases("history", port)[0]["networkNamespaceName"], name)
+
+    def test_a_namespace_that_is_gone_after_a_restart_has_no_open_leases(self):
+        portd = Daemon("--capture", "ebpf")
+        with portd:
+            with network_namespace(f"portd-{os.getpid()}") as name:
+                with python_child(SERVER, before=["ip", "netns", "exec", name]) as (process, port):
+                    self.assertEqual(len(wait_until(lambda: portd.leases("history", port))), 1)
+                    portd.stop(signal.SIGKILL)
+                    process.kill()
+            portd.start()
+            lease, = portd.leases("history", port)
+            self.assertIn("latestUsec", lease["closed"])
+            self.assertEqual(portd.leases("list", "--port", port), [])
 
 
 if __name__ == "__main__":

@@ -118,14 +118,11 @@ TEST_F(Snapshot, SaysLessWhereNothingWasLost) {
     EXPECT_THAT(scopes_of(foreign), testing::Each(model::Scope::held));
 }
 
-TEST_F(Snapshot, ANamespaceWhoseSocketsAreGoneIsLookedAtOnceMore) {
-    auto elsewhere = row(2);
-    elsewhere.network_namespace = foreign;
-    take({}, {{812, {elsewhere}}});
-    take({}, {}, 20s);
-    EXPECT_THAT(scopes_of(foreign), SizeIs(4));
-    take({}, {}, 30s);
-    EXPECT_THAT(scopes_of(foreign), IsEmpty());
+TEST_F(Snapshot, SaysThatNoNamespaceHasMoreWhereAllWasLookedAt) {
+    take({}, {}, 10s, true);
+    EXPECT_THAT(all<model::HeldScanned>(), SizeIs(1));
+    take({}, {}, 20s, false);
+    EXPECT_THAT(all<model::HeldScanned>(), IsEmpty());
 }
 
 TEST_F(Snapshot, WithANewHolderAllAreCounted) {

@@ -48,6 +48,21 @@ TEST_F(Names, AreThoseOfTheFolderEachToldOnce) {
     EXPECT_THAT(names.take(), IsEmpty());
 }
 
+TEST_F(Names, AreLookedForWhenAPortIsTakenInANamespaceWithoutOne) {
+    const auto inode = add("blue");
+    NamespaceNames names(1, folder_);
+    model::PortTaken taken;
+    taken.key.network_namespace = 1;
+    names.notice(taken);
+    EXPECT_FALSE(names.wants_look());
+    taken.key.network_namespace = inode;
+    names.notice(taken);
+    EXPECT_TRUE(names.wants_look());
+    names.look(at(5s));
+    names.notice(taken);
+    EXPECT_FALSE(names.wants_look());
+}
+
 TEST_F(Names, AreOfOtherNamespacesOnly) {
     NamespaceNames names(add("own"), folder_);
     names.look(at(5s));

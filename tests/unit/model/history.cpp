@@ -310,9 +310,13 @@ struct Printer {
             << o.inode;
     }
     void operator()(const ScanFinished &o) const {
-        const char *const ends[] = {"failed: ", "of what is held finished: ", "finished: "};
+        const char *const ends[] = {
+            "failed: ", "of what lingers finished: ", "of what is held finished: ", "finished: "};
         out << to_us(o.at) << "us scan " << ends[static_cast<std::size_t>(o.scope)];
         print_table(o.table, out);
+    }
+    void operator()(const HeldScanned &o) const {
+        out << to_us(o.at) << "us everything that is held was looked at";
     }
     void operator()(const SocketDestroyed &o) const {
         out << "destroyed ";

@@ -102,6 +102,21 @@ TEST(SocketClosed, KeepsTheFirstOutcome) {
               Outcome::reset);
 }
 
+TEST(HeldScanned, EndsWhatIsLeftInNamespacesThatHaveNoSocketAnyMore) {
+    Script script;
+    auto elsewhere = listening(1, ms(1000));
+    elsewhere.key.network_namespace = 77;
+    script.apply(elsewhere);
+    const auto here = listening(2, ms(1000));
+    script.apply(here);
+    scan(script, tcp4, ms(2000), Scope::all, {row_of(here, SocketState::listen, ms(2001))});
+    EXPECT_EQ(script.ledger.open_leases(), 2U);
+    script.apply(HeldScanned{ms(2000), ms(2010)});
+    EXPECT_EQ(script.ledger.open_leases(), 1U);
+    EXPECT_EQ(script.lease(elsewhere.key).closed, When::sampled(ms(1000), ms(2010)));
+    EXPECT_TRUE(script.lease(here.key).is_open());
+}
+
 // A connection that its program closed at 2000 ms and that left TIME_WAIT at 2001 ms.
 PortTaken leave_time_wait(Script &script, bool peer_has_closed = true) {
     const auto taken = connecting(1, ms(1000));
