@@ -1,6 +1,7 @@
 """A portd that systemd runs in the confinement of the shipped unit, with what subprocess.Popen has of it.
 
-PORTD_UNIT names the unit's file; its settings stay, but for those that tie it to the installed service."""
+PORTD_UNIT names the unit's file; its settings stay, but for those that tie it to the installed service. Tiers
+below ebpf get the drop-in that is documented for them, too."""
 
 import os
 import pathlib
@@ -12,6 +13,7 @@ UNIT_FILE = os.environ.get("PORTD_UNIT")
 # Its place and its socket are the test's own; a test says itself when it is to start again.
 DROPPED = re.compile(r"^(Requires|After|ExecStart|ExecReload|Restart\w*|StateDirectory\w*|WatchdogSec|"
                      r"FileDescriptorStoreMax|StartLimit\w*|OOMScoreAdjust)=.*\n", re.M)
+FALLBACK = pathlib.Path("/usr/share/doc/portd/examples/fallback.conf")
 STARTED = 0
 
 
@@ -28,6 +30,8 @@ class UnitProcess:
         self.returncode = None
         text = DROPPED.sub("", pathlib.Path(UNIT_FILE).read_text(encoding="utf-8"))
         text = text.split("[Install]")[0]
+        if {"sock_diag", "procfs"} & {str(word) for word in command}:
+            text += FALLBACK.read_text(encoding="utf-8").split("[Service]\n")[1]
         words = " ".join(f'"{word}"' for word in command)
         text += (f"ExecStart={words}\nStandardError=append:{log_path}\nReadWritePaths={folder}\n"
                  "TimeoutStartSec=120\n")
