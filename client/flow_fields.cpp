@@ -80,6 +80,12 @@ char lower(char c) {
     return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
 }
 
+// As logs write that a column has no value.
+bool is_unset(std::string_view text) {
+    constexpr std::array<std::string_view, 5> words{"-", "None", "null", "NaN", "nan"};
+    return std::ranges::find(words, text) != words.end();
+}
+
 } // namespace
 
 std::optional<FlowField> field_named(std::string_view name) {
@@ -124,11 +130,15 @@ LogRow::Kind FlowFields::kind(LogRow &row, std::int64_t now_usec) const {
     if (duration + time->unit_usec > 1)
         flow.duration_usec = duration + time->unit_usec - 1;
     const auto port = [&](FlowField field, std::optional<std::int64_t> &target) {
-        if (const auto &text = value(field))
+        const auto &text = value(field);
+        if (text && !is_unset(*text))
             target = read_port(*text);
+        return target || !text || is_unset(*text);
     };
-    port(FlowField::source_port, flow.source_port);
-    port(FlowField::destination_port, flow.destination_port);
+    // A port that cannot be read is not one that is not told.
+    if (!port(FlowField::source_port, flow.source_port) ||
+        !port(FlowField::destination_port, flow.destination_port))
+        return Kind::unreadable;
     if (!flow.source_port && !flow.destination_port) {
         row.community_id = value(FlowField::community_id).value_or("");
         return is_community_id(row.community_id) ? Kind::named : Kind::unreadable;
@@ -157,6 +167,10 @@ LogRow::Kind read_protocol(std::string_view text, std::optional<Protocol> &proto
 }
 
 std::optional<std::int64_t> read_port(std::string_view text) {
+    // A column of numbers in which one is missing is often written with fractions.
+    constexpr std::string_view fraction = ".0";
+    if (text.ends_with(fraction))
+        text.remove_suffix(fraction.size());
     std::int64_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535)

@@ -40,6 +40,7 @@ class FlowFields {
 
 // "tcp", "TCP" or "6"; Kind::no_ports if it is another one.
 LogRow::Kind read_protocol(std::string_view text, std::optional<Protocol> &protocol);
+// "443" or "443.0".
 std::optional<std::int64_t> read_port(std::string_view text);
 // False if it is none.
 bool is_address(const std::string &text);

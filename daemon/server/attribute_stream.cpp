@@ -102,6 +102,9 @@ question_of(const proto::AttributeRequest &request) {
         const WrittenEnd seen_destination{flow.translated_destination_address,
                                           "translatedDestinationAddress",
                                           flow.translated_destination_port};
+        if ((flow.source_address && !flow.source_port) ||
+            (flow.destination_address && !flow.destination_port))
+            question.half_told.insert(i);
         Reading reading(path + ".");
         question.flows.push_back({reading.end(common, source, destination),
                                   is_translated ? reading.end(common, seen_destination, seen_source)
@@ -213,6 +216,8 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
             least = std::move(one);
     }
     told.who = *least;
+    if (told.who.confidence == Confidence::nobody && question_.half_told.contains(flow))
+        told.who.confidence = Confidence::unknown; // at the other end there may have been somebody
     return told;
 }
 

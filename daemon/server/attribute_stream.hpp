@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,6 +22,7 @@ namespace portd::server {
 struct AttributeQuestion {
     // Of each flow: its source and its destination, as far as their ports are told.
     std::vector<std::array<std::optional<SoughtEnd>, 2>> flows;
+    std::set<std::size_t> half_told; // flows of which an end has an address, but no port
     std::vector<model::AddressRange> local_addresses;
     std::optional<std::int64_t> network_namespace;
     std::function<bool(std::uint16_t port)> records; // of which ports leases are kept

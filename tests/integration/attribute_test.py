@@ -251,6 +251,20 @@ class Attribute(unittest.TestCase):
         told, _ = self.objects([f"{iso(row.at)} {community_id(row)}"], user=NOBODY, status=1)
         self.assertEqual(told[0]["confidence"], "withheld")
 
+    def test_a_port_that_is_not_told_or_not_read_is_not_nobodys(self):
+        row = self.play("churn", "--count", 20)[5]
+        form = f"{iso(row.at, 'Z')},{row.source},%s,192.0.2.1,65001,tcp"
+        ports = [f"{row.sport}", f"{row.sport}.0", "", "-", "None", f"{row.sport}/tcp", "70000", "x"]
+        told, _ = self.objects(["ts,src_ip,src_port,dest_ip,dest_port,proto",
+                                *(form % port for port in ports)], status=1)
+        self.assertEqual([one["confidence"] for one in told],
+                         ["nobody", "nobody", "unknown", "unknown", "unknown", "unreadable",
+                          "unreadable", "unreadable"])
+        told, _ = self.objects(["ts,src_ip,src_port,dest_ip,dest_port,proto",
+                                f"{iso(row.at, 'Z')},{row.source},{row.sport}.0,{row.destination},"
+                                f"{row.dport}.0,tcp"])
+        self.expect_right([row], told, ("exact", "likely"))
+
     def test_the_holders_of_a_shared_port_are_not_chosen_from(self):
         code = ("import socket, sys\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
                 "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
