@@ -1,6 +1,7 @@
 #include "capture/bpf_program.hpp"
 
 #include "capture/bpf/events.h"
+#include "capture/namespace_ports.hpp"
 
 #include <algorithm>
 #include <array>
@@ -102,6 +103,10 @@ void configure(portd_bpf &skeleton, const model::PortPolicy &ports, std::size_t 
         for (std::uint32_t port = 0; port <= 65535; ++port)
             if (ports.records(static_cast<std::uint16_t>(port), {}))
                 settings.ports_listed[port / 64] |= std::uint64_t{1} << port % 64;
+    // A port that portd says it records is recorded wherever it is.
+    const auto own_range = read_namespace_ports().local_range;
+    settings.own_range_low = own_range.low;
+    settings.own_range_high = own_range.high;
     settings.wake_at_bytes = ring_bytes / 4;
     bpf_map__set_max_entries(skeleton.maps.ring, static_cast<std::uint32_t>(ring_bytes));
 }

@@ -33,8 +33,11 @@ constexpr seconds self_check_interval{3600};
 // Whatever makes that a kept program, or its journal, is not what this build would make.
 std::uint64_t build_of(const model::PortPolicy &ports, ArgumentPolicy arguments,
                        std::size_t ring_bytes) {
-    const auto settings = ports.to_string() + ' ' + std::to_string(static_cast<int>(arguments)) +
-                          ' ' + std::to_string(ring_bytes);
+    const auto own_range = read_namespace_ports().local_range;
+    const auto settings = ports.to_string() + ' ' + std::to_string(own_range.low) + '-' +
+                          std::to_string(own_range.high) + ' ' +
+                          std::to_string(static_cast<int>(arguments)) + ' ' +
+                          std::to_string(ring_bytes);
     std::uint64_t build = BpfProgram::build();
     for (const std::uint64_t part :
          {std::uint64_t{std::hash<std::string>{}(settings)}, checkpoint_form,
@@ -330,8 +333,7 @@ Sample EbpfSource::sample(const Sink &sink) {
             snapshot(sink);
         else if (wants_lingering(sample.began))
             look_at_lingering(sink);
-        if (names_.wants_look())
-            names_.look(sample.began);
+        names_.watch(sample.began);
     } catch (const std::system_error &error) {
         has_lost_ = true;
         sample.failure = error.what();

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <time.h>
+
 namespace portd::capture {
 
 class NamespaceNames {
@@ -22,22 +24,26 @@ class NamespaceNames {
 
     // A process in a container names the namespace in which it takes a port.
     void notice(const model::Observation &observation);
-    // Whether a port was taken, since the last look, in a namespace that has no name.
-    bool wants_look() const { return wants_look_; }
-    // Looks into the folder, at `now`. What is new there came after the look before.
+    // Looks into the folder if it has changed, or a port was taken in a namespace that has no name.
+    // A name that is gone is taken back, and one that another namespace has got under the same
+    // inode number counts from `now` on: in between it is not known which of them was there.
+    void watch(model::Instant now);
     void look(model::Instant now);
 
     // The names that are new or changed since the last call.
     std::vector<NamespaceName> take();
 
   private:
-    void learn(std::uint32_t inode, const std::string &name, model::Instant since);
+    bool has_changed();
 
     const std::uint32_t own_namespace_;
     const std::filesystem::path folder_;
-    std::map<std::uint32_t, std::string> known_;
+    std::map<std::uint32_t, std::string> in_folder_;
+    std::map<std::uint32_t, std::string> of_containers_;
     std::vector<NamespaceName> news_;
-    std::optional<model::Instant> looked_at_;
+    std::optional<model::Instant> watched_until_;
+    timespec modified_{};
+    std::map<std::uint32_t, model::Instant> unnamed_; // in which a port was taken, and when first
     bool wants_look_ = false;
 };
 

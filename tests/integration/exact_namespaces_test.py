@@ -66,6 +66,28 @@ class Namespaces(unittest.TestCase):
             self.assertEqual(ended["provenance"], "observed")
             self.assertEqual(portd.leases("history", port)[0]["networkNamespaceName"], name)
 
+    def test_names_do_not_outlive_their_namespaces(self):
+        with Daemon("--capture", "ebpf") as portd:
+            for number in range(4):  # the kernel uses the inode number again
+                name = f"portd-{os.getpid()}-{number}"
+                with network_namespace(name), \
+                        python_child(SERVER, before=["ip", "netns", "exec", name]) as (_, port):
+                    wait_until(lambda: portd.leases("list", "--port", port, "--netns", name))
+                portd.wait_samples()
+                lease, = portd.leases("history", port)
+                self.assertEqual(lease["networkNamespaceName"], name)
+            with python_child(SERVER, before=["unshare", "--net"]) as (_, port):
+                lease, = wait_until(lambda: portd.leases("history", port))
+                self.assertNotIn("networkNamespaceName", lease)
+
+    def test_what_is_dynamic_for_portd_is_recorded_where_it_is_not(self):
+        narrow = ["unshare", "--net", "sh", "-c",
+                  "sysctl -qw net.ipv4.ip_local_port_range='40000 40099'; exec \"$@\"", "sh"]
+        code = SERVER.replace("('127.0.0.1', 0)", "('127.0.0.1', 45950)")
+        with Daemon("--capture", "ebpf") as portd, python_child(code, before=narrow):
+            wait_until(lambda: [lease for lease in portd.json("who", 45950)[0]["holders"]
+                                if lease["role"] == "listener"])
+
     def test_a_namespace_that_is_gone_after_a_restart_has_no_open_leases(self):
         portd = Daemon("--capture", "ebpf")
         with portd:

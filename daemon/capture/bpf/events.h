@@ -155,7 +155,7 @@ struct portd_fork_event {
 /* Which ports are told of, as the setting `ports`. */
 enum portd_ports {
     PORTD_PORTS_ALL = 0,
-    PORTD_PORTS_DYNAMIC = 1, /* in the range of the socket's namespace, or in 49152-65535 */
+    PORTD_PORTS_DYNAMIC = 1, /* in the range of the socket's namespace or portd's, or in 49152-65535 */
     PORTD_PORTS_LIST = 2,    /* one bit a port */
 };
 

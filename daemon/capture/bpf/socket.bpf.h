@@ -35,6 +35,8 @@ enum access { TYPED, CHECKED };
 
 const volatile __u8 ports_kind = PORTD_PORTS_ALL;
 const volatile __u64 ports_listed[65536 / 64] = {};
+const volatile __u16 own_range_low = 0; /* of portd's network namespace, both included */
+const volatile __u16 own_range_high = 0;
 
 /* Whether the namespace's net.ipv4.ip_local_port_range has the port. */
 static __always_inline bool in_local_range(struct net *net, __u16 port, enum access how) {
@@ -56,7 +58,7 @@ static __always_inline bool is_recorded(struct sock *sk, __u16 port, enum access
         return true;
     if (ports_kind == PORTD_PORTS_LIST)
         return ports_listed[port >> 6] >> (port & 63) & 1;
-    return port >= IANA_DYNAMIC_LOW ||
+    return port >= IANA_DYNAMIC_LOW || (port >= own_range_low && port <= own_range_high) ||
            in_local_range(PORTD_MEMBER(how, sk, __sk_common.skc_net.net), port, how);
 }
 

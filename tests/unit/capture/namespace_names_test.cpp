@@ -48,19 +48,42 @@ TEST_F(Names, AreThoseOfTheFolderEachToldOnce) {
     EXPECT_THAT(names.take(), IsEmpty());
 }
 
-TEST_F(Names, AreLookedForWhenAPortIsTakenInANamespaceWithoutOne) {
+TEST_F(Names, AreLookedForWhenTheFolderChanges) {
+    NamespaceNames names(1, folder_);
+    names.watch(at(5s));
+    names.watch(at(6s));
+    names.watch(at(7s));
+    const auto inode = add("blue");
+    names.watch(at(8s));
+    auto news = names.take();
+    ASSERT_THAT(news, SizeIs(1));
+    EXPECT_EQ(news[0].inode, inode);
+    EXPECT_EQ(news[0].since, at(7s));
+
+    std::filesystem::remove(folder_ / "blue");
+    names.watch(at(9s));
+    names.watch(at(10s));
+    news = names.take();
+    ASSERT_THAT(news, SizeIs(1));
+    EXPECT_EQ(news[0].inode, inode);
+    EXPECT_EQ(news[0].name, "");
+    EXPECT_EQ(news[0].since, at(8s));
+}
+
+TEST_F(Names, OfAnInodeThatIsUsedAgainCountFromWhenTheyAreSeen) {
     const auto inode = add("blue");
     NamespaceNames names(1, folder_);
-    model::PortTaken taken;
-    taken.key.network_namespace = 1;
-    names.notice(taken);
-    EXPECT_FALSE(names.wants_look());
-    taken.key.network_namespace = inode;
-    names.notice(taken);
-    EXPECT_TRUE(names.wants_look());
     names.look(at(5s));
-    names.notice(taken);
-    EXPECT_FALSE(names.wants_look());
+    names.take();
+    std::filesystem::rename(folder_ / "blue", folder_ / "red");
+    names.look(at(6s));
+    const auto news = names.take();
+    ASSERT_THAT(news, SizeIs(2));
+    EXPECT_EQ(news[0].inode, inode);
+    EXPECT_EQ(news[0].name, "");
+    EXPECT_EQ(news[0].since, at(5s));
+    EXPECT_EQ(news[1].name, "red");
+    EXPECT_EQ(news[1].since, at(6s));
 }
 
 TEST_F(Names, AreOfOtherNamespacesOnly) {
