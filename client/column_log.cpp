@@ -84,7 +84,7 @@ void read_columns(LogRow &row, const ColumnNames &names, const Columns &columns,
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (const auto field = names.fields[i]; field && columns[i] != unset)
             fields.set(*field, columns[i]);
-    fields.make(row, now_usec);
+    row.kind = fields.make(row, now_usec);
 }
 
 template <typename Columns>

@@ -103,11 +103,7 @@ void FlowFields::set(FlowField field, std::string_view value) {
         kept = value;
 }
 
-void FlowFields::make(LogRow &row, std::int64_t now_usec) const {
-    row.kind = kind(row, now_usec);
-}
-
-LogRow::Kind FlowFields::kind(LogRow &row, std::int64_t now_usec) const {
+LogRow::Kind FlowFields::make(LogRow &row, std::int64_t now_usec) const {
     using Kind = LogRow::Kind;
     proto::Flow &flow = row.flow;
     const auto value = [&](FlowField field) -> const std::optional<std::string> & {
@@ -129,13 +125,14 @@ LogRow::Kind FlowFields::kind(LogRow &row, std::int64_t now_usec) const {
             duration = end->usec - time->usec;
     if (duration + time->unit_usec > 1)
         flow.duration_usec = duration + time->unit_usec - 1;
+    // False if it is told and cannot be read.
     const auto port = [&](FlowField field, std::optional<std::int64_t> &target) {
         const auto &text = value(field);
-        if (text && !is_unset(*text))
-            target = read_port(*text);
-        return target || !text || is_unset(*text);
+        if (!text || is_unset(*text))
+            return true;
+        target = read_port(*text);
+        return target.has_value();
     };
-    // A port that cannot be read is not one that is not told.
     if (!port(FlowField::source_port, flow.source_port) ||
         !port(FlowField::destination_port, flow.destination_port))
         return Kind::unreadable;

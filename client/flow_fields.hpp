@@ -29,12 +29,10 @@ std::optional<FlowField> field_named(std::string_view name);
 class FlowFields {
   public:
     void set(FlowField field, std::string_view value);
-    // Fills in what the values come to.
-    void make(LogRow &row, std::int64_t now_usec) const;
+    // What the values come to; fills in the row's flow, or its Community ID.
+    LogRow::Kind make(LogRow &row, std::int64_t now_usec) const;
 
   private:
-    LogRow::Kind kind(LogRow &row, std::int64_t now_usec) const;
-
     std::optional<std::string> values_[9];
 };
 

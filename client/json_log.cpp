@@ -75,7 +75,7 @@ LogRow JsonLog::read(std::string line) {
         for (const auto &[inner, member] : value.items())
             set(fields, name + '.' + inner, member);
     }
-    fields.make(row, now_usec_);
+    row.kind = fields.make(row, now_usec_);
     if (row.kind == LogRow::Kind::unreadable && is_of_no_flow(object, row.flow))
         row.kind = LogRow::Kind::no_ports;
     return row;

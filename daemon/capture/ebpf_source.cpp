@@ -316,7 +316,6 @@ void EbpfSource::snapshot(const Sink &sink) {
     snapshot_.finish(clock_.now(), is_whole, sink);
     lacks_rows_ = has_lost_;
     events_.have_looked(began);
-    names_.look(began);
     snapshot_at_ = began;
     const auto now = clock_.now();
     if (is_whole)

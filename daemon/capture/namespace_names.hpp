@@ -28,13 +28,13 @@ class NamespaceNames {
     // A name that is gone is taken back, and one that another namespace has got under the same
     // inode number counts from `now` on: in between it is not known which of them was there.
     void watch(model::Instant now);
-    void look(model::Instant now);
 
     // The names that are new or changed since the last call.
     std::vector<NamespaceName> take();
 
   private:
     bool has_changed();
+    void look(model::Instant now);
 
     const std::uint32_t own_namespace_;
     const std::filesystem::path folder_;

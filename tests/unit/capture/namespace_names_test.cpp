@@ -38,13 +38,13 @@ class Names : public testing::Test {
 TEST_F(Names, AreThoseOfTheFolderEachToldOnce) {
     const auto inode = add("blue");
     NamespaceNames names(1, folder_);
-    names.look(at(5s));
+    names.watch(at(5s));
     const auto news = names.take();
     ASSERT_THAT(news, SizeIs(1));
     EXPECT_EQ(news[0].inode, inode);
     EXPECT_EQ(news[0].name, "blue");
     EXPECT_EQ(news[0].since, at(5s));
-    names.look(at(6s));
+    names.watch(at(6s));
     EXPECT_THAT(names.take(), IsEmpty());
 }
 
@@ -73,10 +73,10 @@ TEST_F(Names, AreLookedForWhenTheFolderChanges) {
 TEST_F(Names, OfAnInodeThatIsUsedAgainCountFromWhenTheyAreSeen) {
     const auto inode = add("blue");
     NamespaceNames names(1, folder_);
-    names.look(at(5s));
+    names.watch(at(5s));
     names.take();
     std::filesystem::rename(folder_ / "blue", folder_ / "red");
-    names.look(at(6s));
+    names.watch(at(6s));
     const auto news = names.take();
     ASSERT_THAT(news, SizeIs(2));
     EXPECT_EQ(news[0].inode, inode);
@@ -88,13 +88,13 @@ TEST_F(Names, OfAnInodeThatIsUsedAgainCountFromWhenTheyAreSeen) {
 
 TEST_F(Names, AreOfOtherNamespacesOnly) {
     NamespaceNames names(add("own"), folder_);
-    names.look(at(5s));
+    names.watch(at(5s));
     EXPECT_THAT(names.take(), IsEmpty());
 }
 
 TEST_F(Names, AFolderThatIsNotThereHasNone) {
     NamespaceNames names(1, folder_ / "missing");
-    names.look(at(5s));
+    names.watch(at(5s));
     EXPECT_THAT(names.take(), IsEmpty());
 }
 
