@@ -10,8 +10,30 @@ namespace {
 
 constexpr std::size_t most_gap_remarks = 8;
 constexpr std::string_view clock_set = "clockSet";
+constexpr std::string_view unseen = "unseen";
 constexpr std::size_t most_clock_remarks = 3;
 constexpr std::int64_t worth_a_remark_us = 1'000'000;
+
+// Of Gap in io.portd.Ports.
+struct Cause {
+    std::string_view word;
+    const char *text;
+};
+
+constexpr Cause causes[] = {
+    {"notRunning", "the daemon was not running"},
+    {"changeover", "another version of the daemon, or one with other settings, was started"},
+    {"overflow", "events came faster than they could be taken"},
+    {"scanFailed", "the kernel's socket tables could not be read"},
+    {"ringFull", "events came faster than they could be stored"},
+    {"noMemory", "the kernel had no memory to remember a socket"},
+    {"malformed", "an event could not be understood"},
+    {unseen, "sockets ended whose opening had not been told"},
+    {"storeFailed", "what was seen could not be stored"},
+    {"expired", "history of that time is not kept any longer"},
+    {"unreadable", "the file with the history of that time is damaged or missing"},
+    {clock_set, "the clock never showed that time"},
+};
 
 // "nobody held tcp port 60609 at T", "nobody with pid 12 held any port", "no lease of port 60609
 // matches all filters".
@@ -91,21 +113,12 @@ Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_u
 }
 
 std::string describe_cause(const proto::Gap &gap, Charset charset) {
-    const std::string lost =
-        gap.lost_events ? "; " + std::to_string(*gap.lost_events) + " events were lost" : "";
-    if (gap.cause == "notRunning")
-        return "the daemon was not running" + lost;
-    if (gap.cause == "changeover")
-        return "another version of the daemon, or one with other settings, was started" + lost;
-    if (gap.cause == "overflow")
-        return "events came faster than they could be taken" + lost;
-    if (gap.cause == "scanFailed")
-        return "the kernel's socket tables could not be read" + lost;
-    if (gap.cause == "storeFailed")
-        return "what was seen could not be stored" + lost;
-    if (gap.cause == clock_set)
-        return "the clock never showed that time";
-    return escape_text(gap.cause, charset) + lost;
+    const auto known = std::ranges::find(causes, gap.cause, &Cause::word);
+    std::string text = known != std::end(causes) ? known->text : escape_text(gap.cause, charset);
+    if (gap.lost_events)
+        text += "; " + std::to_string(*gap.lost_events) +
+                (gap.cause == unseen ? " sockets" : " events were lost");
+    return text;
 }
 
 std::string describe_stretch(std::optional<std::int64_t> since_usec,

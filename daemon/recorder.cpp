@@ -66,6 +66,7 @@ void Recorder::take_over() {
     leases.insert(leases.end(), std::make_move_iterator(ended.begin()),
                   std::make_move_iterator(ended.end()));
     ledger_.resume(std::move(leases), *notes, *until);
+    unseen_sockets_ = ledger_.unseen_sockets();
     watching_since_ = watched_until_ = *until;
 }
 
@@ -76,7 +77,9 @@ void Recorder::read_events(capture::Promptness promptness) {
 void Recorder::sample() {
     follow_namespace_ports();
     ++samples_;
+    const auto watched_before = watched_until_;
     account(source_.sample(sink_));
+    account_misses(watched_before);
     if (ledger_.take_lack_of_holders())
         source_.seek_holders();
     if (auto limitations = source_.limitations(); limitations != limitations_) {
@@ -129,6 +132,19 @@ void Recorder::account(const capture::Sample &sample) {
         close_gap("scanFailed", *watched_until_, sample.began, std::nullopt);
     }
     watched_until_ = sample.began;
+}
+
+// Hooks tell of every socket before its end is told of. Where one was not told of, another that is
+// still there may have been missed as well.
+void Recorder::account_misses(std::optional<model::Instant> since) {
+    const auto before = std::exchange(unseen_sockets_, ledger_.unseen_sockets());
+    if (!source_.events() || !since || unseen_sockets_ <= before)
+        return;
+    const auto missed = static_cast<std::int64_t>(unseen_sockets_ - before);
+    losses_["unseen"] += missed;
+    close_gap("unseen", *since, *watched_until_, missed);
+    log_.lost("unseen", missed, clock_.now());
+    source_.doubt();
 }
 
 void Recorder::take_losses() {

@@ -39,6 +39,7 @@ class Recorder {
     void take_over();
     void follow_namespace_ports();
     void account(const capture::Sample &sample);
+    void account_misses(std::optional<model::Instant> since);
     void take_losses();
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
@@ -72,6 +73,7 @@ class Recorder {
     std::int64_t open_at_start_ = 0;
     std::int64_t bind_failures_told_ = 0;
     std::int64_t gaps_recorded_ = 0;
+    std::uint64_t unseen_sockets_ = 0; // when last accounted for
     std::vector<proto::PoolUse> pools_;
     capture::EventAccount counted_; // when last published
     model::Instant counted_at_{};

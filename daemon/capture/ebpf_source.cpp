@@ -337,14 +337,19 @@ Sample EbpfSource::sample(const Sink &sink) {
         has_lost_ = true;
         sample.failure = error.what();
     }
-    if (!self_check_ || sample.began - self_check_->at >= self_check_interval)
+    if (wants_self_check(sample.began))
         check_self(sink);
     images_.tidy(sample.began);
     sink(model::TimePassed{sample.began});
     return sample;
 }
 
+bool EbpfSource::wants_self_check(model::Instant now) const {
+    return is_in_doubt_ || !self_check_ || now - self_check_->at >= self_check_interval;
+}
+
 void EbpfSource::check_self(const Sink &sink) {
+    is_in_doubt_ = false;
     SelfCheckTraffic traffic(ports_);
     drain(sink, &traffic);
     self_check_ = traffic.verdict(clock_.now());

@@ -46,6 +46,7 @@ class EbpfSource : public Source {
     bool wants_all_notes() const override;
     void note_all(const model::LedgerNotes &notes) override;
     void seek_holders() override { events_.seek_holders(); }
+    void doubt() override { has_lost_ = is_in_doubt_ = true; }
     bool needs_acknowledgement() const override;
     void acknowledge() override { ring_.acknowledge(); }
     std::optional<EventAccount> events() const override;
@@ -75,6 +76,7 @@ class EbpfSource : public Source {
     bool wants_lingering(model::Instant now) const;
     void snapshot(const Sink &sink);
     void look_at_lingering(const Sink &sink);
+    bool wants_self_check(model::Instant now) const;
     void check_self(const Sink &sink);
 
     const model::PortPolicy ports_;
@@ -108,6 +110,7 @@ class EbpfSource : public Source {
     ByteWriter frame_bytes_; // of one frame; a member for the sake of its memory
     std::vector<Loss> losses_;
     std::optional<SelfCheck> self_check_;
+    bool is_in_doubt_ = false; // since the last self-check
 };
 
 } // namespace portd::capture

@@ -97,6 +97,10 @@ class Source {
     // A socket goes on whose last known holder has ended: the next sample is to find who has it.
     virtual void seek_holders() {}
 
+    // Sockets ended of which nothing had been told: others may be there. The next sample is to look at
+    // all, and to make sure that what happens is seen.
+    virtual void doubt() {}
+
     // Whether room is getting short for what comes, until what was handed over is stored.
     virtual bool needs_acknowledgement() const { return false; }
     // All that was handed over so far has been stored.

@@ -1,10 +1,12 @@
 """The ebpf tier itself: losses, rights, the kernel's own sockets, what it says of itself."""
 
 import os
+import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -86,6 +88,82 @@ class Loss(unittest.TestCase):
         self.assertEqual(found[-1]["opener"]["provenance"], "observed")
         self.assertEqual(found[-1]["closed"]["provenance"], "observed")
         return True
+
+
+def detach_control_group_hooks(portd):
+    """As an administrator can, or another program that makes the control group its own."""
+    numbers = []
+    for description in pathlib.Path(f"/proc/{portd.process.pid}/fdinfo").iterdir():
+        fields = dict(line.split(":\t", 1) for line in description.read_text(encoding="ascii").splitlines()
+                      if ":\t" in line)
+        if fields.get("link_type") == "cgroup":
+            numbers.append(fields["link_id"])
+    for number in numbers:
+        subprocess.run(["bpftool", "link", "detach", "id", number], check=True)
+    return len(numbers)
+
+
+@need_root
+@need_ebpf
+@unittest.skipUnless(shutil.which("bpftool"), "bpftool is not installed")
+class Misses(unittest.TestCase):
+    def test_a_socket_that_no_hook_told_of_makes_a_gap_and_all_are_looked_at(self):
+        with Daemon("--capture", "ebpf") as portd:
+            portd.wait_samples(3)
+            self.assertGreater(detach_control_group_hooks(portd), 8)
+            with (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as brief,
+                  socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lasting):
+                brief.bind(("127.0.0.1", 0))
+                lasting.bind(("127.0.0.1", 0))
+                ports = [s.getsockname()[1] for s in (brief, lasting)]
+                brief.close()
+                found = wait_until(lambda: portd.leases("history", ports[1]), what="a look at all")
+            self.assertEqual([holder["pid"] for holder in found[0]["holders"]], [os.getpid()])
+            self.assertEqual(found[0]["opened"]["provenance"], "sampled")
+            *leases, end = portd.json("history", ports[0])
+            self.assertEqual([lease["holders"] for lease in leases], [[]])
+            self.assertIn("unseen", [gap["cause"] for gap in end["coverage"]["gaps"]])
+            self.assertFalse(end["coverage"]["complete"])
+            status = wait_until(lambda: s if not (s := portd.status())["selfCheck"]["passed"] else None,
+                                what="the self-check")
+            losses = {loss["cause"]: loss["events"] for loss in status["losses"]}
+            self.assertGreater(losses["unseen"], 0)
+            self.assertEqual(losses["unseen"], status["witnessMisses"])
+            self.assertIn("sockets ended whose opening had not been told",
+                          portd.ctl("history", ports[0]).stderr)
+
+
+# Takes a processor for itself, so that the kernel's worker which writes the destroy events of that processor falls behind.
+CHURN_BEFORE_ALL_OTHERS = """
+import os, socket, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+end = time.monotonic() + 4
+count = 0
+while time.monotonic() < end:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as brief:
+        brief.bind(("127.0.0.1", 0))
+    count += 1
+print(count)
+"""
+
+
+@need_root
+@need_ebpf
+class LateWitness(unittest.TestCase):
+    def test_an_end_that_was_told_is_no_news_however_late_it_is_heard_of(self):
+        with Daemon("--capture", "ebpf", "--ring-size", "64M") as portd:
+            churn = subprocess.run([sys.executable, "-c", CHURN_BEFORE_ALL_OTHERS], capture_output=True,
+                                   text=True, check=False, timeout=60)
+            if "PermissionError" in churn.stderr:
+                self.skipTest("no process may run in real time here")
+            count = int(churn.stdout)
+            self.assertGreater(count, 50_000)
+            time.sleep(3)
+            status = wait_until(lambda: balanced(portd.status()), what="issued = received + lost")
+            self.assertEqual(status["witnessMisses"], 0)
+            if status["eventsLost"] == 0:
+                self.assertLess(status["leasesOpened"], count + 1000)
 
 
 @need_root

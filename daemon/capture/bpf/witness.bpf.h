@@ -6,23 +6,39 @@
 #ifndef PORTD_WITNESS_BPF_H
 #define PORTD_WITNESS_BPF_H
 
-/* The newest cookies whose end was told, each in a place of its own for as long as no other takes it. What
-   was forgotten is heard once more, no harm done. Cookies are handed out in turn and never again: their
-   low bits spread them. */
-#define MOST_ENDS (1 << 14)
-#define BEFORE_CLOSE (1ULL << 63) /* released; that it is closed is yet to be told */
-__u64 told_ends[MOST_ENDS];
+/* Sockets whose end was told, by their cookies: those are handed out in turn and never again. The kernel's
+   worker that writes the destroy events may be far behind on a busy machine, and what is heard long after it
+   was told is taken for a socket that nobody told of: the last million ends or so are remembered. A word is
+   about neighbours; its upper half says of which. Two processors may write one at once: what one of them
+   noted is forgotten then, and heard once more. */
+#define NEIGHBOURS 16
+#define END_WORDS (1 << 16)
+#define RELEASE_TOLD 1ULL
+#define END_TOLD (1ULL << NEIGHBOURS)
+__u64 told_ends[END_WORDS];
+
+static __always_inline __u64 *word_of(__u64 cookie) {
+    return &told_ends[cookie / NEIGHBOURS & (END_WORDS - 1)];
+}
+
+static __always_inline __u64 told_of_neighbours(__u64 cookie) {
+    __u64 word = *word_of(cookie);
+    __u64 upper_half = cookie / NEIGHBOURS << 32;
+
+    return (word ^ upper_half) >> 32 ? upper_half : word;
+}
 
 static __always_inline void note_told_release(__u64 cookie, bool is_closed) {
-    told_ends[cookie & (MOST_ENDS - 1)] = is_closed ? cookie : cookie | BEFORE_CLOSE;
+    *word_of(cookie) = told_of_neighbours(cookie) |
+                       (is_closed ? END_TOLD : RELEASE_TOLD) << cookie % NEIGHBOURS;
 }
 
 /* One that is closed before it is released has its end with that. */
 static __always_inline void note_told_close(__u64 cookie) {
-    __u64 *place = &told_ends[cookie & (MOST_ENDS - 1)];
+    __u64 told = told_of_neighbours(cookie);
 
-    if (*place == (cookie | BEFORE_CLOSE))
-        *place = cookie;
+    if (told & RELEASE_TOLD << cookie % NEIGHBOURS)
+        *word_of(cookie) = told | END_TOLD << cookie % NEIGHBOURS;
 }
 
 #define PORTD_DESTROY_MEMBER(message, member, into)                                                \
@@ -43,7 +59,7 @@ int portd_destroyed(struct __sk_buff *message) {
     reader = address_of(message->sk);
     if (!is_recorded(reader, bpf_ntohs(port), CHECKED))
         return DROP;
-    return told_ends[cookie & (MOST_ENDS - 1)] == cookie ? DROP : KEEP;
+    return told_of_neighbours(cookie) & END_TOLD << cookie % NEIGHBOURS ? DROP : KEEP;
 }
 
 #endif
