@@ -2,6 +2,7 @@
 
 #include "store/lease_state.hpp"
 
+#include <limits>
 #include <string>
 
 namespace portd::store {
@@ -9,6 +10,8 @@ namespace {
 
 // Of those that wait, the last are not in a run yet.
 constexpr std::int64_t runs_of_waiting = 32;
+
+constexpr std::int64_t before_any_lease = std::numeric_limits<std::int64_t>::min();
 
 std::string in(const std::string &schema, const std::string &table) {
     return schema + "." + table;
@@ -19,8 +22,9 @@ void index_up_to(Database &database, const std::string &schema, const std::strin
     const std::string part = in(schema, "part");
     const std::string new_leases = " FROM " + in(schema, "lease") +
                                    " AS l WHERE id > (SELECT "
-                                   "ifnull(indexed_lease, -9223372036854775808) FROM " +
-                                   part + ") AND id <= " + last;
+                                   "ifnull(indexed_lease, " +
+                                   std::to_string(before_any_lease) + ") FROM " + part +
+                                   ") AND id <= " + last;
     const std::string new_flows =
         " FROM " + in(schema, "flow") + " WHERE id > (SELECT indexed_flow FROM " + part + ")";
     database.execute("INSERT INTO " + in(schema, "lease_of_port") + " SELECT " + span_sql() +
@@ -65,9 +69,9 @@ void LateIndex::read_state() {
         runs_.push_back({run.integer(0), run.integer(1)});
         sorted_ += runs_.back().leases;
     }
-    Statement count(database_, "SELECT count(*) FROM lease WHERE ?1 IS NULL OR id > ?1");
+    Statement count(database_, "SELECT count(*) FROM lease WHERE id > ?1");
     Execution row(count);
-    row.bind(part_.sorted_lease).next();
+    row.bind(part_.sorted_lease.value_or(before_any_lease)).next();
     unsorted_ = row.integer(0);
 }
 
@@ -122,8 +126,8 @@ void LateIndex::sort_run() {
     const std::int64_t last = database_.integer("SELECT max(id) FROM lease");
     Statement waiting(database_, "INSERT INTO waiting_of_port(run, port, lease) "
                                  "SELECT ?1, port, id FROM lease "
-                                 "WHERE ?2 IS NULL OR id > ?2 ORDER BY port, id");
-    Execution(waiting).bind(last).bind(part_.sorted_lease).run();
+                                 "WHERE id > ?2 ORDER BY port, id");
+    Execution(waiting).bind(last).bind(part_.sorted_lease.value_or(before_any_lease)).run();
     Statement run(database_, "INSERT INTO waiting_run(last_lease, leases) VALUES(?1, ?2)");
     Execution(run).bind(last).bind(unsorted_).run();
     Statement note(database_, "UPDATE part SET sorted_lease = ?1");
