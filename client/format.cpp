@@ -319,6 +319,11 @@ std::string format_endpoint(std::string_view address, std::int64_t port, Charset
     return (is_ipv6 ? "[" + text + "]" : text) + ":" + std::to_string(port);
 }
 
+std::string format_namespace(std::int64_t inode, const std::optional<std::string> &name,
+                             Charset charset) {
+    return name ? escape_text(*name, charset) : std::to_string(inode);
+}
+
 std::string format_bytes(std::int64_t bytes) {
     static constexpr std::array<const char *, 7> units{"B",   "KiB", "MiB", "GiB",
                                                        "TiB", "PiB", "EiB"};

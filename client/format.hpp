@@ -76,6 +76,10 @@ std::string format_process(const proto::Process &process, Charset charset);
 // "192.0.2.1:443", "[2001:db8::1]:443".
 std::string format_endpoint(std::string_view address, std::int64_t port, Charset charset);
 
+// Its name where it has one, else its inode number.
+std::string format_namespace(std::int64_t inode, const std::optional<std::string> &name,
+                             Charset charset);
+
 // "512 B", "12.3 MiB".
 std::string format_bytes(std::int64_t bytes);
 

@@ -24,12 +24,6 @@ std::string text_of(const std::optional<Enum> &value) {
     return value ? std::string(portd::to_string(*value)) : "";
 }
 
-template <typename Socket>
-std::string format_namespace(const Socket &socket, Charset charset) {
-    return socket.network_namespace_name ? escape_text(*socket.network_namespace_name, charset)
-                                         : std::to_string(socket.network_namespace);
-}
-
 std::string format_unit(const proto::Process &process, Charset charset) {
     if (process.container)
         return "container " +
@@ -155,10 +149,13 @@ std::vector<Shown> common_columns(const LeaseForm &form) {
     if (form.shows_namespace)
         shown.push_back({{"NETNS", 65, Cut::end, 8},
                          [](const LeaseForm &f, const FoldedLease &x) {
-                             return Cell{format_namespace(x.lease, f.charset)};
+                             return Cell{format_namespace(x.lease.network_namespace,
+                                                          x.lease.network_namespace_name,
+                                                          f.charset)};
                          },
                          [](const LeaseForm &f, const proto::BindFailure &x) {
-                             return Cell{format_namespace(x, f.charset)};
+                             return Cell{format_namespace(x.network_namespace,
+                                                          x.network_namespace_name, f.charset)};
                          }});
     return shown;
 }

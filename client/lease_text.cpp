@@ -117,7 +117,8 @@ std::string format_holders(const proto::Lease &lease, Charset charset) {
     return text;
 }
 
-std::string describe_lease(const proto::Lease &lease, Charset charset) {
+std::string describe_lease(const proto::Lease &lease, Charset charset,
+                           std::optional<std::int64_t> own_namespace) {
     std::string text = format_holders(lease, charset);
     if (const std::string user = format_user(lease, charset); !user.empty())
         text += " (" + user + ")";
@@ -125,6 +126,9 @@ std::string describe_lease(const proto::Lease &lease, Charset charset) {
             format_endpoint(lease.local_address, lease.local_port, charset);
     if (const std::string peer = format_peer(lease, charset); !peer.empty())
         text += " " + arrow(charset) + " " + peer;
+    if (own_namespace && lease.network_namespace != *own_namespace)
+        text += ", in network namespace " +
+                format_namespace(lease.network_namespace, lease.network_namespace_name, charset);
     return text;
 }
 

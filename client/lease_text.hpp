@@ -5,6 +5,7 @@
 #include "proto/messages.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,7 +43,9 @@ std::string format_user(const proto::BindFailure &failure, Charset charset);
 // "198.51.100.7:443", or nothing.
 std::string format_peer(const proto::Lease &lease, Charset charset);
 
-// "curl[8123] (alice), tcp 192.0.2.1:60609 -> 198.51.100.7:443".
-std::string describe_lease(const proto::Lease &lease, Charset charset);
+// "curl[8123] (alice), tcp 192.0.2.1:60609 -> 198.51.100.7:443"; with ", in network namespace blue"
+// where that is known to be another one than `own_namespace`, the daemon's.
+std::string describe_lease(const proto::Lease &lease, Charset charset,
+                           std::optional<std::int64_t> own_namespace = std::nullopt);
 
 } // namespace portd::client

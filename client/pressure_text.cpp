@@ -104,13 +104,10 @@ std::vector<Column> pressure_columns() {
 }
 
 Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset charset) {
-    const std::string name = pool.network_namespace_name
-                                 ? escape_text(*pool.network_namespace_name, charset)
-                                 : std::to_string(pool.network_namespace);
     const auto number = [](std::int64_t count) { return count > 0 ? std::to_string(count) : ""; };
     return {
         {std::string(portd::to_string(pool.protocol))},
-        {name},
+        {format_namespace(pool.network_namespace, pool.network_namespace_name, charset)},
         {escape_text(pool.local_address.value_or("any"), charset)},
         {pool.peer_address ? describe_destination(pool, charset) : "(bound)"},
         {describe_use(pool), is_near(pool, now_usec) ? Style::caution : Style::plain},

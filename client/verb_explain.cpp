@@ -41,7 +41,8 @@ std::string describe_services(const proto::Explanation &port, Charset charset) {
     return text.empty() ? "none in the services database" : text;
 }
 
-void add_holders(const proto::Explanation &port, Charset charset, Fields &fields) {
+void add_holders(const proto::Explanation &port, Charset charset,
+                 std::optional<std::int64_t> own_namespace, Fields &fields) {
     const proto::WhoReply &who = port.who;
     if (who.holders.empty()) {
         const bool is_sure = judge(who.coverage) == Watching::throughout && !who.withheld;
@@ -57,15 +58,15 @@ void add_holders(const proto::Explanation &port, Charset charset, Fields &fields
             break;
         }
         const proto::Lease &lease = who.holders[i];
-        fields.add(name, "by " + describe_lease(lease, charset) + ", " +
+        fields.add(name, "by " + describe_lease(lease, charset, own_namespace) + ", " +
                              std::string(portd::to_string(lease.phase)) + ", since " +
                              format_moment(lease.opened, charset));
     }
     if (!who.last)
         return;
     const proto::Moment *end = ended(*who.last);
-    fields.add("Held last", "by " + describe_lease(*who.last, charset) + ", opened " +
-                                format_moment(who.last->opened, charset) +
+    fields.add("Held last", "by " + describe_lease(*who.last, charset, own_namespace) +
+                                ", opened " + format_moment(who.last->opened, charset) +
                                 (end ? ", ended " + format_moment(*end, charset) : ""));
 }
 
@@ -95,7 +96,7 @@ ExitStatus run(const Typed &typed, Session &session) {
                                         : "by any program");
     fields.add("Recorded by portd",
                explanation.recorded ? "yes" : "no: its setting 'ports' leaves it out");
-    add_holders(explanation, session.charset(), fields);
+    add_holders(explanation, session.charset(), ask_own_namespace(connection), fields);
     for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
     for (const std::string &remark : gap_remarks(explanation.who.coverage, session.charset()))

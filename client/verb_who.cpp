@@ -14,16 +14,17 @@
 namespace portd::client {
 namespace {
 
-std::string describe_last(const proto::Lease &lease, Charset charset) {
-    std::string text =
-        describe_lease(lease, charset) + ", opened " + format_moment(lease.opened, charset);
+std::string describe_last(const proto::Lease &lease, const LeaseForm &form) {
+    const Charset charset = form.charset;
+    std::string text = describe_lease(lease, charset, form.own_namespace) + ", opened " +
+                       format_moment(lease.opened, charset);
     if (const proto::Moment *end = ended(lease))
         text += ", ended " + format_moment(*end, charset);
     return text;
 }
 
-void print_nobody(const proto::WhoReply &who, std::int64_t port, Connection &connection,
-                  Session &session) {
+void print_nobody(const proto::WhoReply &who, std::int64_t port, const LeaseForm &form,
+                  Connection &connection, Session &session) {
     const Recording recording = ask_recording(connection, port);
     std::string text = "Nobody";
     if (judge(who.coverage) != Watching::throughout || recording != Recording::recorded)
@@ -32,7 +33,7 @@ void print_nobody(const proto::WhoReply &who, std::int64_t port, Connection &con
         text = "Nobody whose leases you may see";
     text += " holds port " + std::to_string(port) + " now.";
     if (who.last)
-        text += " Last: " + describe_last(*who.last, session.charset()) + ".";
+        text += " Last: " + describe_last(*who.last, form) + ".";
     session.sentence(text);
     if (recording == Recording::left_out)
         session.remark(left_out_remark(port));
@@ -61,8 +62,9 @@ ExitStatus run(const Typed &typed, Session &session) {
         session.json_line(answer);
         return status;
     }
+    form.own_namespace = ask_own_namespace(connection);
     if (who.holders.empty())
-        print_nobody(who, port, connection, session);
+        print_nobody(who, port, form, connection, session);
     const auto printer =
         make_lease_printer(form, typed.accepted ? Folding::off : Folding::on, session);
     for (proto::Lease &lease : who.holders)
@@ -88,6 +90,8 @@ constexpr std::array options{
 
 constexpr const char *notes = R"(
 A port in PHASE lingering is held, though by no process: TIME_WAIT and its kin.
+NETNS is there if some holder is in another network namespace than portd: it keeps
+nobody from the port elsewhere.
 The exit status is 0 if the port is held, and 1 if it is not.
 
 Examples:

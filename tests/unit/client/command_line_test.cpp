@@ -740,6 +740,30 @@ TEST_F(CommandLine, NamespacesAreNamedWhereTheyDiffer) {
     }
 }
 
+TEST_F(CommandLine, AHolderInAnotherNamespaceIsNotTakenForOneHere) {
+    Records records = one_connection();
+    records.who.coverage = records.coverage;
+    records.who.holders = records.leases;
+    const auto ask = [&records](const char *verb) {
+        records.explanation.who = records.who;
+        const FakeDaemon daemon(answers_from(records));
+        return run({verb, "60609", "--socket", daemon.path()}).out;
+    };
+    EXPECT_THAT(ask("who"), Not(HasSubstr("NETNS")));
+    EXPECT_THAT(ask("explain"), Not(HasSubstr("namespace")));
+    records.who.holders[0].network_namespace = 4026532100;
+    EXPECT_THAT(ask("who"), HasSubstr("  4026532100  "));
+    records.who.holders[0].network_namespace_name = "bl\x1bue";
+    EXPECT_THAT(ask("who"), HasSubstr("NETNS"));
+    EXPECT_THAT(ask("who"), HasSubstr("  bl\\x1bue  "));
+    EXPECT_THAT(ask("explain"), HasSubstr(", in network namespace bl\\x1bue, "));
+
+    records.who.last = records.who.holders[0];
+    records.who.holders.clear();
+    for (const char *verb : {"who", "explain"})
+        EXPECT_THAT(ask(verb), HasSubstr(", in network namespace bl\\x1bue, opened")) << verb;
+}
+
 TEST_F(CommandLine, RowsOfOtherNamespacesThatComeLateAreARemark) {
     Records records = one_connection();
     records.leases.assign(LeasePrinter::buffered_rows + 2, connection_lease());
