@@ -27,6 +27,16 @@ std::string title_of(AuditBy by) {
     return "";
 }
 
+// In brackets, as no program, unit or user is called.
+Cell nameless(AuditBy by, const proto::AuditGroup &group) {
+    if (group.withheld)
+        return {"(withheld)", Style::caution};
+    // Every lease has a program and a user, if they are known.
+    if (!group.known || by == AuditBy::program || by == AuditBy::user)
+        return {"(unknown)", Style::caution};
+    return {by == AuditBy::unit ? "(no unit)" : "(no peer)", Style::faint};
+}
+
 Row row_named(Cell name, const AuditForm &form, const proto::AuditGroup &group) {
     return {
         std::move(name),
@@ -64,14 +74,12 @@ std::string format_rate(std::int64_t count, std::int64_t usec) {
     return text.data();
 }
 
-std::string name_of(const proto::AuditGroup &group, AuditBy by, Charset charset) {
-    if (!group.known)
-        return "unknown";
+std::optional<std::string> name_of(const proto::AuditGroup &group, AuditBy by, Charset charset) {
     const auto first_of = [charset](std::initializer_list<std::optional<std::string>> texts) {
         for (const auto &text : texts)
             if (text)
-                return escape_text(*text, charset);
-        return std::string();
+                return std::optional(escape_text(*text, charset));
+        return std::optional<std::string>();
     };
     switch (by) {
     case AuditBy::program:
@@ -84,7 +92,17 @@ std::string name_of(const proto::AuditGroup &group, AuditBy by, Charset charset)
     case AuditBy::peer:
         return first_of({group.peer_address});
     }
-    return "";
+    return std::nullopt;
+}
+
+std::string describe_programs(const std::vector<proto::AuditGroup> &programs, Charset charset) {
+    std::string text;
+    for (const proto::AuditGroup &group : programs)
+        text += (text.empty() ? "" : ", ") +
+                name_of(group, AuditBy::program, charset)
+                    .value_or(group.withheld ? "withheld" : "unknown") +
+                " (" + std::to_string(group.leases) + ")";
+    return text;
 }
 
 std::string describe_failures(const proto::AuditGroup &group) {
@@ -119,8 +137,8 @@ std::vector<Column> audit_columns(const AuditForm &form) {
 }
 
 Row audit_row(const AuditForm &form, const proto::AuditGroup &group) {
-    const Style style = group.known ? Style::bold : Style::caution;
-    return row_named({name_of(group, form.by, form.charset), style}, form, group);
+    const auto name = name_of(group, form.by, form.charset);
+    return row_named(name ? Cell{*name, Style::bold} : nameless(form.by, group), form, group);
 }
 
 Row other_row(const AuditForm &form, const proto::AuditGroup &other) {

@@ -6,6 +6,7 @@
 #include "proto/messages.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,12 @@ namespace portd::client {
 // "12.4/s", "3/min", "2/h", "0.1/d": so many in so long; "" where no time passed.
 std::string format_rate(std::int64_t count, std::int64_t usec);
 
-// "/usr/bin/curl", "ssh.service", "alice", "192.0.2.1"; "unknown"; "-" where there is none.
-std::string name_of(const proto::AuditGroup &group, AuditBy by, Charset charset);
+// "/usr/bin/curl", "ssh.service", "alice", "192.0.2.1"; nothing where it is not known or withheld
+// which it was, or where there was no such thing.
+std::optional<std::string> name_of(const proto::AuditGroup &group, AuditBy by, Charset charset);
+
+// "/usr/bin/curl (17), unknown (3), withheld (2)": programs with their leases.
+std::string describe_programs(const std::vector<proto::AuditGroup> &programs, Charset charset);
 
 // "3 refused, 1 timedOut, 2 binds", of what was never made or not granted; "" if all was.
 std::string describe_failures(const proto::AuditGroup &group);

@@ -22,14 +22,6 @@ std::string user_of(const proto::PortConflict &conflict, Charset charset) {
     return conflict.last_refused ? format_user(*conflict.last_refused, charset) : "";
 }
 
-std::string takers_of(const proto::PortConflict &conflict, Charset charset) {
-    std::string text;
-    for (const proto::AuditGroup &group : conflict.programs)
-        text += (text.empty() ? "" : ", ") + name_of(group, AuditBy::program, charset) + " (" +
-                std::to_string(group.leases) + ")";
-    return text;
-}
-
 std::string range_of(const proto::ConflictsSummary &summary) {
     return std::to_string(summary.range_low) + "-" + std::to_string(summary.range_high);
 }
@@ -69,7 +61,7 @@ Row conflict_row(const proto::PortConflict &conflict, Charset charset) {
         {conflict.last_automatic_usec
              ? format_instant(*conflict.last_automatic_usec, Digits::seconds)
              : ""},
-        {takers_of(conflict, charset)},
+        {describe_programs(conflict.programs, charset)},
         {conflict.refused_binds > 0 ? std::to_string(conflict.refused_binds) : "", Style::caution},
     };
 }

@@ -45,12 +45,24 @@ std::string describe_end(const proto::PoolPressure &pool, std::int64_t now_usec)
     return "in " + format_rough_span(*pool.exhausted_usec - now_usec);
 }
 
-std::string describe_programs(const proto::PoolPressure &pool, Charset charset) {
-    std::string text;
-    for (const proto::AuditGroup &group : pool.programs)
-        text += (text.empty() ? "" : ", ") + name_of(group, AuditBy::program, charset) + " (" +
-                std::to_string(group.leases) + ")";
-    return text;
+// Nothing where it is not known or withheld.
+std::optional<std::string> main_program(const proto::PoolPressure &pool, Charset charset) {
+    return pool.programs.empty() ? std::nullopt
+                                 : name_of(pool.programs.front(), AuditBy::program, charset);
+}
+
+// ", most of all /usr/bin/curl (17)": a sentence goes on so.
+std::string describe_users(const proto::PoolPressure &pool, Charset charset) {
+    if (pool.programs.empty())
+        return "";
+    if (main_program(pool, charset))
+        return ", most of all " + describe_programs(pool.programs, charset);
+    const proto::AuditGroup &first = pool.programs.front();
+    const std::vector<proto::AuditGroup> others(pool.programs.begin() + 1, pool.programs.end());
+    return ", most of all programs that " +
+           std::string(first.withheld ? "are withheld from you (" : "are not known (") +
+           std::to_string(first.leases) + ")" +
+           (others.empty() ? "" : ", " + describe_programs(others, charset));
 }
 
 std::string describe_destination(const proto::PoolPressure &pool, Charset charset) {
@@ -116,7 +128,7 @@ Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset
         {number(pool.lingering_ports)},
         {describe_growth(pool)},
         {describe_end(pool, now_usec), Style::caution},
-        {describe_programs(pool, charset)},
+        {describe_programs(pool.programs, charset)},
     };
 }
 
@@ -124,8 +136,7 @@ std::string describe_trouble(const proto::PoolPressure &pool, Charset charset) {
     std::string text = purpose_of(pool, charset) + " use " + describe_use(pool) + " ports";
     if (pool.kind == "timeWait")
         text += ", most of them lingering in TIME_WAIT for 60 s after their connection";
-    if (const std::string programs = describe_programs(pool, charset); !programs.empty())
-        text += ", most of all " + programs;
+    text += describe_users(pool, charset);
     if (const std::string growth = describe_growth(pool); !growth.empty() && growth != "unknown")
         text += "; they grow by " + growth;
     if (is_exhausted(pool))
@@ -142,9 +153,7 @@ std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
         remedies.push_back("use a port again a second after its connection:\n"
                            "sysctl -w net.ipv4.tcp_tw_reuse=1");
     remedies.push_back("more ports:\n" + wider_range(summary));
-    const std::string program = pool.programs.empty()
-                                    ? "the program"
-                                    : name_of(pool.programs.front(), AuditBy::program, charset);
+    const std::string program = main_program(pool, charset).value_or("the program");
     if (pool.kind == "timeWait")
         remedies.push_back("in " + program + ": keep connections open and use them again");
     else if (pool.kind == "oneDestination")

@@ -79,8 +79,11 @@ void print_extent(const proto::AuditRequest &request, const proto::AuditReply &l
     if (const auto remark = snapshot_remark(*last.coverage); remark && watching == Watching::partly)
         session.remark(*remark);
     if (last.other && last.groups_in_other > 0)
-        session.remark("(all others) are " + std::to_string(last.groups_in_other) +
-                       " groups or more.");
+        session.remark("(all others) " +
+                       (last.groups_in_other == 1
+                            ? std::string("is 1 group")
+                            : "are " + std::to_string(last.groups_in_other) + " groups") +
+                       " or more.");
 }
 
 ExitStatus run(const Typed &typed, Session &session) {

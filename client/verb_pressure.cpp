@@ -126,8 +126,9 @@ ip_local_port_range once; so can UDP. TCP sockets that were bound without a
 destination take their ports from all destinations. A port is LIVE while a connection
 has it, BOUND while a socket without a peer has it, and LINGERING in TIME_WAIT and its
 kin. EXHAUSTED says when none is left if the growth of the last time goes on; where it
-is so slow that this says nothing, it is empty. What the range is in other network
-namespaces than that of portd is not known.
+is so slow that this says nothing, it is empty. MOST BY has the programs with most of
+the ports, and how many. What the range is in other network namespaces than that of
+portd is not known.
 The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
 will be within an hour; 1 if none is; and 4 if that is not known of the network
 namespace that was asked for.

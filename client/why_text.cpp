@@ -142,11 +142,7 @@ void add_past(const proto::Diagnosis &diagnosis, Charset charset, Fields &fields
                        " in the way; the kernel chose the port for " +
                        std::to_string(diagnosis.automatic_leases) + " of them";
     fields.add("Since " + since, text);
-    std::string programs;
-    for (const proto::AuditGroup &group : diagnosis.programs)
-        programs += (programs.empty() ? "" : ", ") + name_of(group, AuditBy::program, charset) +
-                    " (" + std::to_string(group.leases) + ")";
-    fields.add("Of", programs);
+    fields.add("Of", describe_programs(diagnosis.programs, charset));
     const std::size_t all = diagnosis.blocked.size();
     const std::size_t first = all - std::min(all, most_times);
     if (const auto earlier = diagnosis.blocked_earlier + static_cast<std::int64_t>(first);

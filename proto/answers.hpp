@@ -151,7 +151,7 @@ struct PoolPressure {
     std::int64_t lingering_ports = 0;
     std::optional<std::int64_t> ports_per_hour; // growth of used_ports; absent: not known
     std::optional<std::int64_t> exhausted_usec; // at that growth; absent: never, or not known
-    std::vector<AuditGroup> programs;           // at most 3, with most open leases
+    std::vector<AuditGroup> programs;           // at most 3, with most ports
 
     bool operator==(const PoolPressure &) const = default;
 };

@@ -95,7 +95,8 @@ struct OutcomeCount {
 // What leases with one program, unit, user or peer come to. Of its name only what it was grouped by
 // is there; nothing where there was no such thing (no unit, no peer).
 struct AuditGroup {
-    bool known = false; // false: it is not known which it was
+    bool known = false;    // false: it is not known which it was,
+    bool withheld = false; // or the caller may not see that
     std::optional<std::string> executable;
     std::optional<std::string> command; // where the executable is not known
     std::optional<std::string> unit;

@@ -117,6 +117,7 @@ void describe(auto &visit, Is<OutcomeCount> auto &count) {
 
 void describe(auto &visit, Is<AuditGroup> auto &group) {
     visit("known", group.known);
+    visit.flag("withheld", group.withheld);
     visit("executable", group.executable);
     visit("command", group.command);
     visit("unit", group.unit);

@@ -34,6 +34,7 @@ AuditGroup name_of(AuditBy by, const proto::Lease &lease) {
     case AuditBy::program:
     case AuditBy::unit:
         name_process(by, user_of_port(lease), group);
+        group.withheld = !group.known && lease.incomplete;
         break;
     case AuditBy::user:
         group.uid = lease.uid;
@@ -68,7 +69,7 @@ AuditGroup name_of(AuditBy by, const proto::BindFailure &failure) {
 
 // Texts cannot hold NUL: paths and names of the kernel end there.
 std::string key_of(const AuditGroup &group) {
-    std::string key(1, group.known ? '1' : '0');
+    std::string key(1, group.known ? '1' : group.withheld ? '2' : '0');
     for (const auto *text :
          {&group.executable, &group.command, &group.unit, &group.container, &group.peer_address})
         key.append(1, '\0').append(text->value_or(""));
@@ -120,15 +121,26 @@ std::int64_t weight(AuditOrder order, const AuditGroup &group) {
 
 } // namespace
 
-AuditTable::Group &AuditTable::group_of(const AuditGroup &named) {
+std::size_t AuditTable::number_of(const AuditGroup &named) {
     const std::string key = key_of(named);
     if (const auto found = by_key_.find(key); found != by_key_.end())
-        return groups_[found->second];
+        return found->second;
     if (groups_.size() == most_groups)
-        return overflow_ ? *overflow_ : overflow_.emplace(Group{});
+        return most_groups;
     by_key_.emplace(key, groups_.size());
     groups_.push_back({named, {}, {}});
-    return groups_.back();
+    return groups_.size() - 1;
+}
+
+AuditTable::Group &AuditTable::group_of(const AuditGroup &named) {
+    const std::size_t number = number_of(named);
+    if (number < groups_.size())
+        return groups_[number];
+    return overflow_ ? *overflow_ : overflow_.emplace(Group{});
+}
+
+std::size_t AuditTable::group_number(const proto::Lease &lease) {
+    return number_of(name_of(by_, lease));
 }
 
 void AuditTable::add(const proto::Lease &lease) {

@@ -24,6 +24,8 @@ class AuditTable {
 
     explicit AuditTable(AuditBy by) : by_(by) {}
 
+    // The number of the group that the lease belongs to; all that are not told apart have one.
+    std::size_t group_number(const proto::Lease &lease);
     void add(const proto::Lease &lease);
     void add(const proto::BindFailure &failure);
 
@@ -42,6 +44,7 @@ class AuditTable {
         std::array<std::int64_t, 6> outcomes{}; // by the value of Outcome
     };
 
+    std::size_t number_of(const proto::AuditGroup &named);
     Group &group_of(const proto::AuditGroup &named);
     static void add(Group &sum, const Group &group);
     static proto::AuditGroup told(const Group &group);

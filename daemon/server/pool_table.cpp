@@ -131,7 +131,8 @@ void PoolTable::add(const proto::Lease &lease) {
     if (lease.freed)
         return;
     pool.used.back().set(port);
-    pool.programs.add(lease);
+    if (pool.counted.emplace(pool.programs.group_number(lease), lease.local_port).second)
+        pool.programs.add(lease);
     pool.namespace_name = lease.network_namespace_name;
     if (lease.phase == Phase::lingering)
         pool.lingering.set(port);

@@ -21,7 +21,9 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace portd::server {
@@ -72,6 +74,7 @@ class PoolTable {
         Ports live, bound, lingering;
         std::array<Ports, points> used;
         AuditTable programs{AuditBy::program};
+        std::set<std::pair<std::size_t, std::int64_t>> counted; // program, port
     };
 
     static Key key_of(const proto::Lease &lease);

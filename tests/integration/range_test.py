@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from harness import (Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
+from harness import (NOBODY, Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
                      wait_until)
 
 LOW, HIGH = 50000, 50199
@@ -163,6 +163,22 @@ class Pressure(unittest.TestCase):
             time.sleep(1.1)  # a port is used again a second after its connection
             self.assertEqual(portd.run(CONNECT, 82), "ok")
 
+    def test_who_is_named_by_ports_and_what_is_withheld_is_not_unknown(self):
+        with small_range() as portd, python_child(ACCEPT, before=portd.inside):
+            def of_python(pool):
+                return [p["leases"] for p in pool["programs"] if "python3" in p.get("executable", "")]
+            told = self.pool(portd, "boundStreams", of_python)
+            self.assertEqual(of_python(told), [1])
+            pools = [o for o in portd.json("pressure", user=NOBODY) if "kind" in o]
+            self.assertIn(9, [p["leases"] for pool in pools for p in pool["programs"]])
+            for pool in pools:
+                self.assertEqual([(p["known"], p["withheld"]) for p in pool["programs"]],
+                                 [(False, True)])
+                self.assertLessEqual(pool["programs"][0]["leases"], pool["usedPorts"])
+            shown = portd.ctl("pressure", user=NOBODY).stdout
+            self.assertIn("withheld (9)", shown)
+            self.assertNotIn("unknown (", shown)
+
     def test_bound_datagrams(self):
         with small_range() as portd, \
                 python_child(BIND_DATAGRAMS, before=portd.inside) as (_, error):
@@ -178,6 +194,15 @@ class Pressure(unittest.TestCase):
             self.assertEqual(portd.run(BIND_ANY_DATAGRAM), "ok")
 
 
+# A listener at a port of the range that has accepted nine connections: all have its one port.
+ACCEPT = """
+import socket
+server = socket.create_server(('127.0.0.1', 50100))
+held = [socket.create_connection(('127.0.0.1', 50100)) for _ in range(9)]
+held += [server.accept()[0] for _ in range(9)]
+print('ready')
+input()
+"""
 SERVE = """
 import socket
 held = [socket.create_server(('127.0.0.1', port)) for port in (50010, 50020, 50030, 50300)]

@@ -93,6 +93,33 @@ TEST_F(Audit, WhatIsFoldedIsARowOfItsOwn) {
     EXPECT_THAT(outcome.err, HasSubstr("(all others) are 4 groups or more."));
 }
 
+TEST_F(Audit, GroupsThatNobodyIsNamedForAreInBrackets) {
+    const auto name = [](const proto::AuditGroup &group, portd::AuditBy by) {
+        return audit_row({by, second, Charset::ascii}, group)[0].text;
+    };
+    proto::AuditGroup group;
+    EXPECT_EQ(name(group, portd::AuditBy::program), "(unknown)");
+    EXPECT_EQ(name(group, portd::AuditBy::unit), "(unknown)");
+    EXPECT_EQ(name(group, portd::AuditBy::user), "(unknown)");
+    group.withheld = true;
+    EXPECT_EQ(name(group, portd::AuditBy::program), "(withheld)");
+    group = {};
+    group.known = true;
+    EXPECT_EQ(name(group, portd::AuditBy::program), "(unknown)");
+    EXPECT_EQ(name(group, portd::AuditBy::unit), "(no unit)");
+    EXPECT_EQ(name(group, portd::AuditBy::peer), "(no peer)");
+    group.command = "unknown"; // a program may be called so
+    EXPECT_EQ(name(group, portd::AuditBy::program), "unknown");
+
+    proto::AuditReply last;
+    last.coverage = watched(t0 - 3600 * second, t0);
+    last.other = proto::AuditGroup{};
+    last.groups_in_other = 1;
+    const FakeDaemon daemon(replies({answer_[1], proto::encode(last)}));
+    EXPECT_THAT(run({"audit", "--socket", daemon.path()}).err,
+                HasSubstr("(all others) is 1 group or more."));
+}
+
 TEST_F(Audit, NothingIsSaidToBeNothing) {
     const FakeDaemon daemon(replies({answer_[2]}));
     const Outcome outcome = run({"audit", "--since", "2026-11-22 02:12:05", "--until",

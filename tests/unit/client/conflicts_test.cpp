@@ -157,6 +157,26 @@ TEST(Pressure, TroubleIsToldInWords) {
     EXPECT_THAT(describe_trouble(leaking, Charset::utf8), HasSubstr("there is none left"));
 }
 
+TEST(Pressure, WhoIsNotNamedIsWithheldOrNotKnown) {
+    proto::AuditGroup withheld;
+    withheld.withheld = true;
+    withheld.leases = 5;
+    proto::AuditGroup unknown;
+    unknown.leases = 2;
+    proto::PoolPressure full = pool("oneDestination", 190);
+    full.programs = {withheld, full.programs[0], unknown};
+    EXPECT_EQ(pressure_row(full, t0, Charset::utf8).back().text,
+              "withheld (5), /usr/bin/leaker (190), unknown (2)");
+    EXPECT_THAT(describe_trouble(full, Charset::utf8),
+                HasSubstr(", most of all programs that are withheld from you (5), "
+                          "/usr/bin/leaker (190), unknown (2)."));
+    EXPECT_THAT(remedies_of(full, summary_of(50000, 50199), Charset::utf8)[1],
+                HasSubstr("in the program: close connections"));
+    full.programs = {unknown};
+    EXPECT_THAT(describe_trouble(full, Charset::utf8),
+                HasSubstr(", most of all programs that are not known (2)."));
+}
+
 TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     ::setenv("TZ", "UTC0", 1);
     ::setenv("LC_ALL", "C.UTF-8", 1);

@@ -270,6 +270,7 @@ namespace {
 
 AuditGroup audit_group() {
     return {.known = true,
+            .withheld = true,
             .executable = "/usr/bin/curl",
             .command = "curl",
             .unit = "a.service",
@@ -631,6 +632,7 @@ namespace {
 
 AuditGroup any_audit_group() {
     return {.known = flip(),
+            .withheld = flip(),
             .executable = maybe(any_text),
             .command = maybe(any_text),
             .unit = maybe(any_text),

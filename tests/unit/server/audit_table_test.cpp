@@ -53,6 +53,23 @@ TEST(AuditTable, SumsUpByProgram) {
     EXPECT_EQ(summary.groups[1].outcomes, (std::vector<proto::OutcomeCount>{{Outcome::closed, 1}}));
 }
 
+TEST(AuditTable, WhatIsWithheldIsNoUnknownProgram) {
+    AuditTable table(AuditBy::program);
+    auto cut = lease_of("", 10, 5);
+    cut.opener = cut.last_holder = {};
+    table.add(cut);
+    cut.incomplete = true;
+    table.add(cut);
+    table.add(cut);
+    const auto groups = table.summary(AuditOrder::leases, 10).groups;
+    ASSERT_EQ(groups.size(), 2U);
+    EXPECT_FALSE(groups[0].known);
+    EXPECT_TRUE(groups[0].withheld);
+    EXPECT_EQ(groups[0].leases, 2);
+    EXPECT_FALSE(groups[1].known);
+    EXPECT_FALSE(groups[1].withheld);
+}
+
 TEST(AuditTable, GroupsByWhatWasAsked) {
     auto lease = lease_of("/bin/a", 10, 5);
     lease.opener.unit = "a.service";

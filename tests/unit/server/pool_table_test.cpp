@@ -77,6 +77,27 @@ TEST(PoolTable, CountsPortsOfEachDestinationWithThoseThatAreBound) {
     EXPECT_EQ(told[3].used_ports, 1);
 }
 
+// Of a listener with its connections, which have one port together.
+TEST(PoolTable, CountsAPortOfAProgramOnce) {
+    std::vector<proto::Lease> leases{bound(50050, Protocol::tcp), bound(50051, Protocol::tcp),
+                                     bound(50060, Protocol::tcp)};
+    leases[2].opener.command = leases[2].last_holder.command = "server";
+    for (int i = 0; i < 9; ++i) {
+        leases.push_back(connection(50060, "192.0.2.1"));
+        leases.back().role = Role::accepted;
+        leases.back().opener.command = leases.back().last_holder.command = "server";
+    }
+    leases.push_back(bound(50060, Protocol::tcp)); // beside the server
+    const auto told = pools(leases);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].used_ports, 3);
+    ASSERT_EQ(told[0].programs.size(), 2U);
+    EXPECT_EQ(told[0].programs[0].command, "holder");
+    EXPECT_EQ(told[0].programs[0].leases, 3);
+    EXPECT_EQ(told[0].programs[1].command, "server");
+    EXPECT_EQ(told[0].programs[1].leases, 1);
+}
+
 TEST(PoolTable, TellsLingeringFromLive) {
     std::vector<proto::Lease> leases;
     for (int i = 0; i < 9; ++i) {
