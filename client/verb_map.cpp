@@ -85,6 +85,14 @@ std::string describe_map(const Question &question, const MapClasses &classes, co
            ".";
 }
 
+// The range that is drawn unless another one is asked for is that of portd's own network namespace.
+void say_whose_range(const proto::Status &status, Session &session) {
+    session.remark("These are the ports that the kernel chooses from where portd is "
+                   "(ip_local_port_range " +
+                   std::to_string(status.range_low) + "-" + std::to_string(status.range_high) +
+                   "): portd does not know the range of other network namespaces; see --range.");
+}
+
 void print(const Question &question, const MapClasses &classes, Session &session) {
     const Look &look = session.look();
     const Palette palette = choose_palette(look.color, look.charset);
@@ -130,13 +138,19 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
 
     MapClasses classes(question.by, question.range.low, question.range.high, question.moment());
+    // A name of the past is that of portd's own namespace if a lease says so.
+    bool is_own = question.filter.network_namespace == status.network_namespace;
     const auto last =
         ask_leases(connection, method, request, session, Rows::held, [&](Entry entry) {
             const auto *lease = std::get_if<proto::Lease>(&entry);
+            if (lease && question.filter.network_namespace_name)
+                is_own = is_own || lease->network_namespace == status.network_namespace;
             if (lease && counts(*lease, question))
                 classes.add(*lease, session.charset());
         });
     print(question, classes, session);
+    if (!typed.range && !is_own)
+        say_whose_range(status, session);
     const auto left_out = left_out_ports(status, question.range.low, question.range.high);
     say_left_out(question, left_out, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
@@ -149,7 +163,8 @@ ExitStatus run(const Typed &typed, Session &session) {
 constexpr std::array options{
     VerbOption{"--at", "TIME", "as it was then (default: now)", &Typed::at},
     VerbOption{"--by", "WHAT", "color by program, age or churn (default program)", &Typed::by},
-    VerbOption{"--range", "LOW-HIGH", "these ports (default: those that the kernel chooses from)",
+    VerbOption{"--range", "LOW-HIGH",
+               "these ports (default: those that the kernel chooses from where portd is)",
                &Typed::range},
     VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
     VerbOption{"--netns", "NETNS", "the network namespace, by inode or name (default: portd's own)",

@@ -55,6 +55,19 @@ class Namespaces(unittest.TestCase):
                     ended = wait_until(lambda: lease_of(port, role).get("closed"))
                     self.assertEqual(ended["provenance"], "observed")
 
+    def test_who_has_a_port_elsewhere_is_not_taken_for_a_holder_here(self):
+        with Daemon("--capture", "ebpf") as portd, \
+                network_namespace(f"portd-{os.getpid()}") as name, \
+                python_child(SERVER, before=["ip", "netns", "exec", name]) as (_, port):
+            wait_until(lambda: portd.leases("list", "--port", port, "--netns", name))
+            heading, row = portd.ctl("who", port).stdout.splitlines()[:2]
+            self.assertIn("  NETNS  ", heading)
+            self.assertIn(f"  {name}  ", row)
+            self.assertIn(f", in network namespace {name}, listening", portd.ctl("explain", port).stdout)
+            remark = "portd does not know the range of other network namespaces"
+            self.assertIn(remark, portd.ctl("map", "--netns", name).stderr)
+            self.assertNotIn(remark, portd.ctl("map").stderr)
+
     def test_a_namespace_that_is_deleted_ends_its_leases(self):
         with Daemon("--capture", "ebpf") as portd:
             with network_namespace(f"portd-{os.getpid()}") as name:

@@ -155,6 +155,27 @@ TEST_F(MapVerb, DrawsWhatIsOpenOrWas) {
     EXPECT_THAT(run({"--socket", daemon.path(), "map", "--range", "50002-50009"}).status, 1);
 }
 
+TEST_F(MapVerb, SaysThatTheRangeOfAnotherNamespaceIsNotKnown) {
+    constexpr const char *remark =
+        "These are the ports that the kernel chooses from where portd is "
+        "(ip_local_port_range 50000-50063): portd does not know";
+    records_.leases = {held_by("nginx", 50000)};
+    const auto ask = [this](std::vector<std::string> words) {
+        const FakeDaemon daemon(answers_from(records_));
+        words.insert(words.begin(), {"--socket", daemon.path(), "map"});
+        return run(words).err;
+    };
+    const std::string own = std::to_string(own_namespace);
+    EXPECT_THAT(ask({"--netns", "4026532100"}), HasSubstr(remark));
+    EXPECT_THAT(ask({"--netns", "4026532100", "--range", "50000-50009"}), Not(HasSubstr(remark)));
+    EXPECT_THAT(ask({}), Not(HasSubstr(remark)));
+    EXPECT_THAT(ask({"--netns", own}), Not(HasSubstr(remark)));
+    const std::vector<std::string> then{"--netns", "blue", "--at", "2026-11-22 03:12:05"};
+    EXPECT_THAT(ask(then), Not(HasSubstr(remark))); // the lease is of portd's own
+    records_.leases[0].network_namespace = 4026532100;
+    EXPECT_THAT(ask(then), HasSubstr(remark));
+}
+
 TEST_F(MapVerb, FitsATerminalInColor) {
     ::unsetenv("NO_COLOR");
     ::setenv("TERM", "xterm-256color", 1);
