@@ -110,12 +110,14 @@ std::optional<OptionReader::PortRange> OptionReader::port_range(std::string_view
     return PortRange{*low, *high};
 }
 
-OptionReader::Integer OptionReader::positive(std::string_view option, const Text &text) {
+OptionReader::Integer OptionReader::positive(std::string_view option, const Text &text,
+                                             Integer most) {
     if (!text)
         return std::nullopt;
     const auto number = parse_number(*text);
-    if (!number || *number < 1)
-        refuse(std::string(option) + " " + in_quotes(*text) + ": give a whole number from 1 up");
+    if (!number || *number < 1 || (most && *number > *most))
+        refuse(cannot_use(option, *text) + ": give a whole number from 1 " +
+               (most ? "to " + std::to_string(*most) : "up"));
     return number;
 }
 
@@ -247,10 +249,12 @@ OptionReader::Integer OptionReader::span(std::string_view option, const Text &te
     return std::get<std::int64_t>(parsed);
 }
 
-OptionReader::Integer OptionReader::span_above_0(std::string_view option, const Text &text) {
+OptionReader::Integer OptionReader::span_above_0(std::string_view option, const Text &text,
+                                                 Integer most_usec) {
     const auto usec = span(option, text);
-    if (usec == 0)
-        refuse(cannot_use(option, *text) + ": give a span above 0");
+    if (usec == 0 || (most_usec && usec > *most_usec))
+        refuse(cannot_use(option, *text) + ": give a span above 0" +
+               (most_usec ? ", up to " + format_rough_span(*most_usec) : ""));
     return usec;
 }
 

@@ -30,8 +30,8 @@ class OptionReader {
         std::int64_t high = 0;
     };
     std::optional<PortRange> port_range(std::string_view option, const Text &text);
-    // At least 1.
-    Integer positive(std::string_view option, const Text &text);
+    // At least 1, and at most `most`.
+    Integer positive(std::string_view option, const Text &text, Integer most = std::nullopt);
     // One of the words; its place among them.
     std::optional<std::size_t> word(std::string_view option, const Text &text,
                                     std::span<const std::string> words);
@@ -59,7 +59,9 @@ class OptionReader {
     Integer past_time(std::string_view option, const Text &text,
                       const std::function<std::int64_t()> &latest_shown = {});
     Integer span(std::string_view option, const Text &text);
-    Integer span_above_0(std::string_view option, const Text &text);
+    // Above 0, and at most `most_usec`.
+    Integer span_above_0(std::string_view option, const Text &text,
+                         Integer most_usec = std::nullopt);
 
     // Keeps an error of the caller's own, unless there is one already.
     void refuse(std::string message);

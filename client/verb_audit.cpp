@@ -26,7 +26,7 @@ proto::AuditRequest read(const Typed &typed, OptionReader &reader, std::int64_t 
     static_cast<proto::LeaseFilter &>(request) = read_filter(typed, "PORT", reader);
     request.since_usec = reader.past_time("--since", typed.since);
     request.until_usec = reader.time("--until", typed.until);
-    request.limit = reader.positive("--limit", typed.limit);
+    request.limit = reader.positive("--limit", typed.limit, request.most_groups);
     request.by = static_cast<AuditBy>(reader.word("--by", typed.by, bys).value_or(0));
     request.order = static_cast<AuditOrder>(reader.word("--sort", typed.sort, orders).value_or(0));
     if (!request.since_usec)
@@ -137,7 +137,8 @@ constexpr auto options = with_filters(
     },
     std::array{
         VerbOption{"--sort", "WHAT", "most leases, failures, bytes or longest first", &Typed::sort},
-        VerbOption{"--limit", "N", "only the first N groups, and all others together",
+        VerbOption{"--limit", "N",
+                   "only the first N groups, and all others together (at most 1024)",
                    &Typed::limit},
         strict_option,
     });

@@ -22,8 +22,8 @@ proto::PressureRequest read(const Typed &typed, OptionReader &reader) {
     proto::PressureRequest request;
     request.protocol = reader.protocol(typed.protocol);
     request.network_namespace = read_inode(typed.network_namespace, reader);
-    request.window_usec = reader.span_above_0("--over", typed.over);
-    request.limit = reader.positive("--limit", typed.limit);
+    request.window_usec = reader.span_above_0("--over", typed.over, request.longest_window_usec);
+    request.limit = reader.positive("--limit", typed.limit, request.most_destinations);
     return request;
 }
 
@@ -113,9 +113,9 @@ constexpr std::array options{
     VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
     VerbOption{"--netns", "NETNS", "only this network namespace, by inode number or name",
                &Typed::network_namespace},
-    VerbOption{"--over", "SPAN", "how far to look back for the growth (default 1min)",
+    VerbOption{"--over", "SPAN", "how far to look back for the growth (default 1min, at most 1d)",
                &Typed::over},
-    VerbOption{"--limit", "N", "the N destinations with most connections (default 8)",
+    VerbOption{"--limit", "N", "the N destinations with most connections (default 8, at most 32)",
                &Typed::limit},
     strict_option,
 };

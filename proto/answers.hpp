@@ -127,6 +127,10 @@ struct ConflictsReply {
 };
 
 struct PressureRequest {
+    // More than these is taken as these.
+    static constexpr std::int64_t longest_window_usec = 86'400'000'000;
+    static constexpr std::int64_t most_destinations = 32;
+
     std::optional<Protocol> protocol;
     std::optional<std::int64_t> network_namespace;
     std::optional<std::int64_t> window_usec; // absent: a minute

@@ -76,6 +76,8 @@ struct LeaseReply {
 
 // Leases and bind failures as History selects them, summed up.
 struct AuditRequest : LeaseFilter {
+    static constexpr std::int64_t most_groups = 1024; // a limit above is taken as this
+
     std::optional<std::int64_t> since_usec;
     std::optional<std::int64_t> until_usec;
     AuditBy by = AuditBy::program;

@@ -20,7 +20,7 @@ namespace portd::server {
 
 class AuditTable {
   public:
-    static constexpr std::size_t most_groups = 1024;
+    static constexpr std::size_t most_groups = proto::AuditRequest::most_groups;
 
     explicit AuditTable(AuditBy by) : by_(by) {}
 

@@ -58,8 +58,6 @@ Answer conflicts(const Request &request) {
 
 Answer pressure(const Request &request) {
     constexpr std::int64_t a_minute_us = 60'000'000;
-    constexpr std::int64_t a_day_us = 86'400'000'000;
-    constexpr std::int64_t most_destinations = 32;
     const auto decoded = proto::decode<proto::PressureRequest>(request.parameters);
     if (const auto *field = std::get_if<proto::InvalidField>(&decoded))
         return invalid(*field);
@@ -70,10 +68,11 @@ Answer pressure(const Request &request) {
     question.network_namespace = wire.network_namespace;
     question.settings.ports = request.backend.daemon.namespace_ports();
     question.settings.network_namespace = request.backend.daemon.status().network_namespace;
-    question.settings.window_us = std::min(wire.window_usec.value_or(a_minute_us), a_day_us);
+    question.settings.window_us =
+        std::min(wire.window_usec.value_or(a_minute_us), wire.longest_window_usec);
     question.settings.now_us = request.now_us;
     question.settings.destinations =
-        static_cast<std::size_t>(std::min(wire.limit.value_or(8), most_destinations));
+        static_cast<std::size_t>(std::min(wire.limit.value_or(8), wire.most_destinations));
     question.settings.knows_past = request.caller.sight == Sight::everything;
     return std::make_unique<PressureStream>(std::move(question), request.caller);
 }

@@ -85,6 +85,10 @@ TEST_F(CommandLine, MistakesAreUsageErrorsThatSayWhatToDo) {
          "--by 'programme': give program, unit, user or peer; did "
          "you mean 'program'?"},
         {{"audit", "--shorter-than", "0"}, "--shorter-than '0': give a span above 0"},
+        {{"audit", "--limit", "1025"}, "--limit '1025': give a whole number from 1 to 1024"},
+        {{"pressure", "--limit", "33"}, "--limit '33': give a whole number from 1 to 32"},
+        {{"pressure", "--limit", "0"}, "--limit '0': give a whole number from 1 to 32"},
+        {{"pressure", "--over", "25h"}, "--over '25h': give a span above 0, up to 1d"},
         {{"who", "0"}, "PORT '0' is not a port; give a number from 1 to 65535"},
         {{"who", "65536"}, "PORT '65536' is not a port"},
         {{"who", "abc"}, "PORT 'abc' is not a port"},
