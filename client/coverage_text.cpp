@@ -112,6 +112,22 @@ Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_u
     return has_gap || has_snapshots ? Watching::partly : Watching::throughout;
 }
 
+std::int64_t watched_usec(const proto::Coverage &coverage) {
+    std::vector<proto::Gap> gaps = coverage.gaps;
+    std::ranges::sort(gaps, {}, &proto::Gap::since_usec);
+    std::int64_t sum = 0;
+    for (const proto::CoverageInterval &interval : coverage.intervals) {
+        std::int64_t reached = interval.since_usec;
+        for (const proto::Gap &gap : gaps) {
+            const auto since = std::min(gap.since_usec.value_or(reached), interval.until_usec);
+            sum += std::max<std::int64_t>(since - reached, 0);
+            reached = std::max(reached, gap.until_usec.value_or(interval.until_usec));
+        }
+        sum += std::max<std::int64_t>(interval.until_usec - reached, 0);
+    }
+    return sum;
+}
+
 std::string describe_cause(const proto::Gap &gap, Charset charset) {
     const auto known = std::ranges::find(causes, gap.cause, &Cause::word);
     std::string text = known != std::end(causes) ? known->text : escape_text(gap.cause, charset);

@@ -20,6 +20,10 @@ enum class Watching { throughout, partly, never };
 Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec = std::nullopt);
 
 // "the daemon was not running"; an unknown cause is shown as its word.
+// How long portd was watching: the intervals without what gaps take of them, where events were
+// lost. What the clock showed twice counts twice.
+std::int64_t watched_usec(const proto::Coverage &coverage);
+
 std::string describe_cause(const proto::Gap &gap, Charset charset);
 
 // "from A to B", "before B", "since A", "at any time".

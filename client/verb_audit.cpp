@@ -37,13 +37,6 @@ proto::AuditRequest read(const Typed &typed, OptionReader &reader, std::int64_t 
     return request;
 }
 
-std::int64_t watched_usec(const proto::Coverage &coverage) {
-    std::int64_t sum = 0;
-    for (const proto::CoverageInterval &interval : coverage.intervals)
-        sum += interval.until_usec - interval.since_usec;
-    return sum;
-}
-
 void print_table(const proto::AuditRequest &request, const std::vector<proto::AuditGroup> &groups,
                  const proto::AuditReply &last, Session &session) {
     const AuditForm form{request.by, watched_usec(*last.coverage), session.charset()};
@@ -150,7 +143,7 @@ systemd.time(7); see portd-ctl history --help.
 A lease counts for the program that opened the port. Lengths are those of leases
 that ended: from the opening until no process had the socket. P50 is the length
 that half of them do not exceed, P99 that which 99 of 100 do not, both within 4 %.
-RATE is of the time in which portd was watching.
+RATE is of that part of the asked time in which portd was watching.
 FAILED counts connections that were reset or never made, and binds that were
 refused. OPEN counts those that have not ended.
 

@@ -1,5 +1,6 @@
 // portd-ctl audit and verify, against a service on a real socket.
 #include "client/audit_text.hpp"
+#include "client/coverage_text.hpp"
 #include "unit/client/fake_daemon.hpp"
 
 #include <gmock/gmock.h>
@@ -166,6 +167,37 @@ TEST_F(Audit, RatesAreInTheUnitThatSaysMost) {
     EXPECT_EQ(format_rate(2, 3600 * second), "2.0/h");
     EXPECT_EQ(format_rate(0, 3600 * second), "0.0/d");
     EXPECT_EQ(format_rate(5, 0), "");
+}
+
+TEST_F(Audit, ARateIsOfTheWatchedPartOfTheAskedTime) {
+    proto::AuditReply last;
+    last.coverage = proto::Coverage{};
+    // Of an hour: not the first half, and in the second one minute in which events were lost.
+    const std::int64_t half = t0 - 1800 * second;
+    last.coverage->gaps = {{half + 60 * second, half + 120 * second, "ringFull", 7},
+                           {std::nullopt, half, "notRunning", {}}};
+    last.coverage->intervals = {{half, half + 600 * second, portd::CaptureTier::ebpf},
+                                {half + 600 * second, t0, portd::CaptureTier::ebpf}};
+    const FakeDaemon daemon(replies({answer_[1], proto::encode(last)}));
+    const Outcome outcome = run({"audit", "--since", "2026-11-22 02:12:05", "--until",
+                                 "2026-11-22 03:12:05", "--socket", daemon.path()});
+    EXPECT_THAT(outcome.out, HasSubstr("7200    4.1/s")); // of 1740 s
+    EXPECT_THAT(outcome.err, HasSubstr("portd was watching for 29min of it."));
+}
+
+TEST_F(Audit, WatchedTimeIsThatOfTheIntervalsWithoutGaps) {
+    proto::Coverage coverage = watched(100, 200);
+    EXPECT_EQ(watched_usec(coverage), 100);
+    coverage.gaps = {{150, 160, "overflow", {}}, {155, 170, "ringFull", {}}};
+    EXPECT_EQ(watched_usec(coverage), 80);
+    coverage.gaps = {{std::nullopt, 110, "overflow", {}}, {190, std::nullopt, "overflow", {}}};
+    EXPECT_EQ(watched_usec(coverage), 80);
+    coverage.gaps = {{0, 50, "notRunning", {}}, {300, 400, "notRunning", {}}};
+    EXPECT_EQ(watched_usec(coverage), 100);
+    coverage.intervals.push_back({100, 200, portd::CaptureTier::ebpf}); // the clock was set back
+    EXPECT_EQ(watched_usec(coverage), 200);
+    coverage.gaps = {{std::nullopt, std::nullopt, "unreadable", {}}};
+    EXPECT_EQ(watched_usec(coverage), 0);
 }
 
 TEST_F(Audit, VerifySaysWhatIsWrongAndExitsWithOne) {
