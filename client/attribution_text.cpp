@@ -71,6 +71,8 @@ std::string reasons_of(const proto::EndAttribution &end) {
         text += (text.empty() ? "" : ",") + std::string(to_string(reason));
     for (const std::string &gap : end.gaps)
         text += (text.empty() ? "" : ",") + gap;
+    for (const std::int64_t port : end.ports)
+        text += (text.empty() ? "port:" : ",port:") + std::to_string(port);
     return text;
 }
 
@@ -112,6 +114,8 @@ json to_json(const proto::EndAttribution &end, const std::vector<proto::Process>
         object["matching"] = end.matching;
     if (!end.gaps.empty())
         object["gaps"] = end.gaps;
+    if (!end.ports.empty())
+        object["ports"] = end.ports;
     return object;
 }
 

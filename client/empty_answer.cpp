@@ -72,15 +72,25 @@ bool explain_empty(const proto::LeaseFilter &filter, bool withheld, Connection &
     return true;
 }
 
-std::int64_t left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high) {
+LeftOut left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high) {
     const std::vector<Range> recorded = recorded_by(status);
-    std::int64_t count = 0;
-    for (std::int64_t port = low; port <= high; ++port)
-        if (std::ranges::none_of(recorded, [port](const Range &range) {
+    LeftOut left_out;
+    std::vector<Range> ranges;
+    for (std::int64_t port = low; port <= high; ++port) {
+        if (std::ranges::any_of(recorded, [port](const Range &range) {
                 return range.first <= port && port <= range.second;
             }))
-            ++count;
-    return count;
+            continue;
+        ++left_out.count;
+        if (!ranges.empty() && ranges.back().second == port - 1)
+            ranges.back().second = port;
+        else
+            ranges.emplace_back(port, port);
+    }
+    for (const auto &[first, last] : ranges)
+        left_out.ports += (left_out.ports.empty() ? "" : ",") + std::to_string(first) +
+                          (last > first ? "-" + std::to_string(last) : "");
+    return left_out;
 }
 
 } // namespace portd::client

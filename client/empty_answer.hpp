@@ -25,7 +25,11 @@ bool check_recording(const std::optional<std::int64_t> &port, Connection &connec
 bool explain_empty(const proto::LeaseFilter &filter, bool withheld, Connection &connection,
                    Session &session);
 
-// How many of these ports, both ends included, the setting `ports` of the daemon leaves out.
-std::int64_t left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high);
+// Of these ports, both ends included, those that the setting `ports` of the daemon leaves out.
+struct LeftOut {
+    std::int64_t count = 0;
+    std::string ports; // "80,8000-8099"
+};
+LeftOut left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high);
 
 } // namespace portd::client

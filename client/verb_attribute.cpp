@@ -201,7 +201,8 @@ columns, and lines with a time: of conntrack, of the kernel's packet filter, or
   2026-11-22T03:12:05Z tcp 192.0.2.1:60609 198.51.100.7:443
 portd_confidence is exact or likely where a process is named. Where several can be
 meant it is ambiguous, and all are listed. Otherwise it is unknown, withheld,
-unwatched, notRecorded or nobody; a time in the future is unwatched, too. If both
+unwatched, notRecorded (portd_reasons names the port: port:443) or nobody; a time
+in the future is unwatched, too. If both
 ends are of this machine, the process at the destination has columns of its own. A row
 that has a Community ID and no port is compared with every lease of its time; noLease:
 none has that id. Rows that cannot be read are passed on.

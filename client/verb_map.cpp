@@ -106,14 +106,16 @@ void print(const Question &question, const MapClasses &classes, Session &session
 }
 
 // Those ports look free, and nobody knows whether they are.
-void say_left_out(const Question &question, std::int64_t ports, Session &session) {
-    if (ports == 0)
+void say_left_out(const Question &question, const LeftOut &left_out, Session &session) {
+    if (left_out.count == 0)
         return;
     const auto all = question.range.high - question.range.low + 1;
     session.remark(
         "portd cannot tell of " +
-        (ports == all ? "any of these ports" : std::to_string(ports) + " of these ports") +
-        ": its setting 'ports' does not record " + (ports == 1 ? "it." : "them."));
+        (left_out.count == all
+             ? "any of these ports"
+             : std::to_string(left_out.count) + " of these ports (" + left_out.ports + ")") +
+        ": its setting 'ports' does not record " + (left_out.count == 1 ? "it." : "them."));
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
@@ -157,7 +159,7 @@ ExitStatus run(const Typed &typed, Session &session) {
         session.remark(remark);
     if (last.withheld)
         session.remark(withheld_remark);
-    return status_of(classes.used() > 0, last.coverage->complete && left_out == 0, typed);
+    return status_of(classes.used() > 0, last.coverage->complete && left_out.count == 0, typed);
 }
 
 constexpr std::array options{

@@ -163,12 +163,12 @@ void add_failures(const proto::Diagnosis &diagnosis, Charset charset, Fields &fi
         fields.add("", "and " + std::to_string(diagnosis.failures_earlier) + " before these");
 }
 
-void add_kind(const proto::Diagnosis &diagnosis, Fields &fields) {
+void add_kind(std::int64_t port, const proto::Diagnosis &diagnosis, Fields &fields) {
     if (diagnosis.privileged == true)
         fields.add("Privileged", "only a program with CAP_NET_BIND_SERVICE may bind it");
     if (!diagnosis.recorded)
-        fields.add("Not recorded", "portd's setting 'ports' leaves this port out, so that it does "
-                                   "not know who has it");
+        fields.add("Not recorded", "portd's setting 'ports' leaves port " + std::to_string(port) +
+                                       " out, so that it does not know who has it");
     if (!diagnosis.in_range) {
         fields.add("Chosen by the kernel", "not known for this network namespace");
         return;
@@ -244,7 +244,7 @@ std::vector<std::string> advice_of(const proto::WhyRequest &request,
 Fields describe_diagnosis(const proto::WhyRequest &request, const proto::Diagnosis &diagnosis,
                           Charset charset) {
     Fields fields;
-    add_kind(diagnosis, fields);
+    add_kind(request.port, diagnosis, fields);
     add_obstacles(diagnosis, charset, fields);
     add_harmless(diagnosis, charset, fields);
     add_past(diagnosis, charset, fields);

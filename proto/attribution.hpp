@@ -50,6 +50,7 @@ struct EndAttribution {
     std::vector<std::string> leases;         // ids, at most 4
     std::int64_t matching = 0;               // leases
     std::vector<std::string> gaps;           // unwatched: their causes
+    std::vector<std::int64_t> ports;         // not_recorded: of the flow, those that are not
 
     bool operator==(const EndAttribution &) const = default;
 };

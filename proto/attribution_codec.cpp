@@ -35,6 +35,7 @@ void describe(auto &visit, Is<EndAttribution> auto &end) {
     visit.list("leases", end.leases);
     visit.count("matching", end.matching);
     visit.list("gaps", end.gaps);
+    visit.list("ports", end.ports);
 }
 
 void describe(auto &visit, Is<FlowAttribution> auto &flow) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -214,6 +215,8 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
             one = nobody(*sought_[end], watched);
         if (!least || one->confidence < least->confidence)
             least = std::move(one);
+        else if (one->confidence == Confidence::not_recorded && one->ports != least->ports)
+            std::ranges::copy(one->ports, std::back_inserter(least->ports));
     }
     told.who = *least;
     if (told.who.confidence == Confidence::nobody && question_.half_told.contains(flow))
@@ -250,8 +253,10 @@ proto::EndAttribution AttributeStream::nobody(const SoughtEnd &end,
     told.gaps.assign(causes.begin(), causes.end());
     if (!causes.empty() || !was_seen)
         told.confidence = Confidence::unwatched;
-    else if (!question_.records(end.port))
+    else if (!question_.records(end.port)) {
         told.confidence = Confidence::not_recorded;
+        told.ports = {end.port};
+    }
     return told;
 }
 

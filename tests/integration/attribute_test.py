@@ -222,6 +222,7 @@ class Attribute(unittest.TestCase):
         self.assertEqual([one["confidence"] for one in told],
                          ["nobody", "unwatched", "notRecorded", "noPorts", "exact", "unreadable"])
         self.assertEqual(told[1]["gaps"], ["notRunning"])
+        self.assertEqual(told[2]["ports"], [9])
         self.assertEqual(summary, {"rows": 6, "exact": 1, "likely": 0, "ambiguous": 0, "unknown": 0,
                                    "withheld": 0, "unwatched": 1, "notRecorded": 1, "nobody": 1,
                                    "noLease": 0, "noPorts": 1, "unreadable": 1})

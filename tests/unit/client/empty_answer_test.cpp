@@ -70,21 +70,31 @@ TEST_F(EmptyAnswer, MapSaysHowManyPortsItKnowsNothingOf) {
     EXPECT_THAT(none.err, HasSubstr("portd cannot tell of any of these ports: its setting "));
     EXPECT_EQ(ask({"map", "--range", "8440-8450", "--strict"}).status, 4);
     EXPECT_THAT(ask({"map", "--range", "32767-32769"}).err,
-                HasSubstr("portd cannot tell of 1 of these ports"));
+                HasSubstr("portd cannot tell of 1 of these ports (32767): its setting"));
     EXPECT_THAT(ask({"map"}).err, IsEmpty());
 }
 
 TEST_F(EmptyAnswer, TheSettingIsUnderstood) {
     proto::Status status = records_.status;
-    EXPECT_EQ(left_out_ports(status, 1, 65535), 32767);
+    const auto count = [&status](std::int64_t low, std::int64_t high) {
+        return left_out_ports(status, low, high).count;
+    };
+    const auto ports = [&status](std::int64_t low, std::int64_t high) {
+        return left_out_ports(status, low, high).ports;
+    };
+    EXPECT_EQ(count(1, 65535), 32767);
+    EXPECT_EQ(ports(1, 65535), "1-32767");
     status.range_high = 40000;
-    EXPECT_EQ(left_out_ports(status, 40000, 49152), 49152 - 40001);
+    EXPECT_EQ(count(40000, 49152), 49152 - 40001);
     status.ports = "all";
-    EXPECT_EQ(left_out_ports(status, 1, 65535), 0);
+    EXPECT_EQ(count(1, 65535), 0);
+    EXPECT_EQ(ports(1, 65535), "");
     status.ports = "53,8000-8099";
-    EXPECT_EQ(left_out_ports(status, 1, 65535), 65535 - 101);
-    EXPECT_EQ(left_out_ports(status, 53, 53), 0);
-    EXPECT_EQ(left_out_ports(status, 8099, 8100), 1);
+    EXPECT_EQ(count(1, 65535), 65535 - 101);
+    EXPECT_EQ(ports(1, 65535), "1-52,54-7999,8100-65535");
+    EXPECT_EQ(count(53, 53), 0);
+    EXPECT_EQ(count(8099, 8100), 1);
+    EXPECT_EQ(ports(8099, 8100), "8100");
 }
 
 TEST_F(EmptyAnswer, ANamespaceThatPortdNeverHeardOfIsSaid) {

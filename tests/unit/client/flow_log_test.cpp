@@ -265,6 +265,16 @@ TEST(FlowLogs, RowsAreWrittenInTheirOwnFormat) {
     EXPECT_EQ(written(LogFormat::json, {"{}"}, addition), "{}");
 }
 
+TEST(FlowLogs, APortThatIsNotRecordedIsNamed) {
+    proto::FlowAttribution flow;
+    flow.who.confidence = Confidence::not_recorded;
+    flow.who.ports = {80, 443};
+    const LogAddition addition = addition_of(flow, {});
+    EXPECT_EQ(written(LogFormat::lines, {"1795317125 5"}, addition),
+              "1795317125 5 # portd: portd_confidence=notRecorded portd_reasons=port:80,port:443");
+    EXPECT_EQ((*addition.json)["ports"], (json{80, 443}));
+}
+
 TEST(Attributions, NameAllThatCanBeMeant) {
     proto::Process one;
     one.provenance = Provenance::observed;

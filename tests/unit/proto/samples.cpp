@@ -329,7 +329,8 @@ AttributeReply attribute_reply() {
                              .candidates = {2, 3},
                              .leases = {"b-1-c2-3"},
                              .matching = 4,
-                             .gaps = {"notRunning"}};
+                             .gaps = {"notRunning"},
+                             .ports = {443}};
     return {.progress = AuditProgress{7, 8},
             .processes = {process()},
             .flows = {{.flow = 1, .side = FlowSide::source, .who = end, .responder = end}}};
@@ -744,7 +745,8 @@ EndAttribution any_end_attribution() {
             .candidates = several(any_positive),
             .leases = several(any_text),
             .matching = any_positive(),
-            .gaps = several(any_text)};
+            .gaps = several(any_text),
+            .ports = several(any_positive)};
 }
 
 } // namespace

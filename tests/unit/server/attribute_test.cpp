@@ -105,7 +105,14 @@ TEST_F(Attribute, AnotherPeerOrProtocolIsNobody) {
     history.leases = {freed_lease("a", port, 1000, 10, 20)};
     auto other = flow(15);
     other.destination_port = 80;
-    EXPECT_EQ(ask(other).who.confidence, Confidence::not_recorded); // 80 may have been here
+    const auto told = ask(other);
+    EXPECT_EQ(told.who.confidence, Confidence::not_recorded); // 80 may have been here
+    EXPECT_THAT(told.who.ports, ElementsAre(80));
+    other.source_port = 443;
+    EXPECT_THAT(ask(other).who.ports, ElementsAre(443, 80));
+    other.destination_port = 443;
+    EXPECT_THAT(ask(other).who.ports, ElementsAre(443));
+    other = flow(15);
     other.destination_port = 40000;
     EXPECT_EQ(ask(other).who.confidence, Confidence::nobody);
     other = flow(15);
