@@ -73,19 +73,15 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
 }
 
 Printed print_leases_json(Connection &connection, std::string_view method, const json &request,
-                          Order order, Session &session, Cursors cursors) {
+                          Session &session, Cursors cursors) {
     Progress shown = session.progress();
-    RowProgress progress(shown, order == Order::reversed ? Rows::held : Rows::printed,
-                         session.look().width.has_value());
+    RowProgress progress(shown, Rows::printed, session.look().width.has_value());
     connection.call(method, request, Replies::many);
-    std::vector<json> held;
     Printed printed;
     for (;;) {
         const proto::Reply reply = connection.next();
         if (!reply.continues) {
             shown.clear();
-            for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
-                session.json_line(*entry);
             const auto coverage = decoded<proto::LeaseReply>(*reply.parameters).coverage;
             if (!coverage)
                 no_coverage();
@@ -106,10 +102,7 @@ Printed print_leases_json(Connection &connection, std::string_view method, const
         if (const auto cursor = reply.parameters->find("cursor");
             cursors == Cursors::shown && cursor != reply.parameters->end())
             line["cursor"] = *cursor;
-        if (order == Order::reversed)
-            held.push_back(std::move(line));
-        else
-            session.json_line(line);
+        session.json_line(line);
     }
 }
 

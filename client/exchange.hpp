@@ -35,9 +35,7 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method,
                              const std::function<void(Entry)> &on_entry);
 
 // The same for --json: each lease and bind failure as one line, as it was received, then the last
-// reply. With Order::reversed they come out last first; with Cursors::shown each has its own as the
-// field `cursor`.
-enum class Order { as_received, reversed };
+// reply. With Cursors::shown each has its own as the field `cursor`.
 enum class Cursors { left_out, shown };
 enum class Entries { none, some };
 struct Printed {
@@ -45,7 +43,7 @@ struct Printed {
     bool complete = false; // as the coverage says
 };
 Printed print_leases_json(Connection &connection, std::string_view method,
-                          const nlohmann::json &request, Order order, Session &session,
+                          const nlohmann::json &request, Session &session,
                           Cursors cursors = Cursors::left_out);
 
 // Asks a method that tells how far it has come: that is shown where somebody waits for it.

@@ -16,7 +16,7 @@ class LeasePrinter {
   public:
     // A table's first rows, so many, decide its columns and their widths; then each row is printed
     // at once.
-    static constexpr std::size_t buffered_rows = 1'000;
+    static constexpr std::size_t buffered_rows = 500;
 
     virtual ~LeasePrinter() = default;
     virtual void add(Entry entry) = 0;

@@ -11,9 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-
 #include <array>
-#include <vector>
 
 namespace portd::client {
 namespace {
@@ -24,7 +22,6 @@ struct Question {
     proto::HistoryRequest request;
     Detail detail = Detail::brief;
     Folding folding = Folding::on;
-    Order order = Order::as_received;
     Cursors cursors = Cursors::left_out;
 };
 
@@ -71,22 +68,24 @@ Question read(const Typed &typed, OptionReader &reader, Session &session) {
     request.since_usec = reader.past_time("--since", typed.since, latest);
     request.until_usec = reader.time("--until", typed.until);
     request.cursor = reader.name("--cursor", typed.cursor, "what --show-cursor printed");
-    request.limit = reader.positive("--limit", typed.limit);
+    const auto limit = reader.positive("--limit", typed.limit);
     if (request.at_usec && !request.within_usec)
         request.within_usec = std::min(default_within_us, *request.at_usec);
     check_times(typed, request, reader);
 
     question.detail = reader.detail(typed.output);
     question.folding = typed.accepted ? Folding::off : Folding::on;
-    // The newest N are asked for newest first, and shown oldest first unless --reverse says
-    // otherwise. An answer that goes on has the order that it had.
-    const bool newest = request.limit && !request.cursor;
-    request.newest_first = typed.reverse || newest;
     question.cursors = typed.show_cursor ? Cursors::shown : Cursors::left_out;
-    // Where each row has its cursor, the last one is where the answer goes on.
+    // The newest N are shown oldest first unless --reverse says otherwise. An answer that goes on
+    // has the order that it had. Where each row has its cursor, the last one is where the answer
+    // goes on: at what is older.
     const bool cursors_follow = session.wants_json() && typed.show_cursor;
-    if (newest && !typed.reverse && !cursors_follow)
-        question.order = Order::reversed;
+    if (limit && !request.cursor && !typed.reverse && !cursors_follow) {
+        request.newest = limit;
+    } else {
+        request.limit = limit;
+        request.newest_first = typed.reverse || (limit && !request.cursor);
+    }
     return question;
 }
 
@@ -107,20 +106,12 @@ Answer print_table(const Question &question, Connection &connection, Session &se
     const auto printer = make_lease_printer(form, question.folding, session);
 
     Answer answer;
-    std::vector<Entry> held;
-    answer.last = ask_leases(
-        connection, proto::methods::history, proto::encode(question.request), session,
-        question.order == Order::reversed ? Rows::held : Rows::printed, [&](Entry entry) {
-            const bool is_lease = std::holds_alternative<proto::Lease>(entry);
-            (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
-            if (question.order == Order::reversed) {
-                held.push_back(std::move(entry));
-            } else {
-                printer->add(std::move(entry));
-            }
-        });
-    for (auto entry = held.rbegin(); entry != held.rend(); ++entry)
-        printer->add(std::move(*entry));
+    answer.last = ask_leases(connection, proto::methods::history, proto::encode(question.request),
+                             session, Rows::printed, [&](Entry entry) {
+                                 const bool is_lease = std::holds_alternative<proto::Lease>(entry);
+                                 (is_lease ? answer.leases : answer.bind_failures) = Entries::some;
+                                 printer->add(std::move(entry));
+                             });
     printer->finish();
     return answer;
 }
@@ -164,7 +155,7 @@ ExitStatus run(const Typed &typed, Session &session) {
     if (session.wants_json()) {
         const Printed printed =
             print_leases_json(connection, proto::methods::history, proto::encode(question.request),
-                              question.order, session, question.cursors);
+                              session, question.cursors);
         return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
 

@@ -43,8 +43,8 @@ ExitStatus run(const Typed &typed, Session &session) {
 
     Connection connection = session.connect();
     if (session.wants_json()) {
-        const Printed printed = print_leases_json(
-            connection, proto::methods::list, proto::encode(request), Order::as_received, session);
+        const Printed printed =
+            print_leases_json(connection, proto::methods::list, proto::encode(request), session);
         return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
     form.own_namespace = ask_own_namespace(connection);

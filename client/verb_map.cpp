@@ -134,8 +134,7 @@ ExitStatus run(const Typed &typed, Session &session) {
         question.filter.network_namespace = status.network_namespace;
     const auto [method, request] = call_of(question);
     if (session.wants_json()) {
-        const Printed printed =
-            print_leases_json(connection, method, request, Order::as_received, session);
+        const Printed printed = print_leases_json(connection, method, request, session);
         return status_of(printed.entries == Entries::some, printed.complete, typed);
     }
 

@@ -34,6 +34,7 @@ void describe(auto &visit, Is<HistoryRequest> auto &request) {
     visit("untilUsec", request.until_usec);
     visit("limit", request.limit, positive);
     visit.flag("newestFirst", request.newest_first);
+    visit("newest", request.newest, positive);
     visit("cursor", request.cursor);
 }
 

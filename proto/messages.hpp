@@ -51,7 +51,8 @@ struct HistoryRequest : LeaseFilter {
     std::optional<std::int64_t> until_usec;
     std::optional<std::int64_t> limit;
     bool newest_first = false;
-    std::optional<std::string> cursor; // of a reply of an earlier answer, to go on after it
+    std::optional<std::int64_t> newest; // instead of these: the newest so many, oldest first
+    std::optional<std::string> cursor;  // of a reply of an earlier answer, to go on after it
 
     bool operator==(const HistoryRequest &) const = default;
 };

@@ -46,6 +46,8 @@ Answer history(const Request &request) {
     if (const auto *field = std::get_if<proto::InvalidField>(&query))
         return invalid(*field);
 
+    if (wire.newest && (wire.limit || wire.newest_first || wire.cursor))
+        return invalid({"newest", "excludes limit, newestFirst and cursor"});
     LeaseQuestion question;
     question.coverage_of = std::get<Interval>(interval);
     question.query = std::get<model::LeaseQuery>(std::move(query));
@@ -53,6 +55,7 @@ Answer history(const Request &request) {
     question.query.until_us = question.coverage_of->until_us;
     question.query.newest_first = wire.newest_first;
     question.limit = wire.limit;
+    question.newest = wire.newest;
     question.with_bind_failures = true;
     question.others = others_in(question.query, request.now_us);
     if (wire.cursor)

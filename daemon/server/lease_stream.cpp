@@ -22,8 +22,12 @@ std::int64_t opened_by_us(const proto::Lease &lease) {
 } // namespace
 
 LeaseStream::LeaseStream(LeaseQuestion question, const Caller &caller)
-    : question_(std::move(question)), caller_(caller) {
+    : question_(std::move(question)), caller_(caller), goes_back_(question_.newest.has_value()) {
     bind_failures_.exhausted = !question_.with_bind_failures;
+    if (goes_back_) {
+        question_.query.newest_first = true;
+        question_.limit = question_.newest;
+    }
     sent_ = question_.after.value_or(Cursor{});
     sent_.newest_first = question_.query.newest_first;
     leases_.after = sent_.lease;
@@ -34,9 +38,13 @@ std::string LeaseStream::next(model::History &history, std::int64_t) {
     std::string out;
     try {
         fetch(history);
-        append_fetched(out);
-        if (is_exhausted())
-            append_last(out, history);
+        if (goes_back_) {
+            go_back();
+        } else {
+            append_fetched(out);
+            if (is_exhausted())
+                append_last(out, history);
+        }
         if (silence_.is_too_long(out.empty()))
             out = framed_continued(encode(proto::LeaseReply{}));
     } catch (const std::exception &fault) {
@@ -44,6 +52,34 @@ std::string LeaseStream::next(model::History &history, std::int64_t) {
         finished_ = true;
     }
     return out;
+}
+
+void LeaseStream::go_back() {
+    while (leases_.is_known() && bind_failures_.is_known() && !is_exhausted())
+        if (auto reply = lease_is_next() ? take_lease() : take_bind_failure()) {
+            if (reply->cursor)
+                older_ = std::move(reply->cursor);
+            --*question_.limit;
+        }
+    if (is_exhausted() && leases_.is_known() && bind_failures_.is_known())
+        turn();
+}
+
+// To those behind the first that were not passed over; where all were, to the beginning.
+void LeaseStream::turn() {
+    const auto restart = [](auto &fetched) {
+        fetched.after.reset();
+        if (!fetched.entries.empty())
+            fetched.after = fetched.entries.front().place;
+        fetched.entries.clear();
+        fetched.exhausted = false;
+    };
+    restart(leases_);
+    restart(bind_failures_);
+    bind_failures_.exhausted = !question_.with_bind_failures;
+    question_.query.newest_first = false;
+    question_.limit = question_.newest;
+    goes_back_ = false;
 }
 
 // One page of each that has run out.
@@ -68,7 +104,8 @@ void LeaseStream::fetch(model::History &history) {
 void LeaseStream::append_fetched(std::string &out) {
     std::size_t entries = 0;
     while (leases_.is_known() && bind_failures_.is_known() && !is_exhausted()) {
-        lease_is_next() ? append_lease(out) : append_bind_failure(out);
+        if (auto reply = lease_is_next() ? take_lease() : take_bind_failure())
+            append(out, *std::move(reply));
         ++entries;
     }
     fit_page(entries, out.size());
@@ -89,37 +126,37 @@ bool LeaseStream::lease_is_next() const {
 
 // A cursor tells when a lease was found: that of one that is cut is not told, and an answer that
 // goes on behind a cursor has none of those.
-void LeaseStream::append_lease(std::string &out) {
+std::optional<proto::LeaseReply> LeaseStream::take_lease() {
     auto [lease, place] = std::move(leases_.entries.front());
     leases_.entries.pop_front();
     proto::LeaseReply reply;
     reply.lease = visible(std::move(lease), caller_, question_.others);
     if (!reply.lease)
-        return;
+        return std::nullopt;
     if (reply.lease->incomplete) {
         question_.withheld = true;
     } else {
         sent_.lease = place;
         reply.cursor = to_text(sent_);
     }
-    append(out, std::move(reply));
+    return reply;
 }
 
-void LeaseStream::append_bind_failure(std::string &out) {
+std::optional<proto::LeaseReply> LeaseStream::take_bind_failure() {
     auto [failure, place] = std::move(bind_failures_.entries.front());
     bind_failures_.entries.pop_front();
     proto::LeaseReply reply;
     reply.bind_failure = visible(std::move(failure), caller_);
     if (!reply.bind_failure)
-        return;
+        return std::nullopt;
     question_.withheld = question_.withheld || reply.bind_failure->incomplete;
     sent_.bind_failure = place;
     reply.cursor = to_text(sent_);
-    append(out, std::move(reply));
+    return reply;
 }
 
 void LeaseStream::append(std::string &out, proto::LeaseReply reply) {
-    if (!question_.with_bind_failures)
+    if (!question_.with_bind_failures || question_.newest)
         reply.cursor.reset();
     out += framed_entry(encode_text(reply));
     if (question_.limit)
@@ -133,6 +170,7 @@ bool LeaseStream::is_exhausted() const {
 void LeaseStream::append_last(std::string &out, model::History &history) {
     proto::LeaseReply last;
     last.withheld = question_.withheld;
+    last.cursor = older_;
     const std::optional<Interval> &asked = question_.coverage_of;
     last.coverage =
         asked ? history.coverage(asked->since_us, asked->until_us) : history.present_coverage();
@@ -148,7 +186,7 @@ void LeaseStream::fit_page(std::size_t entries, std::size_t bytes) {
 }
 
 std::size_t LeaseStream::page_limit() const {
-    if (!question_.limit)
+    if (!question_.limit || goes_back_)
         return page_;
     return static_cast<std::size_t>(
         std::min<std::int64_t>(*question_.limit, static_cast<std::int64_t>(page_)));

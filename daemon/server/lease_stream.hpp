@@ -5,6 +5,9 @@
 // goes out than both are known of. A page is fetched when the one before is on its way, so that an
 // answer of any length takes the memory of one page of each. Nothing in the store is held open
 // between pages.
+//
+// For the newest so many in the order of time, those are first passed over, newest first, and then
+// told from where that ended.
 #pragma once
 
 #include "access.hpp"
@@ -25,7 +28,8 @@ namespace portd::server {
 struct LeaseQuestion {
     model::LeaseQuery query;
     std::optional<std::int64_t> limit;
-    std::optional<Cursor> after; // of an earlier answer
+    std::optional<std::int64_t> newest; // instead, of an answer with the oldest first
+    std::optional<Cursor> after;        // of an earlier answer
     OthersOpen others = OthersOpen::cut;
     bool with_bind_failures = false;     // and with cursors
     bool withheld = false;               // there may be leases that the query leaves out
@@ -61,11 +65,13 @@ class LeaseStream final : public Stream {
         bool is_over() const { return exhausted && entries.empty(); }
     };
 
+    void go_back();
+    void turn();
     void fetch(model::History &history);
     void append_fetched(std::string &out);
     bool lease_is_next() const;
-    void append_lease(std::string &out);
-    void append_bind_failure(std::string &out);
+    std::optional<proto::LeaseReply> take_lease();
+    std::optional<proto::LeaseReply> take_bind_failure();
     void append(std::string &out, proto::LeaseReply reply);
     void append_last(std::string &out, model::History &history);
     void fit_page(std::size_t entries, std::size_t bytes);
@@ -74,8 +80,10 @@ class LeaseStream final : public Stream {
 
     LeaseQuestion question_;
     Caller caller_;
-    Cursor sent_;           // the last that went out, but for those that were cut
-    std::size_t page_ = 32; // entries of the next page
+    bool goes_back_;                   // to the first of the newest
+    Cursor sent_;                      // the last that went out, but for those that were cut
+    std::optional<std::string> older_; // the cursor that goes on before the newest
+    std::size_t page_ = 32;            // entries of the next page
     Fetched<proto::Lease, model::LeaseCursor> leases_;
     Fetched<proto::BindFailure, model::BindFailureCursor> bind_failures_;
     Silence silence_;

@@ -241,6 +241,18 @@ class Filters(unittest.TestCase):
                                          "--cursor", row["cursor"])
                 self.assertEqual(rest, rows[count:])
 
+    def test_the_newest_come_oldest_first_and_behind_them_what_is_older(self):
+        whole = self.portd.leases("history", "--user", "nobody")
+        rows = [o for o in self.portd.json("history", "--user", "nobody", "--reverse")
+                if "opened" in o or "atUsec" in o][::-1]
+        self.assertGreater(len(rows), 5)
+        for count in range(1, len(rows) + 2):
+            told = self.portd.json("history", "--user", "nobody", "--limit", count)
+            self.assertEqual(told[:-1], rows[-count:])
+            older = self.portd.json("history", "--user", "nobody", "--cursor", told[-1]["cursor"])
+            self.assertEqual(older[:-1], rows[:-count][::-1])
+        self.assertEqual([row for row in rows if "opened" in row], whole)
+
     def test_a_page_after_the_other(self):
         whole = [l["id"] for l in self.portd.leases("history", "--unit", self.service, "--reverse")]
         pages, cursor = [], []

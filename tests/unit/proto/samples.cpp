@@ -246,6 +246,7 @@ HistoryRequest history_request() {
     request.until_usec = 7;
     request.limit = 10;
     request.newest_first = true;
+    request.newest = 9;
     request.cursor = "1-o-5";
     return request;
 }
@@ -618,6 +619,7 @@ HistoryRequest any_history_request() {
     request.until_usec = maybe(any_integer);
     request.limit = maybe(any_positive);
     request.newest_first = flip();
+    request.newest = maybe(any_positive);
     request.cursor = maybe(any_text);
     return request;
 }

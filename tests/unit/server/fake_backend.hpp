@@ -99,8 +99,20 @@ class FakeHistory : public model::History {
     std::optional<std::int64_t> coverage_until;
     std::size_t asked_of_present = 0;
 
-    // The cursor is the number of leases looked at. A page looks at no more than `limit` of them,
-    // and so can hold less.
+    // The cursor is the number of the lease that was looked at last, from 1 in the order of time. A
+    // page looks at no more than `limit` of them, and so can hold less.
+    struct Looking {
+        bool newest_first;
+        std::size_t all;
+        std::size_t index(std::size_t i) const { return newest_first ? all - 1 - i : i; }
+        std::int64_t place(std::size_t i) const { return static_cast<std::int64_t>(index(i) + 1); }
+        std::size_t begin(std::optional<std::int64_t> after) const {
+            if (!after)
+                return 0;
+            const auto number = static_cast<std::size_t>(*after);
+            return newest_first ? all + 1 - number : number;
+        }
+    };
     model::LeasePage page(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after,
                           std::size_t limit) override {
         const std::scoped_lock lock(mutex);
@@ -110,18 +122,19 @@ class FakeHistory : public model::History {
         if (++pages > broken_from_page)
             throw std::runtime_error("page unreadable");
         largest_limit = std::max<std::size_t>(largest_limit, limit);
-        const auto begin = static_cast<std::size_t>(after.value_or(0));
+        const Looking looking{query.newest_first, leases.size()};
+        const std::size_t begin = looking.begin(after);
         const std::size_t end = std::min(begin + limit, leases.size());
         model::LeasePage page;
         for (std::size_t i = begin; i < end; ++i) {
-            const auto &lease = leases[query.newest_first ? leases.size() - 1 - i : i];
+            const auto &lease = leases[looking.index(i)];
             if (!admits(query, lease))
                 continue;
             page.leases.push_back(lease);
-            page.places.push_back(static_cast<std::int64_t>(i + 1));
+            page.places.push_back(looking.place(i));
         }
         if (end < leases.size())
-            page.next = static_cast<std::int64_t>(end);
+            page.next = looking.place(end - 1);
         return page;
     }
 
@@ -130,18 +143,20 @@ class FakeHistory : public model::History {
                                          std::size_t limit) override {
         const std::scoped_lock lock(mutex);
         check();
-        const auto begin = static_cast<std::size_t>(after ? after->number : 0);
+        const Looking looking{query.newest_first, failures.size()};
+        const std::size_t begin =
+            looking.begin(after ? std::optional(after->number) : std::nullopt);
         const std::size_t end = std::min(begin + limit, failures.size());
         model::BindFailurePage page;
         for (std::size_t i = begin; i < end; ++i) {
-            const auto &failure = failures[query.newest_first ? failures.size() - 1 - i : i];
+            const auto &failure = failures[looking.index(i)];
             if (!admits(query, failure))
                 continue;
             page.failures.push_back(failure);
-            page.places.push_back({0, static_cast<std::int64_t>(i + 1)});
+            page.places.push_back({0, looking.place(i)});
         }
         if (end < failures.size())
-            page.next = model::BindFailureCursor{0, static_cast<std::int64_t>(end)};
+            page.next = model::BindFailureCursor{0, looking.place(end - 1)};
         return page;
     }
 

@@ -204,6 +204,9 @@ TEST_F(MethodsTest, HistoryJoinsItsFilters) {
         {{{"pid", 813}}, "d complete"},
         {{{"newestFirst", true}}, "e d c b a complete"},
         {{{"newestFirst", true}, {"limit", 2}}, "e d complete"},
+        {{{"newest", 2}}, "d e complete"},
+        {{{"newest", 9}}, "a b c d e complete"},
+        {{{"newest", 1}, {"port", 50000}}, "b complete"},
         {{{"limit", 1}}, "a complete"},
         {{{"limit", 5}}, "a b c d e complete"},
         {{{"limit", INT64_MAX}}, "a b c d e complete"},
@@ -243,6 +246,7 @@ TEST_F(MethodsTest, OrdinaryUsersSeeTheirOwnAndWhatIsOpen) {
         {history, {{"port", 50000}}, "a withheld incomplete"},
         {history, {{"limit", 2}}, "a c withheld incomplete"},
         {history, {{"limit", 3}, {"newestFirst", true}}, "e- d- c withheld incomplete"},
+        {history, {{"newest", 3}}, "c d- e- withheld incomplete"},
         {history, {{"untilUsec", now}}, "a c d- e- withheld incomplete"},
         // These would tell when, or by whom, a lease of another user is held.
         {history, {{"untilUsec", now - 1}}, "a c withheld incomplete"},
@@ -382,6 +386,23 @@ TEST_F(MethodsTest, HistoryGoesOnBehindEachOfItsCursors) {
     }
 }
 
+TEST_F(MethodsTest, BehindTheNewestFollowThoseThatAreOlder) {
+    history_.failures = {bind_failure(50000, 1000, 5), bind_failure(50001, 1000, 55)};
+    const auto cursors = cursors_of(ask_stream(proto::methods::history, {{"newest", 3}}));
+    ASSERT_EQ(cursors.size(), 4U);
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(cursors[i], "");
+    EXPECT_EQ(summary(proto::methods::history, {{"newest", 3}}), "@55 d e complete");
+    EXPECT_EQ(summary(proto::methods::history, {{"cursor", cursors[3]}}), "c b a @5 complete");
+    for (const json &beside :
+         {json{{"limit", 1}}, json{{"newestFirst", true}}, json{{"cursor", cursors[3]}}}) {
+        json parameters = beside;
+        parameters["newest"] = 3;
+        EXPECT_EQ((*ask_one(proto::methods::history, parameters).parameters)["parameter"],
+                  "newest");
+    }
+}
+
 TEST_F(MethodsTest, ListHasNoCursors) {
     for (const std::string &cursor : cursors_of(ask_stream(proto::methods::list)))
         EXPECT_EQ(cursor, "");
@@ -494,6 +515,12 @@ TEST_F(MethodsTest, BindFailuresHaveTheirPlaceInTime) {
         {json::object(), "@5 a b @30 c @55 d e @80 complete"},
         {{{"newestFirst", true}}, "@80 e d @55 c @30 b a @5 complete"},
         {{{"newestFirst", true}, {"limit", 4}}, "@80 e d @55 complete"},
+        {{{"newest", 1}}, "@80 complete"},
+        {{{"newest", 2}}, "e @80 complete"},
+        {{{"newest", 4}}, "@55 d e @80 complete"},
+        {{{"newest", 8}}, "a b @30 c @55 d e @80 complete"},
+        {{{"newest", 9}}, "@5 a b @30 c @55 d e @80 complete"},
+        {{{"newest", 2}, {"port", 50001}}, "d @80 complete"},
         {{{"limit", 1}}, "@5 complete"},
         {{{"limit", 9}}, "@5 a b @30 c @55 d e @80 complete"},
         {{{"port", 50001}}, "c @55 d @80 complete"},
@@ -529,6 +556,18 @@ TEST_F(MethodsTest, LeasesAndBindFailuresAreMergedOverPages) {
                 newest_first ? at <= before.value_or(at) : at >= before.value_or(at);
             EXPECT_TRUE(in_order) << i;
             before = at;
+        }
+    }
+    const auto whole = ask_stream(proto::methods::history, {{"port", 50000}});
+    for (const std::size_t newest : {1U, 250U, 999U, 1150U}) {
+        auto replies = ask_stream(proto::methods::history, {{"newest", newest}, {"port", 50000}});
+        // Signs that the search for the first of them goes on.
+        std::erase_if(replies, [](const proto::Reply &reply) { return reply.parameters->empty(); });
+        ASSERT_EQ(replies.size(), newest + 1);
+        for (std::size_t i = 0; i < newest; ++i) {
+            json expected = *whole[whole.size() - 1 - newest + i].parameters;
+            expected.erase("cursor");
+            EXPECT_EQ(*replies[i].parameters, expected) << newest << " " << i;
         }
     }
 }
