@@ -27,6 +27,7 @@ Environment:
   PORTD_PAGER   shows long answers on a terminal; else PAGER, else less
   LESS          options of less (default FRSXMK)
   NO_COLOR      if not empty: no color
+  COLUMNS       width of the terminal; where there is none, nothing is cut
 
 Examples:
   portd-ctl history 60609 --at '2026-11-22 03:12:05'
