@@ -19,11 +19,11 @@ enum class Watching { throughout, partly, never };
 // Of the covered interval; with an instant, of that instant alone, which the interval may surround.
 Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec = std::nullopt);
 
-// "the daemon was not running"; an unknown cause is shown as its word.
 // How long portd was watching: the intervals without what gaps take of them, where events were
 // lost. What the clock showed twice counts twice.
 std::int64_t watched_usec(const proto::Coverage &coverage);
 
+// "the daemon was not running"; an unknown cause is shown as its word.
 std::string describe_cause(const proto::Gap &gap, Charset charset);
 
 // "from A to B", "before B", "since A", "at any time".
