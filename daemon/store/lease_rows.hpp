@@ -7,6 +7,7 @@
 #include "store/part.hpp"
 #include "store/process_rows.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,7 +32,8 @@ class LeaseRows {
     // The row must exist.
     Stored lease(std::int64_t serial);
     ProcessRows &processes() { return processes_; }
-    // Flows and processes that were read.
+    // Flows and processes that were read: how many they are, and away with them.
+    std::size_t known() const { return flows_.size() + processes_.known(); }
     void forget();
     // What the namespace was called at that moment, in row time.
     std::optional<std::string> namespace_name(std::int64_t boot, std::uint32_t inode,

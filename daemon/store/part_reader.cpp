@@ -64,9 +64,11 @@ void PartReader::begin() {
     may_tell_of_clock_ = true;
 }
 
+// Rows of flows and processes never change, and most leases are of few of them.
 void PartReader::end() {
     snapshot_.reset();
-    rows_.forget();
+    if (rows_.known() > most_known)
+        rows_.forget();
 }
 
 void PartReader::read_clock(WallTimes &walls) {

@@ -67,6 +67,7 @@ class PartReader {
 
   private:
     static constexpr std::size_t most_statements = 64;
+    static constexpr std::size_t most_known = 1'000; // flows and processes, between questions
 
     PartFile file_;
     Database database_;

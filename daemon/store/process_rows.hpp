@@ -5,6 +5,7 @@
 #include "store/boot.hpp"
 #include "store/database.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +19,7 @@ class ProcessRows {
     explicit ProcessRows(Database &database);
 
     model::ProcessRef process(std::int64_t id);
+    std::size_t known() const { return processes_.size(); }
     void forget() { processes_.clear(); }
     const StoredBoot &boot(std::int64_t id); // lives as long as this object
 
