@@ -3,6 +3,21 @@
 #include <algorithm>
 
 namespace portd::proto {
+namespace {
+
+// The quote that ends the string that the one at `begin` begins, or the last character.
+std::size_t end_of_string(std::string_view json, std::size_t begin) {
+    for (std::size_t end = begin;;) {
+        end = json.find('"', end + 1);
+        if (end == std::string_view::npos)
+            return json.size() - 1;
+        const std::size_t before = json.find_last_not_of('\\', end - 1); // not in front of `begin`
+        if ((end - before) % 2 == 1)
+            return end;
+    }
+}
+
+} // namespace
 
 MessageReader::MessageReader(MessageLimits limits) : limits_(limits) {}
 
@@ -49,21 +64,14 @@ bool MessageReader::has_partial() const {
 std::size_t nesting_depth(std::string_view json) {
     std::size_t depth = 0;
     std::size_t deepest = 0;
-    bool in_string = false;
     for (std::size_t i = 0; i < json.size(); ++i) {
         const char c = json[i];
-        if (in_string) {
-            if (c == '\\')
-                ++i;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
+        if (c == '"')
+            i = end_of_string(json, i);
+        else if (c == '{' || c == '[')
             deepest = std::max(deepest, ++depth);
-        } else if ((c == '}' || c == ']') && depth > 0) {
+        else if ((c == '}' || c == ']') && depth > 0)
             --depth;
-        }
     }
     return deepest;
 }
