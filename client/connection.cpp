@@ -228,7 +228,7 @@ std::optional<std::string> Connection::received_message() {
     return std::nullopt;
 }
 
-proto::Reply Connection::reply_of(const std::string &message) const {
+proto::Reply Connection::reply_of(std::string_view message) const {
     auto parsed = proto::parse_reply(message);
     if (const auto *malformed = std::get_if<proto::Malformed>(&parsed))
         fail("the service at " + printable(path_) +
@@ -241,17 +241,11 @@ proto::Reply Connection::reply_of(const std::string &message) const {
     return std::move(reply);
 }
 
-std::optional<proto::Reply> Connection::received_reply() {
-    if (const auto message = received_message())
-        return reply_of(*message);
-    return std::nullopt;
-}
-
-proto::Reply Connection::next() {
+std::string Connection::next_message() {
     const auto deadline = std::chrono::steady_clock::now() + timeout_;
     for (;;) {
-        if (auto reply = received_reply())
-            return std::move(*reply);
+        if (auto message = received_message())
+            return std::move(*message);
         wait_until(deadline);
         receive();
     }

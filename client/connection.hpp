@@ -48,20 +48,21 @@ class Connection {
     Connection &operator=(const Connection &) = delete;
 
     void call(std::string_view method, const nlohmann::json &parameters, Replies replies);
-    // The next reply to the calls. Throws ServiceError for an error reply too.
-    proto::Reply next();
+    // The message of the next reply to the calls.
+    std::string next_message();
+    // The reply in a message. Throws ServiceError for an error reply too.
+    proto::Reply reply_of(std::string_view message) const;
+    proto::Reply next() { return reply_of(next_message()); }
 
-    // The same for whoever waits for other things as well: the next reply if it has been received;
-    // where it has not, receive() takes what there is to read from the descriptor.
-    std::optional<proto::Reply> received_reply();
+    // For whoever waits for other things as well: the next message if it has been received; where
+    // it has not, receive() takes what there is to read from the descriptor.
+    std::optional<std::string> received_message();
     void receive();
     int descriptor() const { return fd_; }
 
   private:
     void connect();
     void send(std::string_view bytes);
-    std::optional<std::string> received_message();
-    proto::Reply reply_of(const std::string &message) const;
     // Waits until there is something to read.
     void wait_until(std::chrono::steady_clock::time_point deadline);
     [[noreturn]] void fail(const std::string &what) const;

@@ -2,6 +2,7 @@
 
 #include "client/text.hpp"
 #include "proto/attribution.hpp"
+#include "proto/reply_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -51,8 +52,8 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
     connection.call(method, request, Replies::many);
     std::optional<std::string> cursor;
     for (;;) {
-        const proto::Reply reply = connection.next();
-        auto content = decoded<proto::LeaseReply>(*reply.parameters);
+        auto [continues, content] =
+            decoded_reply<proto::LeaseReply>(connection, connection.next_message());
         if (content.cursor)
             cursor = std::move(content.cursor);
         if (content.lease || content.bind_failure)
@@ -63,7 +64,7 @@ proto::LeaseReply ask_leases(Connection &connection, std::string_view method, co
             on_entry(std::move(*std::exchange(content.lease, std::nullopt)));
         if (content.bind_failure)
             on_entry(std::move(*std::exchange(content.bind_failure, std::nullopt)));
-        if (reply.continues)
+        if (continues)
             continue;
         if (!content.coverage)
             no_coverage();
@@ -79,30 +80,31 @@ Printed print_leases_json(Connection &connection, std::string_view method, const
     connection.call(method, request, Replies::many);
     Printed printed;
     for (;;) {
-        const proto::Reply reply = connection.next();
-        if (!reply.continues) {
+        const std::string message = connection.next_message();
+        std::string line = proto::parameter_text(message, "lease");
+        if (line.empty())
+            line = proto::parameter_text(message, "bindFailure");
+        if (line.empty()) {
+            const auto [continues, last] = decoded_reply<proto::LeaseReply>(connection, message);
+            if (continues) {
+                progress.still_looking();
+                continue;
+            }
             shown.clear();
-            const auto coverage = decoded<proto::LeaseReply>(*reply.parameters).coverage;
-            if (!coverage)
+            if (!last.coverage)
                 no_coverage();
-            printed.complete = coverage->complete;
-            session.json_line(*reply.parameters);
+            printed.complete = last.coverage->complete;
+            session.output().line(proto::parameter_text(message));
             return printed;
-        }
-        auto entry = reply.parameters->find("lease");
-        if (entry == reply.parameters->end())
-            entry = reply.parameters->find("bindFailure");
-        if (entry == reply.parameters->end()) {
-            progress.still_looking();
-            continue;
         }
         progress.add_row();
         printed.entries = Entries::some;
-        json line = *entry;
-        if (const auto cursor = reply.parameters->find("cursor");
-            cursors == Cursors::shown && cursor != reply.parameters->end())
-            line["cursor"] = *cursor;
-        session.json_line(line);
+        if (cursors == Cursors::shown)
+            if (const auto cursor = proto::parameter_text(message, "cursor"); !cursor.empty()) {
+                line.back() = ',';
+                line += "\"cursor\":" + cursor + "}";
+            }
+        session.output().line(line);
     }
 }
 

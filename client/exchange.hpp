@@ -24,6 +24,15 @@ namespace portd::client {
 template <typename T>
 T decoded(const nlohmann::json &parameters);
 
+// The reply in a message of a stream; throws ServiceError also where it is an error reply.
+template <typename T>
+proto::ReplyOf<T> decoded_reply(const Connection &connection, std::string_view message) {
+    if (auto reply = proto::decode_reply<T>(message))
+        return *std::move(reply);
+    const proto::Reply reply = connection.reply_of(message);
+    return {reply.continues, decoded<T>(*reply.parameters)};
+}
+
 // What one reply of a stream is about.
 using Entry = std::variant<proto::Lease, proto::BindFailure>;
 

@@ -38,11 +38,11 @@ bool Follow::wants_to_stop() const {
 
 bool Follow::would_wait() {
     if (!received_)
-        received_ = connection_.received_reply();
+        received_ = connection_.received_message();
     return !received_;
 }
 
-std::optional<proto::Reply> Follow::next() {
+std::optional<std::string> Follow::next() {
     while (!wants_to_stop()) {
         if (!would_wait())
             return std::exchange(received_, std::nullopt);

@@ -19,9 +19,10 @@ class Follow {
     Follow(const Follow &) = delete;
     Follow &operator=(const Follow &) = delete;
 
-    // The next reply; nothing once the user wants to stop. What was printed is out before it waits.
-    // Throws OutputClosed if nobody reads it any more, also while there is nothing to print.
-    std::optional<proto::Reply> next();
+    // The message of the next reply; nothing once the user wants to stop. What was printed is out
+    // before it waits. Throws OutputClosed if nobody reads it any more, also while there is nothing
+    // to print.
+    std::optional<std::string> next();
     // Whether next() has to wait.
     bool would_wait();
 
@@ -31,7 +32,7 @@ class Follow {
 
     Connection &connection_;
     Session &session_;
-    std::optional<proto::Reply> received_;
+    std::optional<std::string> received_;
     sigset_t signals_{};
     sigset_t before_{};
     int signal_fd_ = -1;

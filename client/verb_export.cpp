@@ -5,6 +5,7 @@
 #include "client/follow.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
+#include "proto/reply_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -74,7 +75,7 @@ class Export {
 
   private:
     // False: it is but a sign that portd is looking.
-    bool take(const proto::Reply &reply);
+    bool take(const proto::ExportReply &content, const std::string &message);
     void follow(Connection &connection);
     // What was printed up to the cursor is out.
     void save_cursor();
@@ -87,13 +88,12 @@ class Export {
     bool found_ = false;
 };
 
-bool Export::take(const proto::Reply &reply) {
-    const auto content = decoded<proto::ExportReply>(*reply.parameters);
+bool Export::take(const proto::ExportReply &content, const std::string &message) {
     if (!content.lease && !content.gap && !content.coverage)
         return false;
     found_ = found_ || content.lease || content.gap;
     if (question_.schema == Schema::portd)
-        session_.json_line(*reply.parameters);
+        session_.output().line(proto::parameter_text(message));
     else if (content.lease)
         session_.json_line(document(*content.lease, question_.schema, content.cursor));
     else if (content.gap)
@@ -117,10 +117,10 @@ void Export::follow(Connection &connection) {
     for (;;) {
         if (replies.would_wait())
             save_cursor();
-        const auto reply = replies.next();
-        if (!reply)
+        const auto message = replies.next();
+        if (!message)
             return save_cursor();
-        take(*reply);
+        take(decoded_reply<proto::ExportReply>(connection, *message).parameters, *message);
     }
 }
 
@@ -136,8 +136,9 @@ ExitStatus Export::run(const Typed &typed) {
         Progress line = session_.progress();
         RowProgress progress(line, Rows::printed, session_.look().width.has_value());
         for (bool continues = true; continues;) {
-            const proto::Reply reply = connection.next();
-            take(reply) ? progress.add_row() : progress.still_looking();
+            const std::string message = connection.next_message();
+            const auto reply = decoded_reply<proto::ExportReply>(connection, message);
+            take(reply.parameters, message) ? progress.add_row() : progress.still_looking();
             continues = reply.continues;
         }
     } catch (const RefusedValue &error) {

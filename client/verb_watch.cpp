@@ -7,6 +7,7 @@
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 #include "client/watch_table.hpp"
+#include "proto/reply_text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -35,7 +36,7 @@ class Watch {
     void run();
 
   private:
-    void take(const proto::Reply &reply);
+    void take(const Connection &connection, const std::string &message);
     void print(proto::WatchReply content);
     void print_ready(const proto::WatchReply &content);
 
@@ -55,8 +56,8 @@ void Watch::run() {
     connection.call(proto::methods::watch, proto::encode(request_), Replies::many);
     Follow replies(connection, session_);
     try {
-        while (const auto reply = replies.next())
-            take(*reply);
+        while (const auto message = replies.next())
+            take(connection, *message);
     } catch (const ServiceError &error) {
         if (!cursor_ || cursor_ == request_.after_cursor)
             throw; // nothing came, perhaps because of that cursor
@@ -64,12 +65,12 @@ void Watch::run() {
     }
 }
 
-void Watch::take(const proto::Reply &reply) {
-    auto content = decoded<proto::WatchReply>(*reply.parameters);
+void Watch::take(const Connection &connection, const std::string &message) {
+    auto content = decoded_reply<proto::WatchReply>(connection, message).parameters;
     if (content.cursor)
         cursor_ = content.cursor;
     if (session_.wants_json())
-        session_.json_line(*reply.parameters);
+        session_.output().line(proto::parameter_text(message));
     else
         print(std::move(content));
 }

@@ -1,5 +1,5 @@
 #include "proto/answers.hpp"
-#include "proto/fields.hpp"
+#include "proto/decoding.hpp"
 #include "proto/record_fields.hpp"
 
 namespace portd::proto {

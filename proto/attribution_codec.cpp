@@ -1,5 +1,5 @@
 #include "proto/attribution.hpp"
-#include "proto/fields.hpp"
+#include "proto/decoding.hpp"
 #include "proto/record_fields.hpp"
 
 namespace portd::proto {

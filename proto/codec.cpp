@@ -1,6 +1,6 @@
 #include "proto/codec.hpp"
 
-#include "proto/fields.hpp"
+#include "proto/decoding.hpp"
 #include "proto/json_text.hpp"
 #include "proto/record_fields.hpp"
 
@@ -135,11 +135,14 @@ json encode_answer(const Reply &value) {
     return object;
 }
 
+constexpr std::size_t usual_bytes = 2048; // of a lease with its processes
+
 template <typename Reply>
 std::string answer_text(const Reply &value) {
     if (value.coverage)
         return encode_answer(value).dump();
     std::string text;
+    text.reserve(usual_bytes);
     append_struct(text, value);
     return text;
 }
@@ -250,6 +253,19 @@ Decoded<WhoReply> decode(const json &parameters) {
 template <>
 Decoded<Explanation> decode(const json &parameters) {
     return decode_struct<Explanation>(parameters, Unknown::ignored);
+}
+
+template <>
+std::optional<ReplyOf<LeaseReply>> decode_reply(std::string_view message) {
+    return decode_reply_struct<LeaseReply>(message);
+}
+template <>
+std::optional<ReplyOf<WatchReply>> decode_reply(std::string_view message) {
+    return decode_reply_struct<WatchReply>(message);
+}
+template <>
+std::optional<ReplyOf<ExportReply>> decode_reply(std::string_view message) {
+    return decode_reply_struct<ExportReply>(message);
 }
 
 } // namespace portd::proto

@@ -8,7 +8,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace portd::proto {
@@ -49,5 +51,16 @@ std::string encode_text(const ExportReply &);
 // positive.
 template <typename T>
 Decoded<T> decode(const nlohmann::json &parameters);
+
+// One reply of a stream, decoded from its message at once. Instantiated for LeaseReply, WatchReply
+// and ExportReply.
+template <typename T>
+struct ReplyOf {
+    bool continues = false;
+    T parameters;
+};
+// Nothing if the message is anything else: parse_reply() and decode() say what.
+template <typename T>
+std::optional<ReplyOf<T>> decode_reply(std::string_view message);
 
 } // namespace portd::proto

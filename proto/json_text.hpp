@@ -15,8 +15,14 @@
 
 namespace portd::proto {
 
+// What else is escaped than must be.
+enum class Escaped { what_must_be, all_but_ascii };
+
 // Appends the text as a JSON string; bytes that are no UTF-8 as to_utf8() has them.
-void append_quoted(std::string &out, std::string_view text);
+void append_quoted(std::string &out, std::string_view text,
+                   Escaped escaped = Escaped::what_must_be);
+
+void append_integer(std::string &out, std::int64_t value);
 
 template <typename T>
 void append_struct(std::string &out, const T &value);
@@ -27,42 +33,38 @@ class TextEncoder {
     void finish() { out_ += '}'; }
 
     template <typename T>
-    void operator()(const char *name, const T &value, Bounds = any_integer) {
+    void operator()(std::string_view name, const T &value, Bounds = any_integer) {
         begin_field(name);
         append(value);
     }
     template <typename T>
-    void operator()(const char *name, const std::optional<T> &value, Bounds = any_integer) {
+    void operator()(std::string_view name, const std::optional<T> &value, Bounds = any_integer) {
         if (value)
             (*this)(name, *value);
     }
-    void flag(const char *name, bool value) {
+    void flag(std::string_view name, bool value) {
         if (value)
             (*this)(name, true);
     }
     template <typename T>
-    void list(const char *name, const std::vector<T> &values) {
+    void list(std::string_view name, const std::vector<T> &values) {
         if (!values.empty())
             (*this)(name, values);
     }
-    void count(const char *name, std::int64_t value) {
+    void count(std::string_view name, std::int64_t value) {
         if (value != 0)
             (*this)(name, value);
     }
     template <typename Enum>
-    void word(const char *name, Enum value) {
+    void word(std::string_view name, Enum value) {
         (*this)(name, value);
     }
 
   private:
     // Names need no escape.
-    void begin_field(const char *name) {
-        if (!is_first_)
-            out_ += ',';
+    void begin_field(std::string_view name) {
+        out_.append(is_first_ ? "\"" : ",\"").append(name).append("\":");
         is_first_ = false;
-        out_ += '"';
-        out_ += name;
-        out_ += "\":";
     }
 
     template <typename T>
@@ -74,7 +76,7 @@ class TextEncoder {
         else if constexpr (std::same_as<T, bool>)
             out_ += value ? "true" : "false";
         else if constexpr (std::same_as<T, std::int64_t>)
-            out_ += std::to_string(value);
+            append_integer(out_, value);
         else
             append_struct(out_, value);
     }

@@ -4,6 +4,7 @@
 #include "proto/attribution.hpp"
 #include "proto/codec.hpp"
 #include "proto/framing.hpp"
+#include "proto/reply_text.hpp"
 #include "proto/varlink.hpp"
 
 #include <cstddef>
@@ -34,6 +35,16 @@ void decode_encode_decode(const json &parameters) {
     const auto again = decode<T>(json::parse(encode(std::get<T>(decoded)).dump()));
     require(std::holds_alternative<T>(again));
     require(std::get<T>(again) == std::get<T>(decoded));
+}
+
+// Read at once, a reply says what it says as a tree, and as it is printed.
+template <typename T>
+void compare_with_tree(std::string_view message, const Reply &reply) {
+    const auto at_once = decode_reply<T>(message);
+    const auto decoded = decode<T>(*reply.parameters);
+    require(!at_once ||
+            (reply.error.empty() && at_once->continues == reply.continues &&
+             std::holds_alternative<T>(decoded) && at_once->parameters == std::get<T>(decoded)));
 }
 
 void check_call(std::string_view text) {
@@ -72,6 +83,9 @@ void check_reply(std::string_view text) {
     require(same.error == reply.error && same.continues == reply.continues &&
             *same.parameters == *reply.parameters);
 
+    compare_with_tree<LeaseReply>(text, reply);
+    compare_with_tree<WatchReply>(text, reply);
+    compare_with_tree<ExportReply>(text, reply);
     decode_encode_decode<LeaseReply>(*reply.parameters);
     decode_encode_decode<AuditReply>(*reply.parameters);
     decode_encode_decode<WhyReply>(*reply.parameters);
@@ -86,6 +100,13 @@ void check_reply(std::string_view text) {
     decode_encode_decode<Status>(*reply.parameters);
 }
 
+// Whatever stands there: one line of ASCII.
+void check_text(std::string_view message) {
+    for (const char *name : {"", "lease", "cursor"})
+        for (const char c : parameter_text(message, name))
+            require(c >= ' ' && c < '\x7f');
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
@@ -95,5 +116,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         return 0;
     check_call(text);
     check_reply(text);
+    check_text(text);
     return 0;
 }

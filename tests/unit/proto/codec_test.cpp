@@ -38,13 +38,18 @@ RC_GTEST_PROP(Codec, WatchReplyIsReadBack, ()) {
 RC_GTEST_PROP(Codec, ExportReplyIsReadBack, ()) {
     expect_round_trip(samples::any_export_reply());
 }
+
+template <typename T>
+void expect_same_at_once(const T &value) {
+    const std::string text = encode_text(value);
+    RC_ASSERT(json::parse(text) == encode(value));
+    const auto reply = decode_reply<T>(R"({"continues":true,"parameters":)" + text + "}");
+    RC_ASSERT(reply && reply->continues && reply->parameters == value);
+}
 RC_GTEST_PROP(Codec, TextAtOnceSaysTheSame, ()) {
-    const auto lease = samples::any_lease_reply();
-    RC_ASSERT(nlohmann::json::parse(encode_text(lease)) == encode(lease));
-    const auto watch = samples::any_watch_reply();
-    RC_ASSERT(nlohmann::json::parse(encode_text(watch)) == encode(watch));
-    const auto exported = samples::any_export_reply();
-    RC_ASSERT(nlohmann::json::parse(encode_text(exported)) == encode(exported));
+    expect_same_at_once(samples::any_lease_reply());
+    expect_same_at_once(samples::any_watch_reply());
+    expect_same_at_once(samples::any_export_reply());
 }
 RC_GTEST_PROP(Codec, TextAtOnceTakesAnyBytes, (const std::string &bytes)) {
     LeaseReply reply;
@@ -168,6 +173,50 @@ TEST(Codec, NamesTheFieldWithinAReply) {
     reply["lease"]["holders"][0]["pid"] = "x";
     const auto decoded = decode<LeaseReply>(reply);
     EXPECT_EQ(std::get<InvalidField>(decoded).parameter, "lease.holders[0].pid");
+}
+
+TEST(Codec, TakesMembersInAnyOrder) {
+    const auto reply = decode_reply<LeaseReply>(
+        R"({"parameters":{"lease":{"holders":[],"opened":{"provenance":"observed","usec":7},)"
+        R"("incomplete":true,"phase":"bound","networkNamespace":9,"localPort":80,"localAddress":"::1",)"
+        R"("family":"ipv6","protocol":"udp","bootId":"b","id":"i","opener":{"provenance":"unknown"},)"
+        R"("lastHolder":{"ancestors":[{"command":"sh","pid":1}],"provenance":"observed"}}}})");
+    ASSERT_TRUE(reply);
+    EXPECT_FALSE(reply->continues);
+    Lease lease;
+    lease.id = "i";
+    lease.boot_id = "b";
+    lease.protocol = Protocol::udp;
+    lease.family = Family::ipv6;
+    lease.local_address = "::1";
+    lease.local_port = 80;
+    lease.network_namespace = 9;
+    lease.opened.usec = 7;
+    lease.opened.provenance = Provenance::observed;
+    lease.last_holder.provenance = Provenance::observed;
+    lease.last_holder.ancestors = {{1, "sh"}};
+    lease.incomplete = true;
+    EXPECT_EQ(reply->parameters.lease, lease);
+}
+
+TEST(Codec, OneReplyIsAWholeSuccessOrNothing) {
+    EXPECT_TRUE(decode_reply<LeaseReply>(R"({"parameters":{"later":[{"a":[1]}],"cursor":null}})"));
+    for (const char *message :
+         {"", "{", R"({"parameters":{}}x)", "[]", "{}", R"({"parameters":null})",
+          R"({"parameters":[]})", R"({"error":"a.B","parameters":{}})",
+          R"({"parameters":{"cursor":7},"error":"a.B"})",
+          R"({"parameters":{"cursor":"a","cursor":null}})", R"({"continues":1,"parameters":{}})",
+          R"({"parameters":{"lease":{}}})", R"({"parameters":{"lease":[]}})",
+          "{\"parameters\":{\"cursor\":\"\xff\"}}"})
+        EXPECT_FALSE(decode_reply<LeaseReply>(message)) << message;
+}
+
+TEST(Codec, NamesElementsThatCannotBeUsed) {
+    json reply{{"holders", json::array({nullptr})}};
+    EXPECT_EQ(std::get<InvalidField>(decode<WhoReply>(reply)).parameter, "holders[0]");
+    reply["holders"] = json::array({encode(samples::lease()), json::object()});
+    EXPECT_EQ(std::get<InvalidField>(decode<WhoReply>(reply)).parameter, "holders[1].id");
+    EXPECT_EQ(std::get<InvalidField>(decode<WhoReply>(json::array())).parameter, "parameters");
 }
 
 TEST(Codec, CountsOfEventsAreAbsentWhereThereAreNoHooks) {
