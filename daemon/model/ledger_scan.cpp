@@ -149,6 +149,12 @@ void Ledger::State::show(TableState &table, const SocketKey &key, Record &record
         lease.uid = seen.uid;
         mark(key, record);
     }
+    // Only a close of both ends, or of ours that the peer has acknowledged, leaves such an entry
+    // (RFC 9293, 3.3.2; tcp_time_wait() of net/ipv4).
+    if (seen.state == SocketState::time_wait && !lease.outcome) {
+        lease.outcome = Outcome::closed;
+        mark(key, record);
+    }
     take_endpoints(table, key, record, seen.local, seen.peer);
     if (phase > lease.phase) {
         lease.phase = phase;

@@ -21,7 +21,9 @@ TEST(TimeWait, AfterTheDestroyEventLingersUntilItDisappears) {
         EXPECT_EQ(script.lease().phase, Phase::lingering);
         EXPECT_EQ(script.lease().closed, When::observed(ms(1500)));
         EXPECT_FALSE(script.lease().freed);
+        EXPECT_EQ(script.lease().outcome, std::nullopt);
         script.scan(ms(2000), {lingering});
+        EXPECT_EQ(script.lease().outcome, Outcome::closed);
         script.scan(ms(3000), {lingering});
         EXPECT_EQ(script.lease().phase, Phase::lingering);
         EXPECT_EQ(script.ledger.open_leases(), 1U);
