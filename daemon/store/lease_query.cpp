@@ -73,7 +73,8 @@ struct Source {
     std::string from;
     std::string id = "l.id";
     std::string condition = "TRUE";
-    std::string sorted_by{}; // before the id, and in accordance with it
+    std::string sorted_by{};                // before the id, and in accordance with it
+    std::int64_t behind_id = Limits::min(); // no others are meant
 };
 
 Source by_port(BoundSql &sql, std::uint16_t port, Span span) {
@@ -95,8 +96,7 @@ Source by_port_in_runs(BoundSql &sql, std::uint16_t port) {
 Source by_port_unsorted(BoundSql &sql, std::uint16_t port, const Part &part) {
     Source source{"lease AS l"};
     source.condition = "l.port = " + put(sql, port);
-    if (part.sorted_lease)
-        source.condition += " AND l.id > " + put(sql, *part.sorted_lease);
+    source.behind_id = part.sorted_lease.value_or(Limits::min());
     return source;
 }
 
@@ -112,25 +112,45 @@ IdRange filed_near(const model::LeaseQuery &query, const Part &part, Span span) 
     return filed_near(part, span, query.since_us, query.until_us);
 }
 
-std::string within(BoundSql &sql, const IdRange &range, const std::string &id) {
-    std::string text;
-    if (range.first > Limits::min())
-        text += " AND " + id + " >= " + put(sql, range.first);
-    if (range.last < Limits::max())
-        text += " AND " + id + " <= " + put(sql, range.last);
-    return text;
-}
-
 std::string order(const Source &source, bool newest_first) {
     const std::string direction = newest_first ? " DESC" : "";
     const std::string first = source.sorted_by.empty() ? "" : source.sorted_by + direction + ", ";
     return " ORDER BY " + first + source.id + direction;
 }
 
-// Behind the last parameter.
-std::string in_order(const model::LeaseQuery &query, const Source &source) {
-    return " AND " + source.id + (query.newest_first ? " < ?" : " > ?") +
-           order(source, query.newest_first);
+// From where the page before ended, the last parameter. SQLite begins at one bound and holds each
+// row against the others: there may be only one on that side, or each page would pass over all
+// before it.
+std::string behind(BoundSql &sql, const std::string &id, std::int64_t least) {
+    if (least == Limits::min())
+        return " AND " + id + " > ?";
+    const std::string bound = put(sql, least);
+    return " AND " + id + " > max(" + bound + ", ?)";
+}
+
+std::string before(BoundSql &sql, const std::string &id, std::int64_t most) {
+    if (most == Limits::max())
+        return " AND " + id + " < ?";
+    const std::string bound = put(sql, most);
+    return " AND " + id + " < min(" + bound + ", ?)";
+}
+
+// The rest of a statement: of the rows filed in the range, the next in order.
+std::string next_within(BoundSql &sql, const model::LeaseQuery &query, const Source &source,
+                        const IdRange &range) {
+    const auto least = std::max(saturating_difference(range.first, 1), source.behind_id);
+    const auto most = saturating_sum(range.last, 1);
+    std::string text;
+    if (query.newest_first) {
+        if (least > Limits::min())
+            text += " AND " + source.id + " > " + put(sql, least);
+        text += before(sql, source.id, most);
+    } else {
+        if (most < Limits::max())
+            text += " AND " + source.id + " < " + put(sql, most);
+        text += behind(sql, source.id, least);
+    }
+    return text + order(source, query.newest_first);
 }
 
 // The statements of one question to one part.
@@ -147,8 +167,7 @@ class Candidates {
         sql.text = "SELECT l.id, (" + matches(sql, query_, moments_) + ") FROM ";
         const Source source = source_of(sql);
         sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " +
-                    source.condition + admitted() + within(sql, range, source.id) +
-                    in_order(query_, source);
+                    source.condition + admitted() + next_within(sql, query_, source, range);
         scans_.push_back(std::move(sql));
     }
     void add(BoundSql sql) { scans_.push_back(std::move(sql)); }
@@ -212,7 +231,7 @@ BoundSql candidates_of_processes(const model::LeaseQuery &query, const Part &par
                ") FROM lease AS l LEFT JOIN flow AS f ON f.id = l.flow WHERE " + is_over +
                " AND l.id IN (";
     sql.text += leases_of_processes(sql, query, part);
-    sql.text += ")" + in_order(query, Source{"lease AS l"});
+    sql.text += ")" + next_within(sql, query, Source{"lease AS l"}, {});
     return sql;
 }
 
@@ -229,8 +248,7 @@ class WindowCandidates {
         BoundSql sql;
         sql.text = "SELECT l.id, (" + matches(sql, query_, moments_) + ") FROM " + from +
                    " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + condition;
-        sql.text +=
-            within(sql, {first_id(span), Limits::max()}, id) + " AND " + id + " > ? ORDER BY " + id;
+        sql.text += behind(sql, id, saturating_difference(first_id(span), 1)) + " ORDER BY " + id;
         scans_.push_back(std::move(sql));
     }
     std::vector<BoundSql> take() { return std::move(scans_); }
@@ -272,8 +290,10 @@ FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span 
     const Moments moments(part);
     sql.text = "SELECT l.id, " + moments.freed_latest + " FROM ";
     const Source source = source_of(sql);
-    sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + source.condition +
-                " AND " + is_over + " AND " + matches(sql, query, moments) + order(source, true);
+    sql.text += source.from + " LEFT JOIN flow AS f ON f.id = l.flow WHERE " + source.condition;
+    if (source.behind_id > Limits::min())
+        sql.text += " AND " + source.id + " > " + put(sql, source.behind_id);
+    sql.text += " AND " + is_over + " AND " + matches(sql, query, moments) + order(source, true);
     return freed;
 }
 

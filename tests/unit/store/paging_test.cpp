@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <random>
 #include <set>
 #include <thread>
@@ -331,6 +332,51 @@ TEST_F(Paging, NoPageIsSortedOrSkippedThroughExceptOfRareProcesses) {
                                 << plan;
                         }
                     }
+}
+
+// What SQLite does for the page after the last one.
+int steps_after_all(const std::filesystem::path &file, const BoundSql &sql, bool newest_first) {
+    sqlite3 *database = nullptr;
+    sqlite3_stmt *statement = nullptr;
+    EXPECT_EQ(sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+    EXPECT_EQ(sqlite3_prepare_v2(database, sql.text.c_str(), -1, &statement, nullptr), SQLITE_OK);
+    int place = 0;
+    for (const BoundSql::Value &value : sql.values)
+        sqlite3_bind_int64(statement, ++place, std::get<std::int64_t>(value));
+    using Ids = std::numeric_limits<std::int64_t>;
+    sqlite3_bind_int64(statement, ++place, newest_first ? Ids::min() : Ids::max());
+    EXPECT_EQ(place, sqlite3_bind_parameter_count(statement));
+    EXPECT_EQ(sqlite3_step(statement), SQLITE_DONE);
+    const int steps = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(database);
+    return steps;
+}
+
+TEST_F(Paging, NoPageReadsThoseBeforeIt) {
+    std::vector<model::Lease> leases;
+    for (std::int64_t serial = 1; serial <= 2000; ++serial)
+        leases.push_back(freed(make_lease(serial, 40000, serial), serial + 5));
+    commit(writer_, leases);
+    const auto file = directory_ / "current-000001.db";
+    Database database(file, Database::Access::read);
+    const Part part = read_part(database);
+    for (const bool newest_first : {false, true})
+        for (const bool has_port : {false, true}) {
+            model::LeaseQuery query;
+            query.newest_first = newest_first;
+            query.since_us = base - 1'000'000;
+            query.until_us = base + 1'000'000;
+            if (has_port)
+                query.port = 40000;
+            for (const BoundSql &sql :
+                 candidates(query, part, Holdings::current, LeasesOfProcesses::many))
+                EXPECT_LT(steps_after_all(file, sql, newest_first), 300) << sql.text;
+        }
+    model::LeaseQuery ended;
+    ended.ended = model::EndWindow{{"boot", base, 0}, {"boot", base + 1'000'000, 0}};
+    for (const BoundSql &sql : candidates(ended, part, Holdings::current, LeasesOfProcesses::many))
+        EXPECT_LT(steps_after_all(file, sql, false), 300) << sql.text;
 }
 
 TEST_F(Paging, ReadersAndTheWriterDoNotDisturbEachOther) {
