@@ -250,7 +250,8 @@ int main(int argc, char **argv) {
         const auto store = [&] {
             writer.commit({.leases = batch,
                            .watched = store::Watched{CaptureTier::ebpf, begins, until},
-                           .gaps = {}});
+                           .gaps = {},
+                           .clock = store::ClockReading{until, clock.wall_offset_us()}});
         };
         made += in_tick;
         if (made <= count / 10)
