@@ -54,11 +54,11 @@ void control_groups(std::string_view text) {
     if (const auto unit = unit_of(text)) {
         check(unit->size() <= 255 && unit->find('/') == std::string::npos);
         check(text.find(*unit) != std::string_view::npos);
-        check(unit_of("/a.slice/" + *unit) == unit);
+        check(unit_of("/a.slice/_" + *unit) == unit); // as systemd escapes it
     }
     if (const auto slice = slice_of(text)) {
         check(slice->size() <= 255 && slice->ends_with(".slice"));
-        check(slice_of("/" + *slice) == slice);
+        check(slice_of("/_" + *slice) == slice);
     }
     if (const auto container = container_of(text))
         check(!container->empty());

@@ -257,7 +257,7 @@ class Attribute(unittest.TestCase):
         form = f"{iso(row.at, 'Z')},{row.source},%s,192.0.2.1,65001,tcp"
         ports = [f"{row.sport}", f"{row.sport}.0", "", "-", "None", f"{row.sport}/tcp", "70000", "x"]
         told, _ = self.objects(["ts,src_ip,src_port,dest_ip,dest_port,proto",
-                                *(form % port for port in ports)], status=1)
+                                *(form % port for port in ports)], "--within", "0s", status=1)
         self.assertEqual([one["confidence"] for one in told],
                          ["nobody", "nobody", "unknown", "unknown", "unknown", "unreadable",
                           "unreadable", "unreadable"])

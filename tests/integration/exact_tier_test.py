@@ -162,8 +162,6 @@ class LateWitness(unittest.TestCase):
             time.sleep(3)
             status = wait_until(lambda: balanced(portd.status()), what="issued = received + lost")
             self.assertEqual(status["witnessMisses"], 0)
-            if status["eventsLost"] == 0:
-                self.assertLess(status["leasesOpened"], count + 1000)
 
 
 @need_root
