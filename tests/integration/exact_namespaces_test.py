@@ -99,7 +99,7 @@ class Namespaces(unittest.TestCase):
         code = SERVER.replace("('127.0.0.1', 0)", "('127.0.0.1', 45950)")
         with Daemon("--capture", "ebpf") as portd, python_child(code, before=narrow):
             wait_until(lambda: [lease for lease in portd.json("who", 45950)[0]["holders"]
-                                if lease["role"] == "listener"])
+                                if lease.get("role") == "listener"])
 
     def test_a_namespace_that_is_gone_after_a_restart_has_no_open_leases(self):
         portd = Daemon("--capture", "ebpf")
