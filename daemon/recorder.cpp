@@ -140,22 +140,25 @@ void Recorder::account_misses(std::optional<model::Instant> since) {
     const auto before = std::exchange(unseen_sockets_, ledger_.unseen_sockets());
     if (!source_.events() || !since || unseen_sockets_ <= before)
         return;
-    const auto missed = static_cast<std::int64_t>(unseen_sockets_ - before);
-    losses_["unseen"] += missed;
-    close_gap("unseen", *since, *watched_until_, missed);
-    log_.lost("unseen", missed, clock_.now());
+    record({.cause = "unseen",
+            .since = *since,
+            .until = *watched_until_,
+            .events = static_cast<std::int64_t>(unseen_sockets_ - before)});
     source_.doubt();
 }
 
 void Recorder::take_losses() {
-    for (const auto &loss : source_.take_losses()) {
-        const std::string cause = backlog_.failure() && loss.cause == "ringFull"
-                                      ? std::string(store::store_failed)
-                                      : loss.cause;
-        losses_[cause] += loss.events.value_or(1);
-        close_gap(cause, loss.since, loss.until, loss.events);
-        log_.lost(cause, loss.events.value_or(1), clock_.now());
+    for (auto &loss : source_.take_losses()) {
+        if (backlog_.failure() && loss.cause == "ringFull")
+            loss.cause = store::store_failed;
+        record(loss);
     }
+}
+
+void Recorder::record(const capture::Loss &loss) {
+    losses_[loss.cause] += loss.events.value_or(1);
+    close_gap(loss.cause, loss.since, loss.until, loss.events);
+    log_.lost(loss.cause, loss.events.value_or(1), clock_.now());
 }
 
 void Recorder::close_gap(const std::string &cause, model::Instant since, model::Instant until,

@@ -41,6 +41,7 @@ class Recorder {
     void account(const capture::Sample &sample);
     void account_misses(std::optional<model::Instant> since);
     void take_losses();
+    void record(const capture::Loss &loss);
     void close_gap(const std::string &cause, model::Instant since, model::Instant until,
                    std::optional<std::int64_t> lost);
     void publish();
