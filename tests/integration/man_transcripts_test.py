@@ -27,8 +27,8 @@ from harness import (BIN, PATIENCE, Daemon, enter_a_network_namespace, need_ebpf
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "packaging/man/portd-ctl.1"
 WWW_DATA = 33  # on every Debian
 # Of the terminal, in one of which each transcript comes out line by line as it is in the page: rows may have
-# longer process ids and spans here than there.
-COLUMNS = range(72, 89)
+# longer or shorter process ids and spans here than there.
+COLUMNS = range(72, 93)
 PROSE = {"explain", "why", "attribute", "pressure", "status"}
 
 # The shop: a web server on a port of its choice, a cache on a port that the kernel may give away, orders
@@ -201,6 +201,8 @@ class Shop:
             shutil.copy(os.path.realpath("/usr/bin/python3"), f"/srv/{name}")
             os.chmod(f"/srv/{name}", 0o755)
         self.columns = COLUMNS[0]
+        # Process ids of four digits, as in the page: which columns of a table fit depends on them.
+        pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text("3000")
         self.portd = stack.enter_context(Daemon("--capture", "ebpf"))
         for name, code in (("webshop", WEBSHOP), ("cache", CACHE), ("orders", ORDERS)):
             stack.enter_context(self.program(name, code))
