@@ -81,7 +81,7 @@ SelfCheckTraffic::SelfCheckTraffic(const model::PortPolicy &ports) {
     }
 }
 
-// The connection is cut off, so that nothing lingers.
+// The connection is cut off by the end that is closed first, so that nothing lingers.
 void SelfCheckTraffic::use_chosen_ports() {
     const Fd listener = open_socket(SOCK_STREAM);
     const Fd client = open_socket(SOCK_STREAM);
@@ -93,7 +93,7 @@ void SelfCheckTraffic::use_chosen_ports() {
     if (!accepted)
         fail("accept");
     const linger cut_off{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &cut_off, sizeof cut_off);
+    ::setsockopt(accepted.get(), SOL_SOCKET, SO_LINGER, &cut_off, sizeof cut_off);
     expected_[cookie_of(listener)] = {"TCP listener",
                                       port_of(listener),
                                       {Kind::bound, Kind::listening, Kind::released, Kind::closed}};
