@@ -8,6 +8,7 @@
 #include <cstring>
 #include <thread>
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -190,8 +191,9 @@ void take_descriptor(Server &server) {
         taken.set();
         if (!permitted)
             die("pidfd_getfd");
-        // The opener is gone when its pidfd is readable; a moment is more than it takes.
-        usleep(20 * a_while_us);
+        pollfd opener_gone{pidfd, POLLIN, 0}; // exit_notify() comes after its files are closed
+        check(poll(&opener_gone, 1, -1), "poll");
+        usleep(a_while_us);
         close_last({fd, (*socket).lease});
     });
     wait_for(opener);
