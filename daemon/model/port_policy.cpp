@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace portd::model {
 namespace {
@@ -39,11 +40,22 @@ std::optional<PortRange> parse_item(std::string_view text) {
 } // namespace
 
 bool NamespacePorts::is_reserved(std::uint16_t port) const {
-    return any_contains(reserved, port);
+    const auto after = std::ranges::upper_bound(reserved, port, {}, &PortRange::low);
+    return after != reserved.begin() && std::prev(after)->contains(port);
 }
 
 bool NamespacePorts::can_be_automatic(std::uint16_t port) const {
     return local_range.contains(port) && !is_reserved(port);
+}
+
+std::int64_t NamespacePorts::automatic_ports() const {
+    std::int64_t ports = local_range.high - local_range.low + 1;
+    for (const PortRange &range : reserved) {
+        const int low = std::max(range.low, local_range.low);
+        const int high = std::min(range.high, local_range.high);
+        ports -= std::max(high - low + 1, 0);
+    }
+    return ports;
 }
 
 std::optional<PortRange> parse_local_port_range(std::string_view text) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,14 +27,21 @@ constexpr PortRange iana_dynamic{49152, 65535};
 // What a network namespace says of its ports, from /proc/sys/net/ipv4 (ip(7)).
 struct NamespacePorts {
     PortRange local_range{32768, 60999}; // ip_local_port_range: automatic choice takes from here
-    std::vector<PortRange> reserved; // ip_local_reserved_ports: automatic choice leaves these out
+    // ip_local_reserved_ports: automatic choice leaves these out. In ascending order and apart, as
+    // the kernel tells them.
+    std::vector<PortRange> reserved;
     std::uint16_t unprivileged_start = 1024; // ip_unprivileged_port_start
 
     bool is_reserved(std::uint16_t port) const;
     // Whether the kernel could have chosen this port by itself.
     bool can_be_automatic(std::uint16_t port) const;
+    // How many ports those are.
+    std::int64_t automatic_ports() const;
     bool operator==(const NamespacePorts &) const = default;
 };
+
+// Of the network namespaces of which that is known, by the inode number.
+using KnownPorts = std::map<std::uint32_t, NamespacePorts>;
 
 // "32768\t60999\n", as in ip_local_port_range. Nothing if the text is not that.
 std::optional<PortRange> parse_local_port_range(std::string_view text);

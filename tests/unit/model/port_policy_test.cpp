@@ -38,7 +38,8 @@ TEST(ReservedPorts, AreWhatTheKernelWrites) {
 }
 
 TEST(AutomaticChoice, IsFromTheRangeLessWhatIsReserved) {
-    const NamespacePorts ports{{40000, 50000}, {{40000, 40010}, {45000, 45000}}, 1024};
+    const NamespacePorts ports{{40000, 50000}, {{1, 2}, {40000, 40010}, {45000, 45000}}, 1024};
+    EXPECT_EQ(ports.automatic_ports(), 10001 - 11 - 1);
     EXPECT_FALSE(ports.can_be_automatic(39999));
     EXPECT_FALSE(ports.can_be_automatic(40010));
     EXPECT_TRUE(ports.can_be_automatic(40011));
