@@ -117,6 +117,35 @@ std::optional<BpfEvent> decode_socket(const portd_socket_event &raw) {
     return event;
 }
 
+// The bits that are set, as ranges.
+template <std::size_t words>
+std::vector<model::PortRange> ranges_of(const __u64 (&bits)[words]) {
+    std::vector<model::PortRange> ranges;
+    for (std::size_t port = 0; port < words * 64; ++port) {
+        if (port % 64 == 0 && bits[port / 64] == 0) {
+            port += 63;
+            continue;
+        }
+        if ((bits[port / 64] >> port % 64 & 1) == 0)
+            continue;
+        const auto number = static_cast<std::uint16_t>(port);
+        if (!ranges.empty() && ranges.back().high + 1 == number)
+            ranges.back().high = number;
+        else
+            ranges.push_back({number, number});
+    }
+    return ranges;
+}
+
+std::optional<BpfEvent> decode_namespace(const portd_namespace &raw) {
+    if (raw.range_low > raw.range_high)
+        return std::nullopt;
+    return NamespaceTold{raw.network_namespace,
+                         {.local_range = {raw.range_low, raw.range_high},
+                          .reserved = ranges_of(raw.reserved_ports),
+                          .unprivileged_start = raw.unprivileged_start}};
+}
+
 // "nginx\0sbin\0usr\0/\0" is /usr/sbin/nginx. Nothing if the last NUL is missing.
 std::optional<std::string> join_names(std::string_view names) {
     std::string path;
@@ -217,6 +246,10 @@ std::optional<BpfEvent> decode_record(std::span<const std::byte> record) {
         return raw ? std::optional<BpfEvent>(
                          ImageForked{image_of(raw->child), image_of(raw->parent)})
                    : std::nullopt;
+    }
+    if (header->kind == PORTD_NAMESPACE) {
+        const auto raw = read_fixed<portd_namespace>(record);
+        return raw ? decode_namespace(*raw) : std::nullopt;
     }
     if (header->kind == PORTD_ROW)
         return decode_row(record);

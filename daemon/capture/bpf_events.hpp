@@ -1,6 +1,7 @@
 // The records of the BPF program (bpf/events.h), decoded. Pure.
 #pragma once
 
+#include "model/port_policy.hpp"
 #include "model/process.hpp"
 #include "model/socket.hpp"
 
@@ -101,10 +102,17 @@ struct SocketRow {
     bool is_orphan = false;
 };
 
+// What a network namespace says of its ports.
+struct NamespaceTold {
+    std::uint32_t network_namespace = 0;
+    model::NamespacePorts ports;
+};
+
 // Whether they differ in nothing but their time.
 bool tell_the_same(const SocketRow &a, const SocketRow &b);
 
-using BpfEvent = std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent, SocketRow>;
+using BpfEvent =
+    std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent, SocketRow, NamespaceTold>;
 
 // The length that the record at the start of `bytes` claims; nothing if they are too few for that.
 std::optional<std::size_t> record_length(std::span<const std::byte> bytes);

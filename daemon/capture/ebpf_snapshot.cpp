@@ -35,8 +35,9 @@ std::optional<PortChoice> choice_of(const SocketRow &row) {
 
 } // namespace
 
-template <typename OnImage, typename OnRow>
-void EbpfSnapshot::decode(std::span<const std::byte> records, OnImage on_image, OnRow on_row) {
+template <typename OnImage, typename OnRow, typename OnNamespace>
+void EbpfSnapshot::decode(std::span<const std::byte> records, OnImage on_image, OnRow on_row,
+                          OnNamespace on_namespace) {
     while (!records.empty()) {
         const auto length = record_length(records);
         if (!length)
@@ -48,10 +49,14 @@ void EbpfSnapshot::decode(std::span<const std::byte> records, OnImage on_image, 
             continue;
         }
         const auto event = decode_record(record);
-        const auto *const told = event ? std::get_if<ImageTold>(&*event) : nullptr;
-        if (!told)
+        if (!event)
             fail();
-        on_image(*told);
+        if (const auto *const image = std::get_if<ImageTold>(&*event))
+            on_image(*image);
+        else if (const auto *const told = std::get_if<NamespaceTold>(&*event))
+            on_namespace(*told);
+        else
+            fail();
     }
 }
 
@@ -59,13 +64,14 @@ void EbpfSnapshot::begin() {
     table_rows_.clear();
     exiting_.clear();
     portless_.clear();
+    met_ports_.clear();
     held_.begin();
 }
 
 void EbpfSnapshot::meet_tables(std::span<const std::byte> records) {
     decode(
         records, [](const ImageTold &) {},
-        [&](const SocketRow &row) { table_rows_.push_back(row); });
+        [&](const SocketRow &row) { table_rows_.push_back(row); }, [](const NamespaceTold &) {});
 }
 
 void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
@@ -82,12 +88,25 @@ void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
         else if (!row.is_held || !held_.add(row))
             fail();
     };
-    decode(records, meet_image, meet_row);
+    decode(records, meet_image, meet_row, [&](const NamespaceTold &told) { meet_namespace(told); });
+}
+
+void EbpfSnapshot::meet_namespace(const NamespaceTold &told) {
+    if (told.network_namespace != own_namespace_ && met_ports_.size() < most_namespaces &&
+        told.ports.reserved.size() <= most_reserved_ranges)
+        met_ports_.insert_or_assign(told.network_namespace, told.ports);
+}
+
+std::optional<model::KnownPorts> EbpfSnapshot::take_foreign_ports() {
+    return std::exchange(are_foreign_ports_new_, false) ? std::optional(foreign_ports_)
+                                                        : std::nullopt;
 }
 
 void EbpfSnapshot::start(model::Instant began, const Sink &sink) {
     began_before_ = std::exchange(began_, began);
     held_.accept();
+    are_foreign_ports_new_ = are_foreign_ports_new_ || met_ports_ != foreign_ports_;
+    foreign_ports_ = std::exchange(met_ports_, {});
     foreign_namespaces_.clear();
     for (const auto &[row, _] : held_.rows())
         if (row.key.network_namespace != own_namespace_)

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -43,9 +44,22 @@ class EbpfSnapshot {
     bool has_lingering() const { return has_lingering_ || had_lingering_; }
     bool has_kernel_sockets() const { return has_kernel_sockets_ || had_kernel_sockets_; }
 
+    // What other network namespaces, in which processes hold sockets, say of their ports; as the
+    // last look found it.
+    const model::KnownPorts &foreign_ports() const { return foreign_ports_; }
+    // Nothing if it is as it was at the last call.
+    std::optional<model::KnownPorts> take_foreign_ports();
+
   private:
-    template <typename OnImage, typename OnRow>
-    void decode(std::span<const std::byte> records, OnImage on_image, OnRow on_row);
+    // Of more namespaces, or of longer lists of reserved ports than anybody writes, nothing is
+    // kept: whoever may make a namespace could fill the memory.
+    static constexpr std::size_t most_namespaces = 4096;
+    static constexpr std::size_t most_reserved_ranges = 1024;
+
+    template <typename OnImage, typename OnRow, typename OnNamespace>
+    void decode(std::span<const std::byte> records, OnImage on_image, OnRow on_row,
+                OnNamespace on_namespace);
+    void meet_namespace(const NamespaceTold &told);
     bool is_news(const HeldSockets::Held &held) const;
     void tell_rows(bool is_whole, const Sink &sink);
     void tell_row(const SocketRow &row, const Sink &sink);
@@ -62,6 +76,9 @@ class EbpfSnapshot {
     std::vector<ImageTold> exiting_;  // of which events may tell more
     HeldSockets held_;
     std::set<std::uint32_t> foreign_namespaces_; // that have sockets in this look
+    model::KnownPorts foreign_ports_;
+    model::KnownPorts met_ports_; // of a look that is not complete
+    bool are_foreign_ports_new_ = false;
     model::Instant began_{};
     model::Instant began_before_{};
     bool has_lingering_ = false;

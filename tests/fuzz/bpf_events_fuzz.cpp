@@ -22,6 +22,16 @@ void check_views(const ImageTold &told, std::span<const std::byte> record) {
     check(told.ancestors.size() <= 4);
 }
 
+void check_ports(const portd::model::NamespacePorts &ports) {
+    int before = -2; // apart: two ranges that touch are one
+    for (const auto &range : ports.reserved) {
+        check(range.low > before + 1 && range.low <= range.high);
+        before = range.high;
+    }
+    check(ports.local_range.low <= ports.local_range.high);
+    check(ports.automatic_ports() >= 0);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
@@ -29,9 +39,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     while (const auto length = record_length(bytes)) {
         check(*length > 0 && *length <= bytes.size());
         const auto record = bytes.first(*length);
-        if (const auto event = decode_record(record))
+        if (const auto event = decode_record(record)) {
             if (const auto *told = std::get_if<ImageTold>(&*event))
                 check_views(*told, record);
+            if (const auto *told = std::get_if<NamespaceTold>(&*event))
+                check_ports(told->ports);
+        }
         bytes = bytes.subspan(*length);
     }
     return 0;

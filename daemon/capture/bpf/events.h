@@ -25,6 +25,9 @@ enum portd_kind {
 
     /* From an iterator: a socket that is there. portd_row */
     PORTD_ROW = 13,
+    /* From an iterator: the settings of a network namespace that say which ports the kernel chooses by
+       itself. Comes before the first row of the namespace. portd_namespace */
+    PORTD_NAMESPACE = 15,
 
     /* The rest are portd_socket_event. */
     PORTD_BOUND = 3,         /* bind(2) succeeded; `requested_port` */
@@ -119,6 +122,17 @@ struct portd_row {
     __u8 reserved;
 };
 
+/* ip_local_port_range, ip_unprivileged_port_start and ip_local_reserved_ports of net.ipv4, ip(7). */
+struct portd_namespace {
+    struct portd_header header;
+    __u32 network_namespace;
+    __u16 range_low; /* both included */
+    __u16 range_high;
+    __u16 unprivileged_start;
+    __u16 unused[3];
+    __u64 reserved_ports[65536 / 64]; /* one bit a port */
+};
+
 struct portd_ancestor {
     __u32 pid;
     char command[PORTD_COMMAND_BYTES];
@@ -178,6 +192,8 @@ PORTD_ASSERT(__builtin_offsetof(struct portd_row, cookie) == 16);
 PORTD_ASSERT(__builtin_offsetof(struct portd_row, network_namespace) == 56);
 PORTD_ASSERT(__builtin_offsetof(struct portd_row, local_port) == 64);
 PORTD_ASSERT(__builtin_offsetof(struct portd_row, family) == 68);
+PORTD_ASSERT(sizeof(struct portd_namespace) == 32 + 65536 / 8);
+PORTD_ASSERT(__builtin_offsetof(struct portd_namespace, reserved_ports) == 32);
 PORTD_ASSERT(sizeof(struct portd_ancestor) == 20);
 PORTD_ASSERT(__builtin_offsetof(struct portd_process_event, command) == 56);
 PORTD_ASSERT(sizeof(struct portd_process_event) == 152);

@@ -17,6 +17,23 @@ struct {
     __type(value, struct process_room);
 } process_room SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct portd_namespace);
+} namespace_room SEC(".maps");
+
+/* The network namespaces that were told, by their inodes, and in which reading. One that has no place is
+   told again with its next row. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u32);
+    __type(value, __u64);
+} namespaces_told SEC(".maps");
+
+__u64 reading;                  /* of what processes hold; counted */
 struct portd_image last_holder; /* that the iterator has told */
 
 /* The tables leave out what descriptors show as well. */
@@ -60,6 +77,33 @@ static __always_inline void tell_holder(struct seq_file *out, struct task_struct
     bpf_seq_write(out, room, length);
 }
 
+static __always_inline bool is_told_in_this_reading(__u32 network_namespace) {
+    __u64 *told_in = bpf_map_lookup_elem(&namespaces_told, &network_namespace);
+
+    return told_in && *told_in == reading;
+}
+
+/* False if the settings cannot be told now: one is being changed (before 6.8 the range is two numbers), or
+   cannot be read. */
+static __always_inline bool tell_namespace(struct seq_file *out, struct net *net, __u32 inode) {
+    __u32 key = 0, range = local_range(net, CHECKED);
+    struct portd_namespace *room = bpf_map_lookup_elem(&namespace_room, &key);
+
+    if (!room || (range & 0xffff) > range >> 16 ||
+        !bpf_core_field_exists(net->ipv4.sysctl_local_reserved_ports))
+        return false;
+    begin_event(&room->header, PORTD_NAMESPACE, sizeof(*room));
+    room->network_namespace = inode;
+    room->range_low = range & 0xffff;
+    room->range_high = range >> 16;
+    room->unprivileged_start = BPF_CORE_READ(net, ipv4.sysctl_ip_prot_sock);
+    if (bpf_probe_read_kernel(room->reserved_ports, sizeof(room->reserved_ports),
+                              BPF_CORE_READ(net, ipv4.sysctl_local_reserved_ports)) != 0)
+        return false;
+    bpf_seq_write(out, room, sizeof(*room));
+    return true;
+}
+
 /* What a process holds without being seen to: the port is that of a subflow; or a UDP socket has no port any
    more that it was told with, for which no hook runs. Only what has a cookie can be named here: what has
    none was not told of. */
@@ -95,9 +139,12 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
     struct sock *sk;
     __u8 protocol;
     __u16 port;
+    bool tells_namespace;
 
-    if (ctx->meta->seq_num == 0)
+    if (ctx->meta->seq_num == 0) {
         last_holder.pid = 0;
+        ++reading;
+    }
     if (!task || !file)
         return 0;
     socket = bpf_sock_from_file(file);
@@ -115,13 +162,19 @@ int portd_held_sockets(struct bpf_iter__task_file *ctx) {
         return 0;
     }
     row.header.flags |= PORTD_HAS_IMAGE;
+    tells_namespace = !is_told_in_this_reading(row.network_namespace) &&
+                      tell_namespace(out, BPF_CORE_READ(address_of(sk), __sk_common.skc_net.net),
+                                     row.network_namespace);
     read_image(task, &image);
     if (image.pid != last_holder.pid || image.started_at_ns != last_holder.started_at_ns ||
         image.exec_id != last_holder.exec_id)
         tell_holder(out, task, &image);
     /* What does not fit to its end is taken back, and comes first in the next read. */
-    if (bpf_seq_write(out, &row, sizeof(row)) == 0)
+    if (bpf_seq_write(out, &row, sizeof(row)) == 0) {
         last_holder = image;
+        if (tells_namespace)
+            bpf_map_update_elem(&namespaces_told, &row.network_namespace, &reading, BPF_ANY);
+    }
     return 0;
 }
 

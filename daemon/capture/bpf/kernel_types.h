@@ -130,8 +130,15 @@ struct ns_common {
     unsigned int inum;
 };
 
+/* Not there without CONFIG_SYSCTL. */
+struct netns_ipv4 {
+    unsigned long *sysctl_local_reserved_ports; /* one bit a port */
+    int sysctl_ip_prot_sock;                    /* net.ipv4.ip_unprivileged_port_start */
+};
+
 struct net {
     struct ns_common ns;
+    struct netns_ipv4 ipv4;
 };
 
 /* Until Linux 6.8. */

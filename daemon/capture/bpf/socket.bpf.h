@@ -38,17 +38,23 @@ const volatile __u64 ports_listed[65536 / 64] = {};
 const volatile __u16 own_range_low = 0; /* of portd's network namespace, both included */
 const volatile __u16 own_range_high = 0;
 
-/* Whether the namespace's net.ipv4.ip_local_port_range has the port. */
-static __always_inline bool in_local_range(struct net *net, __u16 port, enum access how) {
+/* The namespace's net.ipv4.ip_local_port_range: low in the lower half, high in the upper. */
+static __always_inline __u32 local_range(struct net *net, enum access how) {
     struct net___v68 *newer = (void *)net;
     struct net___v61 *older = (void *)net;
+    __u32 low, high;
 
-    if (bpf_core_field_exists(newer->ipv4.ip_local_ports.range)) {
-        __u32 both = PORTD_MEMBER(how, newer, ipv4.ip_local_ports.range);
-        return port >= (both & 0xffff) && port <= (both >> 16);
-    }
-    return port >= PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[0]) &&
-           port <= PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[1]);
+    if (bpf_core_field_exists(newer->ipv4.ip_local_ports.range))
+        return PORTD_MEMBER(how, newer, ipv4.ip_local_ports.range);
+    low = PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[0]);
+    high = PORTD_MEMBER(how, older, ipv4.ip_local_ports.range[1]);
+    return high << 16 | (low & 0xffff);
+}
+
+static __always_inline bool in_local_range(struct net *net, __u16 port, enum access how) {
+    __u32 range = local_range(net, how);
+
+    return port >= (range & 0xffff) && port <= range >> 16;
 }
 
 static __always_inline bool is_recorded(struct sock *sk, __u16 port, enum access how) {

@@ -109,6 +109,33 @@ TEST(BpfEvents, WhatIsNoRowIsNotDecodedAsOne) {
     EXPECT_FALSE(decode_row(cut));
 }
 
+TEST(BpfEvents, ANamespaceIsDecodedWholly) {
+    auto raw = namespace_record();
+    raw.reserved_ports[0] = 2;
+    raw.reserved_ports[1] = 1ULL << 63;
+    raw.reserved_ports[2] = 1;
+    raw.reserved_ports[1023] = 1ULL << 63;
+    const auto event = decode_record(bytes_of(raw));
+    ASSERT_TRUE(event);
+    const auto &told = std::get<NamespaceTold>(*event);
+    EXPECT_EQ(told.network_namespace, 4026531840U);
+    EXPECT_EQ(told.ports.local_range, (model::PortRange{32768, 60999}));
+    EXPECT_EQ(told.ports.unprivileged_start, 80);
+    EXPECT_EQ(model::port_list_text(told.ports.reserved), "1,127-128,40000-40001,65535");
+}
+
+TEST(BpfEvents, ANamespaceThatCannotBeIsNone) {
+    auto raw = namespace_record();
+    raw.range_high = static_cast<__u16>(raw.range_low - 1);
+    EXPECT_FALSE(decode_record(bytes_of(raw)));
+    auto cut = bytes_of(namespace_record());
+    cut.pop_back();
+    EXPECT_FALSE(decode_record(cut));
+    raw = namespace_record();
+    raw.header.length -= 8;
+    EXPECT_FALSE(decode_record(bytes_of(raw)));
+}
+
 TEST(BpfEvents, AProcessIsNamedFromLeafToRoot) {
     const auto record = process_record("nginx\0sbin\0usr\0"sv, "nginx.service\0system.slice\0"sv,
                                        "nginx\0-g\0daemon off;\0"sv);

@@ -1,6 +1,7 @@
 #include "capture/bpf_program.hpp"
 
 #include "capture/bpf_events.hpp"
+#include "capture/namespace_ports.hpp"
 #include "capture/ring_consumer.hpp"
 #include "capture/sock_diag.hpp"
 #include "system/fd.hpp"
@@ -123,6 +124,8 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
                 ASSERT_TRUE(event);
                 if (const auto *told = std::get_if<ImageTold>(&*event))
                     holder = told->image.pid;
+                else if (std::holds_alternative<NamespaceTold>(*event))
+                    ASSERT_EQ(table, Table::held);
                 else if (const auto &row = std::get<SocketRow>(*event);
                          row.key.value == cookie_of(socket))
                     found = found || !held ||
@@ -139,6 +142,27 @@ TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
     EXPECT_FALSE(shows(Table::tcp, Rows::fileless, tcp, false));
     EXPECT_TRUE(shows(Table::held, Rows::all, udp, true));
     EXPECT_TRUE(shows(Table::held, Rows::all, tcp, true));
+}
+
+TEST_F(Loaded, EachReadingTellsTheSettingsOfANamespaceOnce) {
+    const system::Fd udp(::socket(AF_INET, SOCK_DGRAM, 0));
+    bind_automatically(udp);
+    const auto own = own_network_namespace();
+    for (int reading = 0; reading < 2; ++reading) {
+        std::vector<model::NamespacePorts> told;
+        program_->read(BpfProgram::Table::held, BpfProgram::Rows::all,
+                       [&](std::span<const std::byte> rest) {
+                           while (const auto length = record_length(rest)) {
+                               const auto event = decode_record(rest.first(*length));
+                               ASSERT_TRUE(event);
+                               const auto *one = std::get_if<NamespaceTold>(&*event);
+                               if (one && one->network_namespace == own)
+                                   told.push_back(one->ports);
+                               rest = rest.subspan(*length);
+                           }
+                       });
+        EXPECT_THAT(told, ElementsAre(read_namespace_ports()));
+    }
 }
 
 // Of a connection that nobody has accepted, no release tells.

@@ -57,6 +57,18 @@ inline portd_row row_record() {
     return row;
 }
 
+// Of the namespace of the same socket: 32768-60999, of which 40000-40001 are reserved.
+inline portd_namespace namespace_record() {
+    portd_namespace record{};
+    record.header = {5'000'000'123, sizeof record, PORTD_NAMESPACE, 0, 0};
+    record.network_namespace = 4026531840;
+    record.range_low = 32768;
+    record.range_high = 60999;
+    record.unprivileged_start = 80;
+    record.reserved_ports[40000 / 64] = 3ULL << 40000 % 64;
+    return record;
+}
+
 // `strings_bytes` of room, with the names at its start and the arguments in its second half.
 inline Bytes process_record(std::string_view path, std::string_view control_group,
                             std::string_view arguments, std::size_t strings_bytes = 1024,

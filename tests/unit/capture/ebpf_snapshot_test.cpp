@@ -240,6 +240,30 @@ TEST_F(Snapshot, WhatIsAsItWasIsToldTwice) {
     EXPECT_THAT(look({closing}, true), UnorderedElementsAre(2U, 8U, 9U)) << "after a loss";
 }
 
+TEST_F(Snapshot, TellsWhatOtherNamespacesSayOfTheirPortsAsLongAsTheyAreSeen) {
+    const auto look = [&](std::vector<portd_namespace> namespaces) {
+        snapshot_.begin();
+        for (const auto &one : namespaces)
+            snapshot_.meet_held(bytes_of(one));
+        snapshot_.start(at(10s), sink_);
+        snapshot_.finish(at(10s), true, sink_);
+        return snapshot_.take_foreign_ports();
+    };
+    auto other = namespace_record();
+    other.network_namespace = foreign;
+    const auto known = look({namespace_record(), other});
+    ASSERT_TRUE(known);
+    ASSERT_THAT(*known, SizeIs(1)) << "the own one's are read in /proc";
+    EXPECT_EQ(model::port_list_text(known->at(foreign).reserved), "40000-40001");
+    EXPECT_FALSE(look({other})) << "as before";
+    other.range_high = 50000;
+    EXPECT_EQ(look({other})->at(foreign).local_range.high, 50000);
+    for (std::size_t word = 0; word < 64; ++word)
+        other.reserved_ports[word] = 0x5555555555555555;
+    EXPECT_THAT(*look({other}), IsEmpty()) << "a list that is longer than any";
+    EXPECT_FALSE(look({}));
+}
+
 TEST_F(Snapshot, WhatWasReadInVainChangesNothing) {
     take({}, {{812, {row(1)}}});
     snapshot_.begin();
