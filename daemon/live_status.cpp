@@ -22,6 +22,11 @@ void LiveStatus::publish(const model::NamespacePorts &ports) {
     namespace_ports_ = ports;
 }
 
+void LiveStatus::publish(std::shared_ptr<const model::KnownPorts> known) {
+    const std::scoped_lock lock(mutex_);
+    known_ports_ = std::move(known);
+}
+
 proto::Status LiveStatus::status() const {
     proto::Status status;
     {
@@ -36,6 +41,11 @@ proto::Status LiveStatus::status() const {
 model::NamespacePorts LiveStatus::namespace_ports() const {
     const std::scoped_lock lock(mutex_);
     return namespace_ports_;
+}
+
+std::shared_ptr<const model::KnownPorts> LiveStatus::known_ports() const {
+    const std::scoped_lock lock(mutex_);
+    return known_ports_;
 }
 
 bool LiveStatus::records(std::uint16_t port) const {

@@ -5,6 +5,7 @@
 #include "settings.hpp"
 #include "store/coverage.hpp"
 
+#include <memory>
 #include <mutex>
 
 namespace portd {
@@ -15,9 +16,11 @@ class LiveStatus : public model::Daemon {
 
     void publish(proto::Status status, const store::Present &present);
     void publish(const model::NamespacePorts &ports);
+    void publish(std::shared_ptr<const model::KnownPorts> known);
 
     proto::Status status() const override;
     model::NamespacePorts namespace_ports() const override;
+    std::shared_ptr<const model::KnownPorts> known_ports() const override;
     bool records(std::uint16_t port) const override;
     store::Present present() const;
 
@@ -27,6 +30,8 @@ class LiveStatus : public model::Daemon {
     proto::Status status_;
     store::Present present_;
     model::NamespacePorts namespace_ports_;
+    std::shared_ptr<const model::KnownPorts> known_ports_ =
+        std::make_shared<const model::KnownPorts>();
 };
 
 } // namespace portd

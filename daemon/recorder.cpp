@@ -40,6 +40,7 @@ Recorder::Recorder(const Settings &settings, const model::Clock &clock,
       counted_at_(started_) {
     ledger_.set_own_namespace(network_namespace_);
     ledger_.file_by_time(writer_.boot().base_offset_us);
+    know_ports({});
     take_over();
     open_at_start_ = static_cast<std::int64_t>(ledger_.open_leases());
 }
@@ -80,6 +81,8 @@ void Recorder::sample() {
     const auto watched_before = watched_until_;
     account(source_.sample(sink_));
     account_misses(watched_before);
+    if (auto foreign = source_.take_foreign_ports())
+        know_ports(*std::move(foreign));
     if (ledger_.take_lack_of_holders())
         source_.seek_holders();
     if (auto limitations = source_.limitations(); limitations != limitations_) {
@@ -96,17 +99,25 @@ void Recorder::follow_namespace_ports() {
     if (now < next_ports_at_)
         return;
     next_ports_at_ = now + ports_interval;
-    pools_ = ledger_.pools();
-    log_.pass(now);
-    for (const auto &pool : pools_)
-        if (pool.automatic_ports && pool.open_automatic_ports)
-            log_.counted_pool(pool.protocol, static_cast<std::size_t>(*pool.open_automatic_ports),
-                              static_cast<std::size_t>(*pool.automatic_ports));
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
         ledger_.set_namespace_ports(ports_);
         live_.publish(ports_);
+        know_ports(*known_ports_);
     }
+    pools_ = ledger_.pools(*known_ports_);
+    log_.pass(now);
+    for (const auto &pool : pools_)
+        if (pool.network_namespace == network_namespace_ && pool.automatic_ports &&
+            pool.open_automatic_ports)
+            log_.counted_pool(pool.protocol, static_cast<std::size_t>(*pool.open_automatic_ports),
+                              static_cast<std::size_t>(*pool.automatic_ports));
+}
+
+void Recorder::know_ports(model::KnownPorts foreign) {
+    foreign.insert_or_assign(network_namespace_, ports_);
+    known_ports_ = std::make_shared<const model::KnownPorts>(std::move(foreign));
+    live_.publish(known_ports_);
 }
 
 // Between two complete samples everything that was is known: what a sample shows, and what was

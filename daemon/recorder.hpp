@@ -13,6 +13,7 @@
 #include "store/writer.hpp"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,7 @@ class Recorder {
   private:
     void take_over();
     void follow_namespace_ports();
+    void know_ports(model::KnownPorts foreign);
     void account(const capture::Sample &sample);
     void account_misses(std::optional<model::Instant> since);
     void take_losses();
@@ -57,6 +59,7 @@ class Recorder {
     const std::vector<std::string> tier_reasons_;
     const std::string not_watching_; // the cause of the gap before this run
     model::NamespacePorts ports_;
+    std::shared_ptr<const model::KnownPorts> known_ports_;
     model::Instant next_ports_at_{};
     model::Ledger ledger_;
     model::LedgerNotes notes_; // of one commit; a member for the sake of its memory

@@ -28,10 +28,12 @@ struct PoolUse {
     std::int64_t network_namespace = 0;
     Protocol protocol = Protocol::tcp;
     std::int64_t open_ports = 0;
-    // Those from which the kernel chooses, and how many of them are open; of the daemon's own
-    // namespace alone.
+    // Those from which the kernel chooses, and how many of them are open; and the range in which
+    // they are. Absent: not known.
     std::optional<std::int64_t> automatic_ports;
     std::optional<std::int64_t> open_automatic_ports;
+    std::optional<std::int64_t> range_low;
+    std::optional<std::int64_t> range_high;
 
     bool operator==(const PoolUse &) const = default;
 };

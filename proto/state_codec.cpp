@@ -21,6 +21,8 @@ void describe(auto &visit, Is<PoolUse> auto &pool) {
     visit("openPorts", pool.open_ports);
     visit("automaticPorts", pool.automatic_ports);
     visit("openAutomaticPorts", pool.open_automatic_ports);
+    visit("rangeLow", pool.range_low, told_port);
+    visit("rangeHigh", pool.range_high, told_port);
 }
 
 void describe(auto &visit, Is<Status> auto &status) {

@@ -199,13 +199,25 @@ void EbpfSource::read_events(Promptness, const Sink &sink) {
     hear_witness(sink);
 }
 
+// A look tells the settings of a namespace. It is worth one once, where it is in time to find a
+// socket there; after that the namespace waits for the next as all do.
+void EbpfSource::notice(const model::Observation &observation) {
+    names_.notice(observation);
+    const auto *const taken = std::get_if<model::PortTaken>(&observation);
+    if (!taken)
+        return;
+    const auto inode = taken->key.network_namespace;
+    if (inode != network_namespace_ && !snapshot_.foreign_ports().contains(inode))
+        seeks_ports_ = namespaces_without_ports_.insert(inode).second || seeks_ports_;
+}
+
 void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
     const auto now = clock_.now();
     const auto before = capture_.program->counters();
     events_.expect_older_sockets(lacks_rows_ || before.ring_full != counted_.ring_full ||
                                  before.no_memory != counted_.no_memory);
     const Sink noticing = [&](const model::Observation &observation) {
-        names_.notice(observation);
+        notice(observation);
         sink(observation);
     };
     ring_.read([&](std::span<const std::byte> record) {
@@ -276,7 +288,8 @@ bool EbpfSource::wants_snapshot(model::Instant now) const {
         return true;
     if (now < next_snapshot_at_)
         return false;
-    return events_.lacks_holders() || now - *snapshot_at_ >= longest_without_snapshot ||
+    return events_.lacks_holders() || seeks_ports_ ||
+           now - *snapshot_at_ >= longest_without_snapshot ||
            (snapshot_.has_kernel_sockets() && now >= next_lingering_at_);
 }
 
@@ -298,7 +311,7 @@ void EbpfSource::look_at_lingering(const Sink &sink) {
 void EbpfSource::snapshot(const Sink &sink) {
     const auto began = clock_.now();
     const bool is_whole = std::exchange(has_lost_, false);
-    is_resumed_ = false;
+    is_resumed_ = seeks_ports_ = false;
     const auto meet_tables = [&](auto records) { snapshot_.meet_tables(records); };
     snapshot_.begin();
     // An iterator may pass over a row while its table changes: twice in a row is most unlikely.
@@ -316,6 +329,9 @@ void EbpfSource::snapshot(const Sink &sink) {
     snapshot_.finish(clock_.now(), is_whole, sink);
     lacks_rows_ = has_lost_;
     events_.have_looked(began);
+    std::erase_if(namespaces_without_ports_, [this](std::uint32_t inode) {
+        return snapshot_.foreign_ports().contains(inode);
+    });
     snapshot_at_ = began;
     const auto now = clock_.now();
     if (is_whole)

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ class EbpfSource : public Source {
     std::vector<Loss> take_losses() override;
     std::vector<model::BindFailure> take_bind_failures() override;
     std::vector<NamespaceName> take_namespace_names() override { return names_.take(); }
+    std::optional<model::KnownPorts> take_foreign_ports() override {
+        return snapshot_.take_foreign_ports();
+    }
     std::optional<model::LedgerNotes> take_resumed_notes() override;
     std::vector<std::pair<std::string, int>> descriptors_to_keep() const override;
     std::optional<model::RingMark> note(const model::LedgerNotes &notes) override;
@@ -68,6 +72,7 @@ class EbpfSource : public Source {
     template <typename Write>
     void write_journal(Write write);
     Checkpoint checkpoint() const;
+    void notice(const model::Observation &observation);
     void drain(const Sink &sink, SelfCheckTraffic *checked = nullptr);
     void account_losses(model::Instant drained_at);
     void note_loss(const char *cause, std::uint64_t events, model::Instant drained_at);
@@ -91,6 +96,9 @@ class EbpfSource : public Source {
     EbpfEvents events_;
     EbpfSnapshot snapshot_;
     NamespaceNames names_;
+    // In which ports were taken, and of whose settings no look has told.
+    std::set<std::uint32_t> namespaces_without_ports_;
+    bool seeks_ports_ = false; // of one that came since the last look
 
     BpfCounters counted_;         // when last looked at
     std::uint64_t malformed_ = 0; // since then

@@ -8,6 +8,7 @@
 #include "model/bind_failure.hpp"
 #include "model/ledger_notes.hpp"
 #include "model/observation.hpp"
+#include "model/port_policy.hpp"
 #include "model/ring_mark.hpp"
 
 #include <functional>
@@ -81,6 +82,9 @@ class Source {
     virtual std::vector<model::BindFailure> take_bind_failures() { return {}; }
     // Of other network namespaces, as they become known.
     virtual std::vector<NamespaceName> take_namespace_names() { return {}; }
+    // What other network namespaces say of their ports, of all of which that is known; nothing if
+    // that is as it was at the last call.
+    virtual std::optional<model::KnownPorts> take_foreign_ports() { return {}; }
 
     // What an earlier instance noted of its ledger, where this one goes on without a hole after
     // what is stored. Once only.

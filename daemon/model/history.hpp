@@ -141,7 +141,8 @@ class Daemon {
   public:
     virtual ~Daemon() = default;
     virtual proto::Status status() const = 0;
-    virtual NamespacePorts namespace_ports() const = 0;
+    virtual NamespacePorts namespace_ports() const = 0; // of the network namespace that it is in
+    virtual std::shared_ptr<const KnownPorts> known_ports() const = 0; // that one's among them
     virtual bool records(std::uint16_t port) const = 0;
 };
 

@@ -326,8 +326,8 @@ std::size_t Ledger::open_leases() const {
 std::uint64_t Ledger::found_leases() const {
     return state_->leases_found;
 }
-std::vector<proto::PoolUse> Ledger::pools() const {
-    return state_->pools();
+std::vector<proto::PoolUse> Ledger::pools(const KnownPorts &known) const {
+    return state_->pools(known);
 }
 std::uint64_t Ledger::unseen_sockets() const {
     return state_->unseen;

@@ -133,8 +133,9 @@ class Ledger {
     // Leases that were found since the start, those of an earlier run not counted.
     std::uint64_t found_leases() const;
     // The ports that open leases have, of each namespace and protocol that has any, in the order of
-    // both. Looks at every lease.
-    std::vector<proto::PoolUse> pools() const;
+    // both; with the kernel's own choice where the settings of the namespace are known. Looks at
+    // every lease.
+    std::vector<proto::PoolUse> pools(const KnownPorts &known) const;
     // Destroyed sockets that no scan had shown: each is a lease with unknown holders.
     std::uint64_t unseen_sockets() const;
 

@@ -12,7 +12,7 @@ constexpr std::size_t all_ports = 1 << 16;
 } // namespace
 
 // A port that several leases share counts once.
-std::vector<proto::PoolUse> Ledger::State::pools() const {
+std::vector<proto::PoolUse> Ledger::State::pools(const KnownPorts &known) const {
     std::map<std::pair<std::uint32_t, Protocol>, std::bitset<all_ports>> open;
     for (const auto &[name, table] : tables_)
         for (const auto &[_, record] : table.records)
@@ -25,13 +25,15 @@ std::vector<proto::PoolUse> Ledger::State::pools() const {
         pool.network_namespace = name.first;
         pool.protocol = name.second;
         pool.open_ports = static_cast<std::int64_t>(open_ports.count());
-        if (is_own(name.first)) {
-            pool.automatic_ports = pool.open_automatic_ports = 0;
-            for (std::size_t port = 1; port < all_ports; ++port) {
-                const bool is_in_pool = ports.can_be_automatic(static_cast<std::uint16_t>(port));
-                *pool.automatic_ports += is_in_pool ? 1 : 0;
-                *pool.open_automatic_ports += is_in_pool && open_ports[port] ? 1 : 0;
-            }
+        if (const auto found = known.find(name.first); found != known.end()) {
+            const NamespacePorts &its = found->second;
+            pool.range_low = its.local_range.low;
+            pool.range_high = its.local_range.high;
+            pool.automatic_ports = its.automatic_ports();
+            pool.open_automatic_ports = 0;
+            for (std::size_t port = its.local_range.low; port <= its.local_range.high; ++port)
+                if (open_ports[port] && its.can_be_automatic(static_cast<std::uint16_t>(port)))
+                    ++*pool.open_automatic_ports;
         }
         pools.push_back(pool);
     }

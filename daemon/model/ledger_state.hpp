@@ -40,7 +40,7 @@ class Ledger::State {
     LedgerNotes notes() const;
     std::size_t open_leases() const { return open_; }
     std::vector<Lease> open() const;
-    std::vector<proto::PoolUse> pools() const;
+    std::vector<proto::PoolUse> pools(const KnownPorts &known) const;
 
     NamespacePorts ports;
     std::uint64_t unseen = 0;

@@ -112,8 +112,8 @@ TEST(Metrics, AreInTheFormat) {
     status.leases_opened = 100;
     status.leases_ended = 88;
     status.bind_failures = 3;
-    status.pools = {{4026531840, Protocol::tcp, 30, 28232, 20},
-                    {4026532100, Protocol::udp, 2, std::nullopt, std::nullopt}};
+    status.pools = {{4026531840, Protocol::tcp, 30, 28232, 20, 32768, 60999},
+                    {4026532100, Protocol::udp, 2, {}, {}, {}, {}}};
     status.losses = {{"overflow", 3}, {"ringFull", 5}};
     status.stored_bytes = 4096;
     status.cpu_usec = 1'250'000;

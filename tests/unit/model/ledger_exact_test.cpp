@@ -327,5 +327,35 @@ TEST(SocketReleased, MakesRoomForTheLastHolder) {
     EXPECT_GT(lease.holders_omitted, 36U);
 }
 
+TEST(Pools, HaveASizeWhereTheSettingsOfTheNamespaceAreKnown) {
+    Script script;
+    const auto take = [&](std::uint64_t socket, std::uint32_t network_namespace,
+                          std::uint16_t port) {
+        auto taken = bound(socket, ms(1000));
+        taken.key.network_namespace = network_namespace;
+        taken.local.port = port;
+        script.apply(taken);
+    };
+    take(1, here, 40000);
+    take(2, here, 40000);
+    take(3, here, 40007);
+    take(4, here, 40010);
+    take(5, here + 1, 40000);
+    take(6, here + 2, 40000);
+    const auto pools =
+        script.ledger.pools({{here, {.local_range = {40000, 40009}, .reserved = {{40007, 40008}}}},
+                             {here + 2, {.local_range = {39000, 41000}, .reserved = {}}}});
+    ASSERT_EQ(pools.size(), 3U);
+    EXPECT_EQ(pools[0].open_ports, 3);
+    EXPECT_EQ(pools[0].automatic_ports, 8);
+    EXPECT_EQ(pools[0].open_automatic_ports, 1);
+    EXPECT_EQ(pools[0].range_low, 40000);
+    EXPECT_EQ(pools[0].range_high, 40009);
+    EXPECT_EQ(pools[1].open_ports, 1);
+    EXPECT_EQ(pools[1].automatic_ports, std::nullopt);
+    EXPECT_EQ(pools[1].range_low, std::nullopt);
+    EXPECT_EQ(pools[2].automatic_ports, 2001);
+}
+
 } // namespace
 } // namespace portd::model

@@ -497,7 +497,7 @@ Status status() {
             .leases_ended = 3,
             .bind_failures = 2,
             .gaps_recorded = 1,
-            .pools = {{4026531840, Protocol::udp, 12, 28232, 11}},
+            .pools = {{4026531840, Protocol::udp, 12, 28232, 11, 32768, 60999}},
             .stored_leases = 6,
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
@@ -973,8 +973,9 @@ Status any_status() {
             .bind_failures = any_integer(),
             .gaps_recorded = any_integer(),
             .pools = several([] {
-                return PoolUse{any_integer(), any_protocol(), any_integer(), maybe(any_integer),
-                               maybe(any_integer)};
+                return PoolUse{any_integer(),      any_protocol(),     any_integer(),
+                               maybe(any_integer), maybe(any_integer), maybe(any_port),
+                               maybe(any_port)};
             }),
             .stored_leases = any_integer(),
             .stored_bytes = any_integer(),

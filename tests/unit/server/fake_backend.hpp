@@ -326,9 +326,15 @@ class FakeDaemon : public model::Daemon {
   public:
     proto::Status now;
     model::NamespacePorts ports;
+    model::KnownPorts foreign_ports;
 
     proto::Status status() const override { return now; }
     model::NamespacePorts namespace_ports() const override { return ports; }
+    std::shared_ptr<const model::KnownPorts> known_ports() const override {
+        auto known = std::make_shared<model::KnownPorts>(foreign_ports);
+        known->emplace(static_cast<std::uint32_t>(now.network_namespace), ports);
+        return known;
+    }
     bool records(std::uint16_t port) const override { return port >= 32768; }
 };
 
