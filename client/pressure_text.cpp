@@ -72,14 +72,25 @@ std::string describe_destination(const proto::PoolPressure &pool, Charset charse
 }
 
 // The kernel's own range if that is the wider one, else what is left above the privileged ports.
-std::string wider_range(const proto::PressureSummary &summary) {
-    const bool is_inside = summary.range_low >= kernel_low && summary.range_high <= kernel_high &&
-                           summary.range_high - summary.range_low < kernel_high - kernel_low;
-    const std::int64_t low =
-        is_inside ? kernel_low : std::min<std::int64_t>(summary.range_low, 10240);
+std::string wider_range(const proto::PoolPressure &pool) {
+    const std::int64_t now_low = pool.range_low.value_or(kernel_low);
+    const std::int64_t now_high = pool.range_high.value_or(kernel_high);
+    const bool is_inside = now_low >= kernel_low && now_high <= kernel_high &&
+                           now_high - now_low < kernel_high - kernel_low;
+    const std::int64_t low = is_inside ? kernel_low : std::min<std::int64_t>(now_low, 10240);
     const std::int64_t high = is_inside ? kernel_high : 65535;
     return "sysctl -w net.ipv4.ip_local_port_range='" + std::to_string(low) + " " +
            std::to_string(high) + "'";
+}
+
+// " in network namespace blue", where that is another one than the daemon's. Each has settings of
+// its own.
+std::string describe_place(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
+                           Charset charset) {
+    if (pool.network_namespace == summary.network_namespace)
+        return "";
+    return " in network namespace " +
+           format_namespace(pool.network_namespace, pool.network_namespace_name, charset);
 }
 
 std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
@@ -132,8 +143,10 @@ Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset
     };
 }
 
-std::string describe_trouble(const proto::PoolPressure &pool, Charset charset) {
-    std::string text = purpose_of(pool, charset) + " use " + describe_use(pool) + " ports";
+std::string describe_trouble(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
+                             Charset charset) {
+    std::string text = purpose_of(pool, charset) + describe_place(pool, summary, charset) +
+                       " use " + describe_use(pool) + " ports";
     if (pool.kind == "timeWait")
         text += ", most of them lingering in TIME_WAIT for 60 s after their connection";
     text += describe_users(pool, charset);
@@ -148,11 +161,12 @@ std::string describe_trouble(const proto::PoolPressure &pool, Charset charset) {
 
 std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
+    const std::string place = describe_place(pool, summary, charset);
     std::vector<std::string> remedies;
     if (pool.kind == "timeWait")
-        remedies.push_back("use a port again a second after its connection:\n"
-                           "sysctl -w net.ipv4.tcp_tw_reuse=1");
-    remedies.push_back("more ports:\n" + wider_range(summary));
+        remedies.push_back("use a port again a second after its connection" + place +
+                           ":\nsysctl -w net.ipv4.tcp_tw_reuse=1");
+    remedies.push_back("more ports" + place + ":\n" + wider_range(pool));
     const std::string program = main_program(pool, charset).value_or("the program");
     if (pool.kind == "timeWait")
         remedies.push_back("in " + program + ": keep connections open and use them again");

@@ -35,16 +35,28 @@ void print_table(const std::vector<proto::PoolPressure> &pools, Session &session
 }
 
 // Of what the answer tells how near it is to exhaustion.
-enum class Known { all, own, nothing };
-constexpr const char *range_not_known = "portd knows ip_local_port_range where it is itself only.";
+enum class Known { all, some, nothing };
 
-Known known_of(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
-               std::optional<std::int64_t> asked_namespace) {
-    if (asked_namespace.value_or(summary.network_namespace) != summary.network_namespace)
+Known known_of(const std::vector<proto::PoolPressure> &pools,
+               const proto::PressureSummary &summary) {
+    if (!summary.range_low)
         return Known::nothing;
     const bool are_all_known = std::ranges::all_of(
         pools, [](const proto::PoolPressure &pool) { return pool.automatic_ports.has_value(); });
-    return are_all_known ? Known::all : Known::own;
+    return are_all_known ? Known::all : Known::some;
+}
+
+void say_range(const proto::PressureSummary &summary, std::optional<std::int64_t> asked_namespace,
+               Session &session) {
+    if (!summary.range_low || !summary.range_high)
+        return;
+    const bool is_own =
+        asked_namespace.value_or(summary.network_namespace) == summary.network_namespace;
+    const std::string reserved = summary.reserved_ports.value_or("");
+    session.remark("ip_local_port_range is " + std::to_string(*summary.range_low) + "-" +
+                   std::to_string(*summary.range_high) +
+                   (is_own ? " where portd is" : " in that network namespace") + "; reserved: " +
+                   (reserved.empty() ? "none" : escape_text(reserved, session.charset())) + ".");
 }
 
 void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureSummary &summary,
@@ -57,7 +69,7 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
         if (!is_near(pool, session.now_usec()))
             continue;
         any_near = true;
-        session.sentence(describe_trouble(pool, look.charset));
+        session.sentence(describe_trouble(pool, summary, look.charset));
         Fields fields;
         std::string name = "What helps";
         for (const std::string &remedy : remedies_of(pool, summary, look.charset))
@@ -65,21 +77,16 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
         for (const std::string &line : fields.lines(look.width))
             session.output().line(line);
     }
-    const Known known = known_of(pools, summary, asked_namespace);
+    const Known known = known_of(pools, summary);
     if (known == Known::nothing)
-        session.sentence("It is not known how near that network namespace is to exhaustion: " +
-                         std::string(range_not_known));
+        session.sentence("It is not known how near that network namespace is to exhaustion: portd "
+                         "does not know its ip_local_port_range.");
     else if (!any_near)
         session.sentence("No pool of ports is near to exhaustion, as far as portd knows.");
-    if (known == Known::own)
-        session.remark("Of other network namespaces it is not known: " +
-                       std::string(range_not_known));
-    session.remark("ip_local_port_range is " + std::to_string(summary.range_low) + "-" +
-                   std::to_string(summary.range_high) + " where portd is; reserved: " +
-                   (summary.reserved_ports.empty()
-                        ? "none"
-                        : escape_text(summary.reserved_ports, look.charset)) +
-                   ".");
+    if (known == Known::some)
+        session.remark("Of some network namespaces it is not known: portd does not know their "
+                       "ip_local_port_range.");
+    say_range(summary, asked_namespace, session);
     if (summary.other_destinations > 0)
         session.remark(std::to_string(summary.other_destinations) +
                        " other destinations have fewer connections; see --limit.");
@@ -102,7 +109,7 @@ ExitStatus run(const Typed &typed, Session &session) {
                       &proto::PressureReply::pool, "pool");
     if (!session.wants_json())
         print(pools, summary, request.network_namespace, session);
-    if (known_of(pools, summary, request.network_namespace) == Known::nothing)
+    if (known_of(pools, summary) == Known::nothing)
         return ExitStatus::incomplete;
     const bool any_near = std::ranges::any_of(
         pools, [&](const proto::PoolPressure &pool) { return is_near(pool, session.now_usec()); });
@@ -127,8 +134,8 @@ destination take their ports from all destinations. A port is LIVE while a conne
 has it, BOUND while a socket without a peer has it, and LINGERING in TIME_WAIT and its
 kin. EXHAUSTED says when none is left if the growth of the last time goes on; where it
 is so slow that this says nothing, it is empty. MOST BY has the programs with most of
-the ports, and how many. What the range is in other network namespaces than that of
-portd is not known.
+the ports, and how many. The range of another network namespace than that of portd is
+known with eBPF, while processes hold sockets there.
 The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
 will be within an hour; 1 if none is; and 4 if that is not known of the network
 namespace that was asked for.

@@ -215,16 +215,23 @@ std::string describe_verdict(const proto::WhyRequest &request, const proto::Diag
 std::vector<std::string> advice_of(const proto::WhyRequest &request,
                                    const proto::Diagnosis &diagnosis, Charset charset) {
     const std::string port = std::to_string(request.port);
+    const std::string place =
+        request.network_namespace
+            ? " in network namespace " + std::to_string(*request.network_namespace)
+            : "";
     std::vector<std::string> advice;
     if (diagnosis.privileged == true)
         advice.push_back("give the service CAP_NET_BIND_SERVICE (in its unit: "
-                         "AmbientCapabilities=CAP_NET_BIND_SERVICE), or:\n"
+                         "AmbientCapabilities=CAP_NET_BIND_SERVICE), or" +
+                         place +
+                         ":\n"
                          "sysctl -w net.ipv4.ip_unprivileged_port_start=" +
                          port);
     if (diagnosis.automatic_leases > 0 && diagnosis.in_range == true &&
         diagnosis.reserved == false) {
         const std::string before = escape_text(diagnosis.reserved_ports.value_or(""), charset);
-        advice.push_back("keep the kernel from choosing it:\n"
+        advice.push_back("keep the kernel from choosing it" + place +
+                         ":\n"
                          "sysctl -w net.ipv4.ip_local_reserved_ports=" +
                          (before.empty() ? "" : before + ",") + port);
     }

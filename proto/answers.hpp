@@ -49,7 +49,7 @@ struct BlockedTime {
 
 struct Diagnosis {
     std::int64_t network_namespace = 0;
-    // Of the daemon's own namespace alone.
+    // Of the namespace, where they are known.
     std::optional<std::int64_t> range_low;
     std::optional<std::int64_t> range_high;
     std::optional<std::string> reserved_ports; // as in ip_local_reserved_ports
@@ -148,7 +148,9 @@ struct PoolPressure {
     std::optional<std::string> local_address;
     std::optional<std::string> peer_address;
     std::optional<std::int64_t> peer_port;
-    std::optional<std::int64_t> automatic_ports; // absent: not known
+    std::optional<std::int64_t> automatic_ports; // absent, as are the next two: not known
+    std::optional<std::int64_t> range_low;
+    std::optional<std::int64_t> range_high;
     std::int64_t used_ports = 0;
     std::int64_t live_ports = 0;
     std::int64_t bound_ports = 0;
@@ -161,10 +163,11 @@ struct PoolPressure {
 };
 
 struct PressureSummary {
-    std::int64_t network_namespace = 0;
-    std::int64_t range_low = 0;
-    std::int64_t range_high = 0;
-    std::string reserved_ports;
+    std::int64_t network_namespace = 0; // the daemon's
+    // Of the namespace that was asked for, else of the daemon's. Absent: not known.
+    std::optional<std::int64_t> range_low;
+    std::optional<std::int64_t> range_high;
+    std::optional<std::string> reserved_ports;
     std::int64_t window_usec = 0;
     std::int64_t other_destinations = 0; // that are not told
     Coverage coverage;                   // of the window

@@ -110,6 +110,8 @@ void describe(auto &visit, Is<PoolPressure> auto &pool) {
     visit("peerAddress", pool.peer_address);
     visit("peerPort", pool.peer_port, told_port);
     visit("automaticPorts", pool.automatic_ports);
+    visit("rangeLow", pool.range_low, told_port);
+    visit("rangeHigh", pool.range_high, told_port);
     visit("usedPorts", pool.used_ports);
     visit("livePorts", pool.live_ports);
     visit("boundPorts", pool.bound_ports);

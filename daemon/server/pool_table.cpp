@@ -72,11 +72,17 @@ PoolTable::Key PoolTable::key_of(const proto::Lease &lease) {
     return key;
 }
 
-// In other namespaces the ports that the kernel is known to have chosen.
+// Null if they are not known.
+const model::NamespacePorts *PoolTable::ports_of(std::int64_t network_namespace) const {
+    const auto found = settings_.ports->find(static_cast<std::uint32_t>(network_namespace));
+    return found == settings_.ports->end() ? nullptr : &found->second;
+}
+
+// Where that is not known, the ports that the kernel is known to have chosen.
 bool PoolTable::can_be_automatic(const proto::Lease &lease) const {
-    if (lease.network_namespace != settings_.network_namespace)
-        return lease.port_choice == PortChoice::automatic;
-    return settings_.ports.can_be_automatic(static_cast<std::uint16_t>(lease.local_port));
+    const model::NamespacePorts *const ports = ports_of(lease.network_namespace);
+    return ports ? ports->can_be_automatic(static_cast<std::uint16_t>(lease.local_port))
+                 : lease.port_choice == PortChoice::automatic;
 }
 
 void PoolTable::count(const proto::Lease &lease) {
@@ -187,12 +193,10 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
     pressure.lingering_ports = count(pool.lingering & ~pool.live & ~bound);
     pressure.used_ports = count(pool.used.back() | bound);
     pressure.kind = kind_of(key.is_destination(), pressure);
-    if (key.network_namespace == settings_.network_namespace) {
-        pressure.automatic_ports = 0;
-        for (int port = settings_.ports.local_range.low; port <= settings_.ports.local_range.high;
-             ++port)
-            *pressure.automatic_ports +=
-                settings_.ports.can_be_automatic(static_cast<std::uint16_t>(port)) ? 1 : 0;
+    if (const auto *const ports = ports_of(key.network_namespace)) {
+        pressure.automatic_ports = ports->automatic_ports();
+        pressure.range_low = ports->local_range.low;
+        pressure.range_high = ports->local_range.high;
     }
     pressure.programs = pool.programs.summary(AuditOrder::leases, most_programs).groups;
     if (settings_.knows_past) {

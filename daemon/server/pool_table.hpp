@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,8 +37,7 @@ class PoolTable {
     static constexpr std::size_t points = 13; // at which use is counted: both ends, and 11 between
 
     struct Settings {
-        model::NamespacePorts ports; // of this namespace
-        std::int64_t network_namespace = 0;
+        std::shared_ptr<const model::KnownPorts> ports;
         std::int64_t window_us = 0;
         std::int64_t now_us = 0;
         std::size_t destinations = 0; // that are told
@@ -78,6 +78,7 @@ class PoolTable {
     };
 
     static Key key_of(const proto::Lease &lease);
+    const model::NamespacePorts *ports_of(std::int64_t network_namespace) const;
     bool can_be_automatic(const proto::Lease &lease) const;
     std::int64_t instant_of(std::size_t point) const;
     const Pool *bound_beside(const Key &key) const;

@@ -83,10 +83,14 @@ std::string PressureStream::pools(model::History &history) {
     }
     const PoolTable::Settings &settings = question_.settings;
     proto::PressureSummary summary;
-    summary.network_namespace = settings.network_namespace;
-    summary.range_low = settings.ports.local_range.low;
-    summary.range_high = settings.ports.local_range.high;
-    summary.reserved_ports = model::port_list_text(settings.ports.reserved);
+    summary.network_namespace = question_.own_namespace;
+    const auto asked = question_.network_namespace.value_or(question_.own_namespace);
+    if (const auto ports = settings.ports->find(static_cast<std::uint32_t>(asked));
+        ports != settings.ports->end()) {
+        summary.range_low = ports->second.local_range.low;
+        summary.range_high = ports->second.local_range.high;
+        summary.reserved_ports = model::port_list_text(ports->second.reserved);
+    }
     summary.window_usec = settings.window_us;
     summary.other_destinations = table_.other_destinations();
     summary.withheld = caller_.sight == Sight::own;

@@ -33,8 +33,10 @@ Answer why(const Request &request) {
             return invalid({"localAddress", "is not an address"});
         question.bind.address = range->first;
     }
-    if (question.bind.network_namespace == own_namespace)
-        question.ports = request.backend.daemon.namespace_ports();
+    const auto known = request.backend.daemon.known_ports();
+    if (const auto ports = known->find(static_cast<std::uint32_t>(question.bind.network_namespace));
+        ports != known->end())
+        question.ports = ports->second;
     question.now_us = request.now_us;
     question.since_us = wire.since_usec.value_or(request.now_us - a_day_us);
     question.recorded = request.backend.daemon.records(question.port);
@@ -66,8 +68,8 @@ Answer pressure(const Request &request) {
     PressureQuestion question;
     question.protocol = wire.protocol;
     question.network_namespace = wire.network_namespace;
-    question.settings.ports = request.backend.daemon.namespace_ports();
-    question.settings.network_namespace = request.backend.daemon.status().network_namespace;
+    question.own_namespace = request.backend.daemon.status().network_namespace;
+    question.settings.ports = request.backend.daemon.known_ports();
     question.settings.window_us =
         std::min(wire.window_usec.value_or(a_minute_us), wire.longest_window_usec);
     question.settings.now_us = request.now_us;

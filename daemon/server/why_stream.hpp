@@ -22,7 +22,7 @@ struct WhyQuestion {
     std::uint16_t port = 0;
     std::int64_t since_us = 0;
     std::int64_t now_us = 0;
-    std::optional<model::NamespacePorts> ports; // of the namespace, where it is the daemon's
+    std::optional<model::NamespacePorts> ports; // of the namespace, where they are known
     bool recorded = true;                       // leases of the port are kept
 };
 

@@ -94,6 +94,8 @@ proto::PoolPressure pool(const char *kind, std::int64_t used) {
     proto::PoolPressure pool;
     pool.kind = kind;
     pool.automatic_ports = 200;
+    pool.range_low = 50000;
+    pool.range_high = 50199;
     pool.used_ports = pool.live_ports = used;
     if (pool.kind == "timeWait" || pool.kind == "oneDestination") {
         pool.local_address = "10.0.0.5";
@@ -141,20 +143,36 @@ TEST(Pressure, EachKindHasItsRemedy) {
                 ElementsAre(more, HasSubstr("in /usr/bin/leaker: close connections")));
     EXPECT_THAT(remedies("boundStreams"), ElementsAre(more, HasSubstr("IP_BIND_ADDRESS_NO_PORT")));
     EXPECT_THAT(remedies("boundDatagrams"), ElementsAre(more, HasSubstr("from one socket")));
-    EXPECT_THAT(remedies_of(pool("timeWait", 190), summary_of(32768, 60999), Charset::utf8)[1],
-                HasSubstr("='10240 65535'"));
+    proto::PoolPressure full = pool("timeWait", 190);
+    full.range_low = 32768;
+    full.range_high = 60999;
+    EXPECT_THAT(remedies_of(full, summary_of(50000, 50199), Charset::utf8)[1],
+                HasSubstr("more ports:\nsysctl -w net.ipv4.ip_local_port_range='10240 65535'"));
+}
+
+TEST(Pressure, TheSettingsOfAnotherNamespaceAreToBeChangedThere) {
+    proto::PoolPressure full = pool("timeWait", 190);
+    full.network_namespace = 4026532100;
+    full.network_namespace_name = "blue";
+    const auto remedies = remedies_of(full, summary_of(32768, 60999), Charset::utf8);
+    EXPECT_THAT(remedies[0], HasSubstr(" in network namespace blue:\nsysctl -w"));
+    EXPECT_EQ(remedies[1], "more ports in network namespace blue:\n"
+                           "sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+    EXPECT_THAT(describe_trouble(full, summary_of(32768, 60999), Charset::utf8),
+                HasSubstr("192.0.2.1:443 in network namespace blue use 190 of 200 (95 %) ports"));
 }
 
 TEST(Pressure, TroubleIsToldInWords) {
     proto::PoolPressure leaking = pool("oneDestination", 180);
     leaking.ports_per_hour = 36'000;
     leaking.exhausted_usec = t0 + 2 * second;
-    EXPECT_EQ(describe_trouble(leaking, Charset::utf8),
+    EXPECT_EQ(describe_trouble(leaking, summary_of(50000, 50199), Charset::utf8),
               "Connections from 10.0.0.5 to 192.0.2.1:443 use 180 of 200 (90 %) ports, most of "
               "all /usr/bin/leaker (180); they grow by +10/s; none is left at "
               "2026-11-22 03:12:07.");
     leaking.used_ports = 200;
-    EXPECT_THAT(describe_trouble(leaking, Charset::utf8), HasSubstr("there is none left"));
+    EXPECT_THAT(describe_trouble(leaking, summary_of(50000, 50199), Charset::utf8),
+                HasSubstr("there is none left"));
 }
 
 TEST(Pressure, WhoIsNotNamedIsWithheldOrNotKnown) {
@@ -167,13 +185,13 @@ TEST(Pressure, WhoIsNotNamedIsWithheldOrNotKnown) {
     full.programs = {withheld, full.programs[0], unknown};
     EXPECT_EQ(pressure_row(full, t0, Charset::utf8).back().text,
               "withheld (5), /usr/bin/leaker (190), unknown (2)");
-    EXPECT_THAT(describe_trouble(full, Charset::utf8),
+    EXPECT_THAT(describe_trouble(full, summary_of(50000, 50199), Charset::utf8),
                 HasSubstr(", most of all programs that are withheld from you (5), "
                           "/usr/bin/leaker (190), unknown (2)."));
     EXPECT_THAT(remedies_of(full, summary_of(50000, 50199), Charset::utf8)[1],
                 HasSubstr("in the program: close connections"));
     full.programs = {unknown};
-    EXPECT_THAT(describe_trouble(full, Charset::utf8),
+    EXPECT_THAT(describe_trouble(full, summary_of(50000, 50199), Charset::utf8),
                 HasSubstr(", most of all programs that are not known (2)."));
 }
 
@@ -205,8 +223,14 @@ TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     elsewhere.automatic_ports.reset();
     const Outcome beside = ask(elsewhere);
     EXPECT_EQ(beside.status, 1) << beside.err;
-    EXPECT_THAT(beside.err, HasSubstr("Of other network namespaces it is not known"));
-    const Outcome alone = ask(elsewhere, {"--netns", std::to_string(elsewhere.network_namespace)});
+    EXPECT_THAT(beside.err, HasSubstr("Of some network namespaces it is not known"));
+    const std::vector<std::string> there{"--netns", std::to_string(elsewhere.network_namespace)};
+    const Outcome known = ask(pool("boundDatagrams", 190), there);
+    EXPECT_EQ(known.status, 0) << known.err;
+    EXPECT_THAT(known.err, HasSubstr("is 50000-50199 in that network namespace; reserved: none"));
+    last.summary->range_low.reset();
+    last.summary->range_high.reset();
+    const Outcome alone = ask(elsewhere, there);
     EXPECT_EQ(alone.status, 4) << alone.err;
     EXPECT_THAT(alone.out, HasSubstr("It is not known how near that network namespace is"));
     EXPECT_THAT(alone.out, Not(HasSubstr("No pool of ports is near")));

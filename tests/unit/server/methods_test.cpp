@@ -785,6 +785,15 @@ TEST_F(MethodsTest, PressureHasNoGrowthForWhoMayNotSeeThePast) {
     const json some = pool_of(ann);
     EXPECT_EQ(some["usedPorts"], all["usedPorts"]);
     EXPECT_FALSE(some.contains("portsPerHour"));
+    const auto summary_of = [this](std::int64_t inode) {
+        const auto replies = ask_stream(proto::methods::pressure, {{"networkNamespace", inode}});
+        return (*replies.back().parameters)["summary"];
+    };
+    daemon_.foreign_ports[9] = {.local_range = {60001, 60100}, .reserved = {{60007, 60008}}};
+    EXPECT_EQ(summary_of(9)["rangeHigh"], 60100);
+    EXPECT_EQ(summary_of(9)["reservedPorts"], "60007-60008");
+    EXPECT_EQ(summary_of(9)["networkNamespace"], 7);
+    EXPECT_FALSE(summary_of(10).contains("rangeHigh"));
     EXPECT_EQ(ask_one(proto::methods::pressure, {{"windowUsec", 0}}).error,
               proto::errors::invalid_parameter);
 }

@@ -11,8 +11,10 @@ constexpr std::int64_t now = 60'000'000;
 constexpr std::int64_t second = 1'000'000;
 
 PoolTable::Settings settings() {
-    return {.ports = {.local_range = {50000, 50099}, .reserved = {{50000, 50009}}},
-            .network_namespace = 7,
+    const model::KnownPorts known{
+        {7, {.local_range = {50000, 50099}, .reserved = {{50000, 50009}}}},
+        {9, {.local_range = {1200, 1399}, .reserved = {{1000, 1200}, {1398, 2000}}}}};
+    return {.ports = std::make_shared<const model::KnownPorts>(known),
             .window_us = 60 * second,
             .now_us = now,
             .destinations = 2,
@@ -149,7 +151,8 @@ TEST(PoolTable, PredictsNothingFromATrendThatSaysNothing) {
     EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt) << "one port is no trend";
 
     PoolTable::Settings wide = settings();
-    wide.ports.local_range = {32768, 60999};
+    wide.ports = std::make_shared<const model::KnownPorts>(
+        model::KnownPorts{{7, {.local_range = {32768, 60999}, .reserved = {}}}});
     leases.clear();
     for (int i = 0; i < 60; ++i) // one a second: eight hours are left
         leases.push_back(connection(40000 + i, "192.0.2.1", i * second));
@@ -166,7 +169,34 @@ TEST(PoolTable, IsExhaustedNowIfNothingIsLeft) {
     EXPECT_EQ(told.at(0).exhausted_usec, now);
 }
 
-TEST(PoolTable, KnowsNoRangeOfOtherNamespaces) {
+TEST(PoolTable, MeasuresEachNamespaceByItsOwnRange) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i <= 24; ++i) { // two in five seconds
+        leases.push_back(connection(1300 + i, "192.0.2.1", i * 5 * second / 2));
+        leases.back().network_namespace = 9;
+        leases.back().network_namespace_name = "green";
+    }
+    leases.push_back(leases.back());
+    leases.back().local_port = 50050; // of the pool of another namespace
+    leases.push_back(leases.back());
+    leases.back().local_port = 1200; // reserved
+    leases.push_back(connection(50050, "192.0.2.1"));
+    leases.push_back(connection(1300, "192.0.2.1"));
+
+    const auto told = pools(leases);
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0].network_namespace, 7);
+    EXPECT_EQ(told[0].automatic_ports, 90);
+    EXPECT_EQ(told[0].used_ports, 1);
+    EXPECT_EQ(told[1].network_namespace_name, "green");
+    EXPECT_EQ(told[1].automatic_ports, 197);
+    EXPECT_EQ(told[1].range_low, 1200);
+    EXPECT_EQ(told[1].range_high, 1399);
+    EXPECT_EQ(told[1].used_ports, 25);
+    EXPECT_EQ(told[1].exhausted_usec, now + (197 - 25) * 5 * second / 2);
+}
+
+TEST(PoolTable, KnowsNoPoolWhereTheRangeIsNotKnown) {
     proto::Lease lease = connection(1234, "192.0.2.1");
     lease.network_namespace = 8;
     lease.network_namespace_name = "blue";
