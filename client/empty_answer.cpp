@@ -36,12 +36,16 @@ std::vector<Range> parse_list(std::string_view list) {
     return ranges;
 }
 
-std::vector<Range> recorded_by(const proto::Status &status) {
+// What is dynamic for portd is recorded everywhere, and what is so in a namespace there, too.
+std::vector<Range> recorded_by(const proto::Status &status, std::int64_t network_namespace) {
     if (status.ports == "all")
         return {all_ports};
-    if (status.ports == "dynamic")
-        return {{status.range_low, status.range_high}, iana_dynamic};
-    return parse_list(status.ports);
+    if (status.ports != "dynamic")
+        return parse_list(status.ports);
+    std::vector<Range> ranges{{status.range_low, status.range_high}, iana_dynamic};
+    if (const auto range = local_range(status, network_namespace))
+        ranges.push_back(*range);
+    return ranges;
 }
 
 } // namespace
@@ -72,8 +76,18 @@ bool explain_empty(const proto::LeaseFilter &filter, bool withheld, Connection &
     return true;
 }
 
-LeftOut left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high) {
-    const std::vector<Range> recorded = recorded_by(status);
+std::optional<Range> local_range(const proto::Status &status, std::int64_t network_namespace) {
+    if (network_namespace == status.network_namespace)
+        return Range{status.range_low, status.range_high};
+    for (const proto::PoolUse &pool : status.pools)
+        if (pool.network_namespace == network_namespace && pool.range_low && pool.range_high)
+            return Range{*pool.range_low, *pool.range_high};
+    return std::nullopt;
+}
+
+LeftOut left_out_ports(const proto::Status &status, std::int64_t network_namespace,
+                       std::int64_t low, std::int64_t high) {
+    const std::vector<Range> recorded = recorded_by(status, network_namespace);
     LeftOut left_out;
     std::vector<Range> ranges;
     for (std::int64_t port = low; port <= high; ++port) {

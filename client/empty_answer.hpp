@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace portd::client {
 
@@ -25,11 +26,18 @@ bool check_recording(const std::optional<std::int64_t> &port, Connection &connec
 bool explain_empty(const proto::LeaseFilter &filter, bool withheld, Connection &connection,
                    Session &session);
 
-// Of these ports, both ends included, those that the setting `ports` of the daemon leaves out.
+// ip_local_port_range of the network namespace, both ends included; nothing where portd does not
+// know it.
+std::optional<std::pair<std::int64_t, std::int64_t>> local_range(const proto::Status &status,
+                                                                 std::int64_t network_namespace);
+
+// Of these ports of a network namespace, both ends included, those that the setting `ports` of the
+// daemon leaves out.
 struct LeftOut {
     std::int64_t count = 0;
     std::string ports; // "80,8000-8099"
 };
-LeftOut left_out_ports(const proto::Status &status, std::int64_t low, std::int64_t high);
+LeftOut left_out_ports(const proto::Status &status, std::int64_t network_namespace,
+                       std::int64_t low, std::int64_t high);
 
 } // namespace portd::client

@@ -85,12 +85,12 @@ std::string describe_map(const Question &question, const MapClasses &classes, co
            ".";
 }
 
-// The range that is drawn unless another one is asked for is that of portd's own network namespace.
+// Where the range of the network namespace is not known, that of portd's own is drawn.
 void say_whose_range(const proto::Status &status, Session &session) {
     session.remark("These are the ports that the kernel chooses from where portd is "
                    "(ip_local_port_range " +
                    std::to_string(status.range_low) + "-" + std::to_string(status.range_high) +
-                   "): portd does not know the range of other network namespaces; see --range.");
+                   "): portd does not know the range of that network namespace; see --range.");
 }
 
 void print(const Question &question, const MapClasses &classes, Session &session) {
@@ -128,10 +128,15 @@ ExitStatus run(const Typed &typed, Session &session) {
     Connection connection = session.connect();
     const auto status = decoded<proto::Status>(
         ask_once(connection, proto::methods::status, nlohmann::json::object()));
-    if (!typed.range)
-        question.range = {status.range_low, status.range_high};
     if (!question.filter.network_namespace && !question.filter.network_namespace_name)
         question.filter.network_namespace = status.network_namespace;
+    // A name of the past may have been that of any network namespace.
+    const auto inode = question.filter.network_namespace;
+    const auto known_range = inode ? local_range(status, *inode) : std::nullopt;
+    if (!typed.range && known_range)
+        question.range = {known_range->first, known_range->second};
+    else if (!typed.range)
+        question.range = {status.range_low, status.range_high};
     const auto [method, request] = call_of(question);
     if (session.wants_json()) {
         const Printed printed = print_leases_json(connection, method, request, session);
@@ -139,8 +144,8 @@ ExitStatus run(const Typed &typed, Session &session) {
     }
 
     MapClasses classes(question.by, question.range.low, question.range.high, question.moment());
-    // A name of the past is that of portd's own namespace if a lease says so.
-    bool is_own = question.filter.network_namespace == status.network_namespace;
+    // It was that of portd's own if a lease says so.
+    bool is_own = false;
     const auto last =
         ask_leases(connection, method, request, session, Rows::held, [&](Entry entry) {
             const auto *lease = std::get_if<proto::Lease>(&entry);
@@ -150,9 +155,10 @@ ExitStatus run(const Typed &typed, Session &session) {
                 classes.add(*lease, session.charset());
         });
     print(question, classes, session);
-    if (!typed.range && !is_own)
+    if (!typed.range && !known_range && !is_own)
         say_whose_range(status, session);
-    const auto left_out = left_out_ports(status, question.range.low, question.range.high);
+    const auto left_out = left_out_ports(status, inode.value_or(status.network_namespace),
+                                         question.range.low, question.range.high);
     say_left_out(question, left_out, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);
@@ -165,8 +171,7 @@ constexpr std::array options{
     VerbOption{"--at", "TIME", "as it was then (default: now)", &Typed::at},
     VerbOption{"--by", "WHAT", "color by program, age or churn (default program)", &Typed::by},
     VerbOption{"--range", "LOW-HIGH",
-               "these ports (default: those that the kernel chooses from where portd is)",
-               &Typed::range},
+               "these ports (default: those that the kernel chooses from there)", &Typed::range},
     VerbOption{"--proto", "tcp|udp", "only this protocol", &Typed::protocol},
     VerbOption{"--netns", "NETNS", "the network namespace, by inode or name (default: portd's own)",
                &Typed::network_namespace},

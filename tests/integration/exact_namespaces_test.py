@@ -64,9 +64,6 @@ class Namespaces(unittest.TestCase):
             self.assertIn("  NETNS  ", heading)
             self.assertIn(f"  {name}  ", row)
             self.assertIn(f", in network namespace {name}, listening", portd.ctl("explain", port).stdout)
-            remark = "portd does not know the range of other network namespaces"
-            self.assertIn(remark, portd.ctl("map", "--netns", name).stderr)
-            self.assertNotIn(remark, portd.ctl("map").stderr)
 
     def test_a_namespace_that_is_deleted_ends_its_leases(self):
         with Daemon("--capture", "ebpf") as portd:

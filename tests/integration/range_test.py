@@ -1,8 +1,10 @@
 """portd-ctl conflicts, pressure and map in a namespace whose range has 200 ports."""
 
 import contextlib
+import json
 import os
 import re
+import socket
 import subprocess
 import time
 import unittest
@@ -203,6 +205,12 @@ held += [server.accept()[0] for _ in range(9)]
 print('ready')
 input()
 """
+SERVE_ANYWHERE = """
+import socket
+server = socket.create_server(('127.0.0.1', 0))
+print('ready')
+input()
+"""
 SERVE = """
 import socket
 held = [socket.create_server(('127.0.0.1', port)) for port in (50010, 50020, 50030, 50300)]
@@ -220,6 +228,103 @@ try:
 except OSError:
     print(sorted(one.getsockname()[1] for one in held if 50010 <= one.getsockname()[1] <= 50030))
 """
+
+
+@contextlib.contextmanager
+def a_reason_to_look():
+    """A connection that nobody has accepted: portd looks who has it, and so at all that processes hold."""
+    with socket.create_server(("127.0.0.1", 0)) as server, \
+            socket.create_connection(server.getsockname()):
+        yield
+
+
+@need_root
+@need_ebpf
+class Elsewhere(unittest.TestCase):
+    """A namespace with a range of 200 ports, two of them reserved, beside the one that portd is in."""
+
+    @contextlib.contextmanager
+    def small_range_elsewhere(self):
+        with network_namespace(f"portd-elsewhere-{os.getpid()}") as name:
+            self.inside = ["ip", "netns", "exec", name]
+            self.set("ip_local_port_range", "20000 20199")
+            self.set("ip_local_reserved_ports", "20005,20007")
+            with Daemon("--capture", "ebpf") as portd:
+                yield portd, name
+
+    def set(self, setting, value):
+        subprocess.run([*self.inside, "sysctl", "-qw", f"net.ipv4.{setting}={value}"], check=True)
+
+    def leak_of(self, portd, name, enough):
+        """The pool of the leak, as soon as it has so many ports and its size is known."""
+        said = None
+
+        def found():
+            nonlocal said
+            said = portd.ctl("--json", "pressure", "--netns", name)
+            pools = [o for o in map(json.loads, said.stdout.splitlines())
+                     if o.get("kind") == "oneDestination" and "automaticPorts" in o]
+            return pools[0] if pools and pools[0]["usedPorts"] >= enough else None
+        try:
+            return wait_until(found, 40, f"a leak of {enough} ports")
+        except AssertionError as failed:
+            raise AssertionError(f"{failed}; the last answer: {said}") from None
+
+    def test_a_leak_is_named_and_its_end_is_foretold(self):
+        with self.small_range_elsewhere() as (portd, name), \
+                python_child(LEAK, before=self.inside) as (process, _):
+            began = now_us()
+            told = self.leak_of(portd, name, 60)
+            asked = now_us()
+            self.assertEqual((told["automaticPorts"], told["peerPort"]), (198, 81))
+            self.assertEqual((told["rangeLow"], told["rangeHigh"]), (20000, 20199))
+            self.assertEqual(told["networkNamespaceName"], name)
+            self.assertIn("python3", told["programs"][0]["executable"])
+            summary = portd.json("pressure", "--netns", name)[-1]["summary"]
+            self.assertEqual((summary["rangeLow"], summary["reservedPorts"]),
+                             (20000, "20005,20007"))
+            # It happens, after it was foretold.
+            error, happened = process.stdout.readline().split()
+            self.assertEqual(error, NO_PORT_FOR_CONNECT)
+            self.assertLess(asked, int(happened))
+            foretold, took = told["exhaustedUsec"] - began, int(happened) - began
+            self.assertTrue(took / 4 < foretold < took * 4, (foretold, took))
+
+            self.leak_of(portd, name, 197)
+            shown = portd.ctl("pressure", "--netns", name)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn(f"more ports in network namespace {name}:", shown.stdout.replace("\n", " ")
+                          .replace("            ", ""))
+            wait_until(lambda: [pool for pool in portd.status()["pools"]
+                                if pool.get("rangeLow") == 20000 and
+                                pool["automaticPorts"] == 198 and
+                                pool["openAutomaticPorts"] >= 197], what="the count of the pool")
+            drawn = portd.ctl("map", "--netns", name)
+            self.assertIn("Ports 20000-20199, now: ", drawn.stdout)
+            self.assertNotIn("does not know", drawn.stderr)
+            self.assertNotIn("Ports 20000-20199", portd.ctl("map").stdout)
+            self.take_advice(shown.stdout)
+            code = CONNECT.replace("sys.argv[1]", "81")
+            with python_child(code, before=self.inside) as (_, outcome):
+                self.assertEqual(outcome, "ok")
+
+    def take_advice(self, text):
+        self.set(*re.search(r"sysctl -w net\.ipv4\.(\w+)='([^']*)'", text).groups())
+
+    def test_settings_are_followed_and_forgotten(self):
+        with self.small_range_elsewhere() as (portd, name):
+            def range_there():
+                return portd.ctl("map", "--netns", name).stdout.split(",")[0]
+            with python_child(SERVE_ANYWHERE, before=self.inside):
+                wait_until(lambda: range_there() == "Ports 20000-20199")
+                self.set("ip_local_port_range", "19000 20199")
+                with a_reason_to_look():
+                    wait_until(lambda: range_there() == "Ports 19000-20199", 60)
+            remark = "portd does not know the range of that network namespace"
+            with a_reason_to_look():
+                wait_until(lambda: remark in portd.ctl("map", "--netns", name).stderr, 60)
+            self.assertNotIn(remark, portd.ctl("map").stderr)
+            self.assertEqual(portd.ctl("pressure", "--netns", name).returncode, 4)
 
 
 @need_root

@@ -77,10 +77,10 @@ TEST_F(EmptyAnswer, MapSaysHowManyPortsItKnowsNothingOf) {
 TEST_F(EmptyAnswer, TheSettingIsUnderstood) {
     proto::Status status = records_.status;
     const auto count = [&status](std::int64_t low, std::int64_t high) {
-        return left_out_ports(status, low, high).count;
+        return left_out_ports(status, own_namespace, low, high).count;
     };
     const auto ports = [&status](std::int64_t low, std::int64_t high) {
-        return left_out_ports(status, low, high).ports;
+        return left_out_ports(status, own_namespace, low, high).ports;
     };
     EXPECT_EQ(count(1, 65535), 32767);
     EXPECT_EQ(ports(1, 65535), "1-32767");

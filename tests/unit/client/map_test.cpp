@@ -176,6 +176,24 @@ TEST_F(MapVerb, SaysThatTheRangeOfAnotherNamespaceIsNotKnown) {
     EXPECT_THAT(ask(then), HasSubstr(remark));
 }
 
+TEST_F(MapVerb, DrawsTheRangeOfAnotherNamespaceWhereItIsKnown) {
+    constexpr std::int64_t other = 4026532100;
+    proto::PoolUse pool;
+    pool.network_namespace = other;
+    pool.range_low = 20000;
+    pool.range_high = 20031;
+    records_.status.ports = "dynamic";
+    records_.status.pools = {pool};
+    records_.leases = {held_by("nginx", 20000)};
+    records_.leases[0].network_namespace = other;
+    const FakeDaemon daemon(answers_from(records_));
+    const Outcome outcome =
+        run({"--socket", daemon.path(), "map", "--netns", std::to_string(other)});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("Ports 20000-20031, now: 1 of 32 are not free."));
+    EXPECT_EQ(outcome.err, "") << "all of these are recorded there";
+}
+
 TEST_F(MapVerb, FitsATerminalInColor) {
     ::unsetenv("NO_COLOR");
     ::setenv("TERM", "xterm-256color", 1);
