@@ -205,6 +205,19 @@ held += [server.accept()[0] for _ in range(9)]
 print('ready')
 input()
 """
+# A socket in each of 50 namespaces: more than the kernel tells of in one read.
+MANY_NAMESPACES = """
+import ctypes, socket
+held = []
+for i in range(50):
+    assert ctypes.CDLL(None).unshare(0x40000000) == 0
+    with open('/proc/sys/net/ipv4/ip_local_port_range', 'w') as file:
+        file.write(f'{20000 + i} {21000 + i}')
+    held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    held[-1].bind(('0.0.0.0', 0))
+print('ready')
+input()
+"""
 SERVE_ANYWHERE = """
 import socket
 server = socket.create_server(('127.0.0.1', 0))
@@ -310,6 +323,15 @@ class Elsewhere(unittest.TestCase):
 
     def take_advice(self, text):
         self.set(*re.search(r"sysctl -w net\.ipv4\.(\w+)='([^']*)'", text).groups())
+
+    def test_each_of_many_namespaces_is_told(self):
+        with Daemon("--capture", "ebpf") as portd, python_child(MANY_NAMESPACES) as (_, ready):
+            self.assertEqual(ready, "ready")
+            expected = [(20000 + i, 21000 + i) for i in range(50)]
+            wait_until(lambda: sorted((pool["rangeLow"], pool["rangeHigh"])
+                                      for pool in portd.status()["pools"]
+                                      if 20000 <= pool.get("rangeLow", 0) < 20050) == expected, 60)
+            self.assertNotIn("incomplete", portd.log())
 
     def test_settings_are_followed_and_forgotten(self):
         with self.small_range_elsewhere() as (portd, name):
