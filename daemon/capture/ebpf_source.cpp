@@ -30,6 +30,9 @@ constexpr seconds longest_without_snapshot{30};
 
 constexpr seconds self_check_interval{3600};
 
+// That are remembered as without settings. Namespaces come and go.
+constexpr std::size_t most_namespaces_without_ports = 4096;
+
 // Whatever makes that a kept program, or its journal, is not what this build would make.
 std::uint64_t build_of(const model::PortPolicy &ports, ArgumentPolicy arguments,
                        std::size_t ring_bytes) {
@@ -207,8 +210,11 @@ void EbpfSource::notice(const model::Observation &observation) {
     if (!taken)
         return;
     const auto inode = taken->key.network_namespace;
-    if (inode != network_namespace_ && !snapshot_.foreign_ports().contains(inode))
-        seeks_ports_ = namespaces_without_ports_.insert(inode).second || seeks_ports_;
+    if (inode == network_namespace_ || snapshot_.foreign_ports().contains(inode))
+        return;
+    if (namespaces_without_ports_.size() >= most_namespaces_without_ports)
+        namespaces_without_ports_.clear();
+    seeks_ports_ = namespaces_without_ports_.insert(inode).second || seeks_ports_;
 }
 
 void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
