@@ -1,5 +1,5 @@
-// What the tests of portd-ctl share, which go from its arguments to its output and exit status, against a
-// service on a real socket.
+// What the tests of portd-ctl share, which go from its arguments to its output and exit status,
+// against a service on a real socket.
 #pragma once
 
 #include "client/command_line.hpp"
