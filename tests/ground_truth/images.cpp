@@ -59,17 +59,19 @@ void thread_executes(Server &server) {
     finish(server);
 }
 
-// The opener goes on; a program that it starts gets the socket, and closes it last.
+// The opener closes its descriptor and exits; a program that it starts has the socket, and closes it last.
 void child_program_closes_last(Server &server) {
     Shared<pid_t> child;
+    Event opener_gone;
     wait_for(spawn([&] {
         const auto client = dial("spawned", server, 0);
         *child = spawn([&] {
-            usleep(20'000);
+            opener_gone.wait();
             become(image_close, client);
         });
         close(client.fd);
     }));
+    opener_gone.set();
     wait_for(*child);
     finish(server);
 }

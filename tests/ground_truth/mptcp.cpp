@@ -51,11 +51,13 @@ void play_here() {
     converse(bound, listener, 300);
 
     // A child has it last.
+    Event is_alone;
     const pid_t child = spawn([&] {
-        usleep(20'000);
+        is_alone.wait();
         close_last(listener);
     });
     close(listener.fd);
+    is_alone.set();
     wait_for(child);
 }
 
