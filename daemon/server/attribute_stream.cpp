@@ -191,11 +191,16 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
         return told;
     }
     const auto &[source, destination] = ends_of_[flow];
+    // Whoever does not see all leases is not told of one that only might be it.
+    const auto is_told = [&](std::size_t end) {
+        return end != none &&
+               (caller_.sight == Sight::everything || findings_[end].excludes_others());
+    };
     const auto is_here = [&](std::size_t end) {
-        return end != none && findings_[end].is_of_this_machine();
+        return is_told(end) && findings_[end].is_of_this_machine();
     };
     const auto found = [&](std::size_t end) {
-        return end == none ? std::nullopt : findings_[end].attribution(processes);
+        return is_told(end) ? findings_[end].attribution(processes) : std::nullopt;
     };
     if (is_here(source) || is_here(destination)) {
         told.side = is_here(source) ? FlowSide::source : FlowSide::destination;

@@ -183,6 +183,11 @@ bool EndFinding::is_of_this_machine() const {
     return rank_ && rank_->fit != Fit::address_not_local;
 }
 
+bool EndFinding::excludes_others() const {
+    return rank_ && rank_->fit <= Fit::dual_stack && !rank_->is_lingering &&
+           std::ranges::none_of(candidates_, &Candidate::is_skewed);
+}
+
 std::vector<AttributionReason> EndFinding::reasons() const {
     std::vector<AttributionReason> found;
     switch (rank_->fit) {

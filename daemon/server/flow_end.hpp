@@ -59,6 +59,9 @@ class EndFinding {
     std::optional<proto::EndAttribution> attribution(ProcessTable &processes) const;
     // Whether one does that says more than that it cannot be excluded.
     bool is_of_this_machine() const;
+    // Whether no other lease than those that were added can fit better: one that fits had the
+    // address and port at the time itself.
+    bool excludes_others() const;
 
   private:
     // Best first.

@@ -289,6 +289,24 @@ TEST_F(Attribute, WhatWasNotWatchedIsNotNobody) {
     EXPECT_EQ(ask(local, {1000, Sight::own}).who.confidence, Confidence::withheld);
 }
 
+// Of two leases that fit, the one that fits less may be all that the caller may see.
+TEST_F(Attribute, WhoSeesNotAllLeasesIsToldOfNoneThatOnlyMightBeIt) {
+    const Caller other{1000, Sight::own};
+    request.within_usec = 5;
+    history.leases = {open_lease("mine", port, 1000, 17)};
+    EXPECT_EQ(ask(flow(15)).who.confidence, Confidence::likely);
+    EXPECT_EQ(ask(flow(15), other).who.confidence, Confidence::withheld);
+    EXPECT_FALSE(ask(flow(15), other).side);
+    EXPECT_EQ(ask(flow(18), other).who.confidence, Confidence::exact);
+    history.leases = {
+        without_peer(open_lease("bound", port, 1000, 10), "192.0.2.1", Role::listener)};
+    EXPECT_EQ(ask(flow(15), other).who.confidence, Confidence::likely);
+    EXPECT_EQ(ask(flow(4), other).who.confidence, Confidence::withheld);
+    auto port_alone = flow(15);
+    port_alone.source_address.reset();
+    EXPECT_EQ(ask(port_alone, other).who.confidence, Confidence::withheld);
+}
+
 TEST_F(Attribute, NobodyHasAPortInTheFuture) {
     history.leases = {open_lease("a", port, 1000, 10)};
     EXPECT_EQ(ask(flow(now_us)).who.confidence, Confidence::exact);
