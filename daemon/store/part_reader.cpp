@@ -13,9 +13,10 @@ Database open_part(const std::filesystem::path &directory, const PartFile &file)
                       file.is_sealed ? Database::Access::sealed : Database::Access::read);
     database.on_close(Database::OnClose::leave);
     check_ownership(database);
-    // Of a sealed part no more than the inner pages of its trees: there can be many of them.
+    // There can be many sealed parts, and what was read of them is in the kernel's cache: with a
+    // 16th of this memory long answers take a fifth longer, and short ones no longer.
     database.execute(std::string("PRAGMA query_only = TRUE; PRAGMA temp_store = MEMORY; ") +
-                     (file.is_sealed ? "PRAGMA cache_size = -2048" : "PRAGMA cache_size = -4096"));
+                     (file.is_sealed ? "PRAGMA cache_size = -128" : "PRAGMA cache_size = -4096"));
     return database;
 }
 

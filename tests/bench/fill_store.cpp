@@ -30,6 +30,7 @@ using model::When;
 constexpr auto tick = 200ms;
 constexpr auto lingering = 60s;
 constexpr std::uint32_t network_namespace = 4026531840u;
+constexpr const char *boot_id = "0123456789abcdef0123456789abcdef";
 
 // Ranks of which the first are the most frequent, as Zipf has it.
 class Popularity {
@@ -205,10 +206,11 @@ int main(int argc, char **argv) {
     const long count = std::atol(argv[2]);
     const long rate = argc > 3 ? std::atol(argv[3]) : 1000;
     const system::SystemClock clock;
-    const auto ends = clock.now();
-    const auto begins = ends - std::chrono::microseconds(count * 1'000'000 / rate);
-    // The machine has been up for as long as its history, whatever this one has.
-    store::Writer writer(argv[1], {system::boot_id(), clock.wall_offset_us()},
+    // An earlier run of the machine, which began with the history and has just ended.
+    const Instant begins{};
+    const std::int64_t wall_offset_us =
+        clock.wall_offset_us() + to_us(clock.now()) - count * 1'000'000 / rate;
+    store::Writer writer(argv[1], {boot_id, wall_offset_us},
                          {.max_bytes = std::int64_t{1} << 40, .max_age = 24h * 3650});
     Machine machine(begins);
     std::priority_queue<Ending> endings;
@@ -251,7 +253,7 @@ int main(int argc, char **argv) {
             writer.commit({.leases = batch,
                            .watched = store::Watched{CaptureTier::ebpf, begins, until},
                            .gaps = {},
-                           .clock = store::ClockReading{until, clock.wall_offset_us()}});
+                           .clock = store::ClockReading{until, wall_offset_us}});
         };
         made += in_tick;
         if (made <= count / 10)
