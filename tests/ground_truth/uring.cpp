@@ -75,7 +75,10 @@ void connect_by_ring(Ring &ring, By by, int fd, const Endpoint &peer) {
     ring.run(entry, by, "io_uring connect");
 }
 
-void close_by_ring(Ring &ring, By by, const Socket &socket) {
+// A worker of the ring may let go of the file after it has told that it is closed (fput() leaves that to the
+// task's return): a connection is closed for certain when `peer_has_seen_it`.
+template <typename PeerHasSeenIt>
+void close_by_ring(Ring &ring, By by, const Socket &socket, PeerHasSeenIt peer_has_seen_it) {
     auto &lease = *socket.lease;
     if (lease.role != Role::listener)
         lease.outcome = Outcome::closed;
@@ -84,6 +87,7 @@ void close_by_ring(Ring &ring, By by, const Socket &socket) {
     io_uring_prep_close(entry, socket.fd);
     lease.closed.before = now_us();
     ring.run(entry, by, "io_uring close");
+    peer_has_seen_it();
     lease.closed.after = now_us();
 }
 
@@ -95,8 +99,7 @@ void connect_and_close(Ring &ring, By by, const char *scenario, Server &server) 
     const auto client = log_socket(scenario, fd, span, Role::client, PortChoice::automatic);
     server.accept();
     send_bytes(client, 15);
-    close_by_ring(ring, by, client);
-    server.receive_until_end();
+    close_by_ring(ring, by, client, [&] { server.receive_until_end(); });
     server.close();
 }
 
@@ -127,6 +130,7 @@ class Caller {
         if (write(ends_[1], &address, sizeof address) != sizeof address)
             die("write");
     }
+    void wait_for_end() { ended_.wait(); }
 
   private:
     void call(const char *scenario) {
@@ -136,11 +140,13 @@ class Caller {
             const auto client = connect_to(scenario, open_tcp(AF_INET), address);
             send_bytes(client, 25);
             receive_until_end(client);
+            ended_.set();
             close_last(client);
         }
     }
 
     int ends_[2] = {-1, -1};
+    Event ended_; // a connection was, by whom was called
     pid_t process_ = 0;
 };
 
@@ -148,7 +154,7 @@ void accept_and_close(Ring &ring, By by, const Socket &listener, Caller &caller)
     caller.call_at(local_of(listener.fd));
     const auto accepted = accept_by_ring(ring, by, listener);
     receive_bytes(accepted, 25);
-    close_by_ring(ring, by, accepted);
+    close_by_ring(ring, by, accepted, [&] { caller.wait_for_end(); });
 }
 
 } // namespace
@@ -169,7 +175,7 @@ void play_io_uring(const Options &) {
     const auto listener = open_listener("uringAccept", loopback);
     for (const auto by : {By::submitter, By::worker})
         accept_and_close(ring, by, listener, caller);
-    close_by_ring(ring, By::submitter, listener);
+    close_by_ring(ring, By::submitter, listener, [] {});
 }
 
 } // namespace ground_truth
