@@ -152,6 +152,7 @@ BpfObjects load(const model::PortPolicy &ports, std::size_t ring_bytes) {
     objects.held = attach(programs.portd_held_sockets, root.get());
     objects.tcp = attach(programs.portd_tcp_sockets, root.get());
     objects.udp = attach(programs.portd_udp_sockets, root.get());
+    objects.binds = attach(programs.portd_attempted_binds, root.get());
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
         const bool is_filter = bpf_program__type(program) == BPF_PROG_TYPE_SOCKET_FILTER;
@@ -178,15 +179,43 @@ void require_attached(int link) {
         throw std::runtime_error("a hook is not attached any more");
 }
 
-constexpr std::size_t counters_offset = offsetof(portd_bpf::portd_bpf__bss, counters);
+// Hands over what an iterator writes, many records at a time.
+template <typename OnRecords>
+void iterate(int link, OnRecords on_records) {
+    const system::Fd iterator(bpf_iter_create(link));
+    if (!iterator)
+        throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
+    // What one read gives at most, and then in whole records (bpf_seq_read() in
+    // kernel/bpf/bpf_iter.c).
+    std::vector<std::byte> chunk(8 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+    for (;;) {
+        const auto got = ::read(iterator.get(), chunk.data(), chunk.size());
+        if (got == 0)
+            return;
+        if (got > 0)
+            on_records(std::span(chunk).first(static_cast<std::size_t>(got)));
+        else if (errno != EAGAIN && errno != EINTR)
+            throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
+    }
+}
+
+using Variables = portd_bpf::portd_bpf__bss;
+
+template <typename Number>
+std::uint64_t load_from(Number &number) {
+    return std::atomic_ref(number).load(std::memory_order_acquire);
+}
 
 } // namespace
 
 std::vector<std::pair<std::string, int>> BpfObjects::named() const {
-    std::vector<std::pair<std::string, int>> all = {
-        {"portd-ring", ring.get()}, {"portd-variables", variables.get()},
-        {"portd-held", held.get()}, {"portd-tcp", tcp.get()},
-        {"portd-udp", udp.get()},   {"portd-filter", destroyed_filter.get()}};
+    std::vector<std::pair<std::string, int>> all = {{"portd-ring", ring.get()},
+                                                    {"portd-variables", variables.get()},
+                                                    {"portd-held", held.get()},
+                                                    {"portd-tcp", tcp.get()},
+                                                    {"portd-udp", udp.get()},
+                                                    {"portd-binds", binds.get()},
+                                                    {"portd-filter", destroyed_filter.get()}};
     for (const auto &hook : hooks)
         all.emplace_back("portd-hook", hook.get());
     return all;
@@ -201,7 +230,7 @@ BpfObjects BpfObjects::from(std::vector<system::NamedDescriptor> &descriptors) {
              {std::pair("portd-ring", &objects.ring),
               std::pair("portd-variables", &objects.variables),
               std::pair("portd-held", &objects.held), std::pair("portd-tcp", &objects.tcp),
-              std::pair("portd-udp", &objects.udp),
+              std::pair("portd-udp", &objects.udp), std::pair("portd-binds", &objects.binds),
               std::pair("portd-filter", &objects.destroyed_filter)})
             if (name == wanted)
                 *place = std::move(fd);
@@ -228,15 +257,20 @@ BpfProgram::BpfProgram(BpfObjects objects, std::size_t ring_bytes)
 }
 
 BpfProgram::~BpfProgram() {
-    ::munmap(variables_, sizeof(portd_bpf::portd_bpf__bss));
+    ::munmap(variables_, sizeof(Variables));
 }
 
 void BpfProgram::map_variables() {
-    void *const page = ::mmap(nullptr, sizeof(portd_bpf::portd_bpf__bss), PROT_READ | PROT_WRITE,
-                              MAP_SHARED, objects_.variables.get(), 0);
+    void *const page = ::mmap(nullptr, sizeof(Variables), PROT_READ | PROT_WRITE, MAP_SHARED,
+                              objects_.variables.get(), 0);
     if (page == MAP_FAILED)
         throw std::system_error(errno, std::generic_category(), "cannot map the variables");
     variables_ = page;
+}
+
+template <typename Variable>
+Variable &BpfProgram::variable(std::size_t offset) const {
+    return *reinterpret_cast<Variable *>(static_cast<std::byte *>(variables_) + offset);
 }
 
 // FNV-1a.
@@ -252,7 +286,7 @@ std::uint64_t BpfProgram::build() {
 std::vector<std::uint32_t> BpfProgram::numbers() const {
     std::vector<std::uint32_t> numbers = {info_of<bpf_map_info>(objects_.ring.get()).id,
                                           info_of<bpf_map_info>(objects_.variables.get()).id};
-    for (const auto *link : {&objects_.held, &objects_.tcp, &objects_.udp})
+    for (const auto *link : {&objects_.held, &objects_.tcp, &objects_.udp, &objects_.binds})
         numbers.push_back(info_of<bpf_link_info>(link->get()).id);
     numbers.push_back(info_of<bpf_prog_info>(objects_.destroyed_filter.get()).id);
     const auto first_hook = static_cast<std::ptrdiff_t>(numbers.size());
@@ -263,12 +297,21 @@ std::vector<std::uint32_t> BpfProgram::numbers() const {
 }
 
 BpfCounters BpfProgram::counters() const {
-    const auto *const counters = reinterpret_cast<const portd_counters *>(
-        static_cast<const std::byte *>(variables_) + counters_offset);
-    const auto load = [](const auto &counter) {
-        return std::atomic_ref(const_cast<__u64 &>(counter)).load(std::memory_order_acquire);
-    };
-    return {load(counters->issued), load(counters->ring_full), load(counters->no_memory)};
+    auto &counters = variable<portd_counters>(offsetof(Variables, counters));
+    return {load_from(counters.issued), load_from(counters.ring_full),
+            load_from(counters.no_memory)};
+}
+
+BindCounts BpfProgram::bind_counts() const {
+    auto &binds = variable<portd_binds>(offsetof(Variables, binds));
+    return {load_from(binds.begun), load_from(binds.settled)};
+}
+
+std::uint64_t BpfProgram::tell_refused_binds() const {
+    auto &under_way = variable<__u64>(offsetof(Variables, binds_under_way));
+    std::atomic_ref(under_way).store(0);
+    iterate(objects_.binds.get(), [](std::span<const std::byte>) {});
+    return load_from(under_way);
 }
 
 int BpfProgram::destroyed_filter_fd() const {
@@ -280,25 +323,9 @@ void BpfProgram::read(Table table, Rows rows,
     const auto &link = table == Table::held  ? objects_.held
                        : table == Table::tcp ? objects_.tcp
                                              : objects_.udp;
-    auto &leave_out =
-        *reinterpret_cast<__u32 *>(static_cast<std::byte *>(variables_) +
-                                   offsetof(portd_bpf::portd_bpf__bss, tables_leave_out_files));
+    auto &leave_out = variable<__u32>(offsetof(Variables, tables_leave_out_files));
     std::atomic_ref(leave_out).store(rows == Rows::fileless);
-    const system::Fd iterator(bpf_iter_create(link.get()));
-    if (!iterator)
-        throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
-    // What one read gives at most, and then in whole records (bpf_seq_read() in
-    // kernel/bpf/bpf_iter.c).
-    std::vector<std::byte> chunk(8 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
-    for (;;) {
-        const auto got = ::read(iterator.get(), chunk.data(), chunk.size());
-        if (got == 0)
-            return;
-        if (got > 0)
-            on_records(std::span(chunk).first(static_cast<std::size_t>(got)));
-        else if (errno != EAGAIN && errno != EINTR)
-            throw std::system_error(errno, std::generic_category(), "cannot iterate over sockets");
-    }
+    iterate(link.get(), on_records);
 }
 
 std::vector<std::string> missing_capabilities(std::string_view status) {

@@ -24,6 +24,14 @@ struct BpfCounters {
     std::uint64_t no_memory = 0; // lost: the kernel had no memory to remember a socket
 };
 
+// Attempts to bind(2), since the program was loaded: portd_binds of bpf/events.h.
+struct BindCounts {
+    std::uint64_t begun = 0;
+    std::uint64_t settled = 0;
+
+    bool operator==(const BindCounts &) const = default;
+};
+
 // What of the program outlives the process that loaded it, as long as somebody has it.
 struct BpfObjects {
     system::Fd ring;
@@ -31,6 +39,7 @@ struct BpfObjects {
     system::Fd held; // links of the iterators
     system::Fd tcp;
     system::Fd udp;
+    system::Fd binds;
     system::Fd destroyed_filter;   // program
     std::vector<system::Fd> hooks; // links of the others
 
@@ -78,12 +87,19 @@ class BpfProgram {
     void read(Table table, Rows rows,
               const std::function<void(std::span<const std::byte>)> &on_records) const;
 
+    BindCounts bind_counts() const;
+    // Has events issued of the attempts to bind(2) that were refused a while ago and of which no
+    // event has told. How many have begun too lately to say. Throws std::system_error.
+    std::uint64_t tell_refused_binds() const;
+
     // Of a socket that hears of destroyed sockets (sock_diag.hpp): lets through what this program
     // has not told of, among the ports that it tells of.
     int destroyed_filter_fd() const;
 
   private:
     void map_variables();
+    template <typename Variable>
+    Variable &variable(std::size_t offset) const;
 
     const std::size_t ring_bytes_;
     BpfObjects objects_;

@@ -25,6 +25,9 @@ constexpr milliseconds period{200};
 constexpr int snapshot_share = 100;
 constexpr int lingering_share = 2000;
 
+// A bind that was refused is told this soon, however long the look takes or is kept from running.
+constexpr seconds longest_without_bind_look{5};
+
 // Descriptors that are passed on or inherited are noticed this soon.
 constexpr seconds longest_without_snapshot{30};
 
@@ -346,10 +349,24 @@ void EbpfSource::snapshot(const Sink &sink) {
     next_lingering_at_ = now + lingering_share * (now - began);
 }
 
+void EbpfSource::look_at_binds(const Sink &sink) {
+    const auto began = clock_.now();
+    const auto before = capture_.program->bind_counts();
+    if (began < next_bind_look_at_ || !bind_looks_.wants_one(before))
+        return;
+    const auto under_way = capture_.program->tell_refused_binds();
+    bind_looks_.have_looked(before, capture_.program->bind_counts(), under_way);
+    const auto now = clock_.now();
+    next_bind_look_at_ =
+        now + std::min<model::Duration>(snapshot_share * (now - began), longest_without_bind_look);
+    drain(sink);
+}
+
 Sample EbpfSource::sample(const Sink &sink) {
     Sample sample{.began = clock_.now(), .failure = {}};
     hear_witness(sink);
     try {
+        look_at_binds(sink);
         if (wants_snapshot(sample.began))
             snapshot(sink);
         else if (wants_lingering(sample.began))

@@ -2,6 +2,7 @@
 // where events do not tell enough, and the sock_diag destroy groups as a witness.
 #pragma once
 
+#include "capture/bind_looks.hpp"
 #include "capture/bpf_program.hpp"
 #include "capture/checkpoint.hpp"
 #include "capture/ebpf_snapshot.hpp"
@@ -81,6 +82,7 @@ class EbpfSource : public Source {
     bool wants_lingering(model::Instant now) const;
     void snapshot(const Sink &sink);
     void look_at_lingering(const Sink &sink);
+    void look_at_binds(const Sink &sink);
     bool wants_self_check(model::Instant now) const;
     void check_self(const Sink &sink);
 
@@ -99,6 +101,9 @@ class EbpfSource : public Source {
     // In which ports were taken, and of whose settings no look has told.
     std::set<std::uint32_t> namespaces_without_ports_;
     bool seeks_ports_ = false; // of one that came since the last look
+
+    BindLooks bind_looks_;
+    model::Instant next_bind_look_at_{};
 
     BpfCounters counted_;         // when last looked at
     std::uint64_t malformed_ = 0; // since then

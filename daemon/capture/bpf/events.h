@@ -32,7 +32,8 @@ enum portd_kind {
     /* The rest are portd_socket_event. */
     PORTD_BOUND = 3,         /* bind(2) succeeded; `requested_port` */
     PORTD_BIND_FAILED = 4,   /* a bind(2) to a port did not succeed; `at_ns` and the local endpoint are
-                                the attempt's. Told with the next thing that the socket does */
+                                the attempt's. Told with the next thing that the socket does, or by a
+                                look at the attempts */
     PORTD_LISTENING = 5,     /* listen(2) succeeded */
     PORTD_CONNECTING = 6,    /* TCP: a connection begins, its port is chosen */
     PORTD_CONNECTED = 7,     /* TCP: ESTABLISHED; `old_state` tells which side */
@@ -178,6 +179,13 @@ struct portd_counters {
     __u64 issued;
     __u64 ring_full;
     __u64 no_memory; /* for what is remembered of a socket */
+};
+
+/* bind(2) to ports that are told of. One that has begun and is not settled is under way, or was refused, or
+   its socket is gone. */
+struct portd_binds {
+    __u64 begun;
+    __u64 settled; /* succeeded, or told as failed */
 };
 
 PORTD_ASSERT(sizeof(struct portd_header) == 16);

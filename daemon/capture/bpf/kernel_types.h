@@ -204,8 +204,13 @@ struct inet_timewait_sock {
     unsigned char tw_substate;
 };
 
+typedef struct {
+    int owned;
+} socket_lock_t;
+
 struct sock {
     struct sock_common __sk_common;
+    socket_lock_t sk_lock;
     int sk_err;
     kuid_t sk_uid;
     __u16 sk_protocol;

@@ -14,7 +14,7 @@
  *   sock_release               the last descriptor is closed
  *   inet_sock_set_state        a TCP connection is established, or over
  *   sched_process_fork|exec|exit   an image is copied, replaced, or ends
- *   iter/task_file|tcp|udp     what is there already
+ *   iter/task_file|tcp|udp     what is there already; which bind(2) were refused, and nothing followed
  *   socket                     which destroy events the witness need not hear
  */
 // clang-format off
@@ -39,14 +39,13 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* What is remembered of a socket between two hooks. */
 struct socket_note {
     struct portd_image bind_image;
-    __u64 bind_at_ns;
+    __u64 bind_at_ns; /* that has not succeeded yet and was not told as failed; 0: none */
     __u8 bind_address[16];
     __u16 bind_port;
-    __u8 bind_is_pending; /* no success yet */
-    __u8 has_been_named;  /* PORTD_NAMED_PEER was told */
     __u16 sent_from_port; /* PORTD_SENT or PORTD_BOUND was told for it */
+    __u8 has_been_named;  /* PORTD_NAMED_PEER was told */
     __u8 has_connected;   /* PORTD_UDP_CONNECTING was told since */
-    __u8 reserved;
+    __u8 reserved[2];
 };
 
 struct {
@@ -97,36 +96,48 @@ static __always_inline void tell(__u8 kind, __u8 flags, struct sock *sk, __u64 c
     bpf_ringbuf_submit(event, wakeup());
 }
 
+struct portd_binds binds;
+
+/* Whoever gets at the attempt first tells it: what the socket does next, or the look. The copy is whole, for
+   the next attempt is not noted before this one is taken. */
 static __always_inline void tell_failed_bind(struct sock *sk, __u64 cookie,
                                              struct socket_note *note) {
     struct portd_socket_event *event;
+    struct socket_note attempt = *note;
 
-    note->bind_is_pending = 0;
-    event = reserve_event(PORTD_BIND_FAILED, sk, cookie, protocol_of(sk, CHECKED), note->bind_port,
-                          CHECKED);
+    if (attempt.bind_at_ns == 0 ||
+        __sync_val_compare_and_swap(&note->bind_at_ns, attempt.bind_at_ns, 0) != attempt.bind_at_ns)
+        return;
+    __sync_fetch_and_add(&binds.settled, 1);
+    event = reserve_event(PORTD_BIND_FAILED, sk, cookie, protocol_of(sk, CHECKED),
+                          attempt.bind_port, CHECKED);
     if (!event)
         return;
-    event->image = note->bind_image;
-    if (note->bind_image.pid)
+    event->image = attempt.bind_image;
+    if (attempt.bind_image.pid)
         event->header.flags |= PORTD_HAS_IMAGE;
-    event->header.at_ns = note->bind_at_ns;
-    event->requested_port = note->bind_port;
-    __builtin_memcpy(event->local_address, note->bind_address, 16);
+    event->header.at_ns = attempt.bind_at_ns;
+    event->requested_port = attempt.bind_port;
+    __builtin_memcpy(event->local_address, attempt.bind_address, 16);
     bpf_ringbuf_submit(event, wakeup());
 }
 
 /* bind(2) begins: what it asks for is remembered until it is known to have succeeded. */
 static __always_inline int begin_bind(struct bpf_sock_addr *ctx, struct socket_note *note,
-                                      struct sock *sk) {
-    if (note->bind_is_pending)
+                                      struct sock *sk, const void *address, __u32 address_bytes) {
+    __u64 at_ns = bpf_ktime_get_boot_ns();
+
+    if (note->bind_at_ns)
         tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
     note->bind_port = bpf_ntohs(ctx->user_port);
-    note->bind_at_ns = bpf_ktime_get_boot_ns();
-    note->bind_is_pending = is_recorded(sk, note->bind_port, CHECKED);
+    if (!is_recorded(sk, note->bind_port, CHECKED))
+        return 1;
     __builtin_memset(note->bind_address, 0, 16);
+    __builtin_memcpy(note->bind_address, address, address_bytes);
     __builtin_memset(&note->bind_image, 0, sizeof(note->bind_image));
-    if (note->bind_is_pending)
-        meet_current_image(&note->bind_image);
+    meet_current_image(&note->bind_image);
+    __sync_fetch_and_add(&binds.begun, 1);
+    note->bind_at_ns = at_ns; /* from here on the look may tell it */
     return 1;
 }
 
@@ -145,21 +156,18 @@ static __always_inline int begin_bind(struct bpf_sock_addr *ctx, struct socket_n
 
 SEC("cgroup/bind4")
 int portd_bind4(struct bpf_sock_addr *ctx) {
+    __u32 address = ctx->user_ip4;
+
     PORTD_NOTE_OF_BIND(note, sk)
-    begin_bind(ctx, note, sk);
-    *(__u32 *)note->bind_address = ctx->user_ip4;
-    return 1;
+    return begin_bind(ctx, note, sk, &address, sizeof(address));
 }
 
 SEC("cgroup/bind6")
 int portd_bind6(struct bpf_sock_addr *ctx) {
+    __u32 address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+
     PORTD_NOTE_OF_BIND(note, sk)
-    begin_bind(ctx, note, sk);
-    *(__u32 *)(note->bind_address + 0) = ctx->user_ip6[0];
-    *(__u32 *)(note->bind_address + 4) = ctx->user_ip6[1];
-    *(__u32 *)(note->bind_address + 8) = ctx->user_ip6[2];
-    *(__u32 *)(note->bind_address + 12) = ctx->user_ip6[3];
-    return 1;
+    return begin_bind(ctx, note, sk, address, sizeof(address));
 }
 
 static __always_inline int bound(struct bpf_sock *ctx) {
@@ -174,7 +182,10 @@ static __always_inline int bound(struct bpf_sock *ctx) {
     port = BPF_CORE_READ(sk, __sk_common.skc_num);
     note = bpf_sk_storage_get(&notes, ctx, 0, 0);
     if (note) {
-        note->bind_is_pending = 0;
+        if (note->bind_at_ns) {
+            note->bind_at_ns = 0;
+            __sync_fetch_and_add(&binds.settled, 1);
+        }
         requested_port = note->bind_port;
         flags = 0;
         note->sent_from_port = port;
@@ -362,13 +373,45 @@ int portd_sock_release(struct bpf_sock *ctx) {
         return 1;
     }
     note = bpf_sk_storage_get(&notes, ctx, 0, 0);
-    if (note && note->bind_is_pending)
+    if (note && note->bind_at_ns)
         tell_failed_bind(sk, bpf_get_socket_cookie(ctx), note);
     if (is_recorded(sk, port, CHECKED))
         tell_release(sk, bpf_get_socket_cookie(ctx), protocol, port);
     else if (protocol == IPPROTO_UDP && told_cookie(sk))
         tell_release(sk, told_cookie(sk), protocol, 0);
     return 1;
+}
+
+/* What bind(2) does after its hook takes microseconds, unless it has to wait for the socket. */
+#define PORTD_BIND_IS_OVER_NS 1000000000LL
+
+__u64 binds_under_way; /* that the iterator has come upon, and may yet succeed */
+
+/* A program that logs the error and keeps the socket does nothing more with it of which a hook could tell. */
+SEC("iter/task_file")
+int portd_attempted_binds(struct bpf_iter__task_file *ctx) {
+    struct file *file = ctx->file;
+    struct socket_note *note;
+    struct socket *socket;
+    struct sock *sk;
+
+    if (!file)
+        return 0;
+    socket = bpf_sock_from_file(file);
+    if (!socket)
+        return 0;
+    sk = socket->sk;
+    if (!sk || !protocol_of(sk, TYPED))
+        return 0;
+    note = bpf_sk_storage_get(&notes, sk, 0, 0);
+    if (!note || note->bind_at_ns == 0)
+        return 0;
+    if ((__s64)(bpf_ktime_get_boot_ns() - note->bind_at_ns) < PORTD_BIND_IS_OVER_NS ||
+        sk->sk_lock.owned)
+        ++binds_under_way;
+    else
+        tell_failed_bind(address_of(sk), bpf_get_socket_cookie(sk), note);
+    return 0;
 }
 
 /* The kernel does not run a tracing program that is running on the processor already (__bpf_trace_run() of

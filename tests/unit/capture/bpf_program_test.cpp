@@ -107,6 +107,32 @@ TEST_F(Loaded, ABindAndACloseAreToldByTheProcessThatDidThem) {
     }
 }
 
+TEST_F(Loaded, ARefusedBindIsToldOnceByTheLook) {
+    const system::Fd holder(::socket(AF_INET, SOCK_STREAM, 0));
+    const system::Fd socket(::socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(bind_automatically(holder));
+    const auto before = program_->bind_counts();
+    ASSERT_NE(bind(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof address), 0);
+    EXPECT_GT(program_->bind_counts().begun, before.begun);
+    EXPECT_GT(program_->tell_refused_binds(), 0U) << "it may be under way";
+    std::vector<SocketEvent> events;
+    for (int i = 0; i < 500 && events.empty(); ++i) {
+        ::usleep(10'000);
+        program_->tell_refused_binds();
+        events = events_of(cookie_of(socket));
+    }
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0].kind, SocketEvent::Kind::bind_failed);
+    EXPECT_EQ(events[0].local.port, ntohs(address.sin_port));
+    ASSERT_TRUE(events[0].image);
+    EXPECT_EQ(events[0].image->pid, static_cast<std::uint32_t>(getpid()));
+    program_->tell_refused_binds();
+    EXPECT_THAT(events_of(cookie_of(socket)), IsEmpty());
+}
+
 TEST_F(Loaded, TheIteratorsShowASocketAndWhoHoldsIt) {
     const system::Fd udp(::socket(AF_INET, SOCK_DGRAM, 0));
     const system::Fd tcp(::socket(AF_INET, SOCK_STREAM, 0));
