@@ -251,6 +251,12 @@ std::optional<BpfEvent> decode_record(std::span<const std::byte> record) {
         const auto raw = read_fixed<portd_namespace>(record);
         return raw ? decode_namespace(*raw) : std::nullopt;
     }
+    if (header->kind == PORTD_NAMESPACE_ENDED) {
+        const auto raw = read_fixed<portd_namespace_ended>(record);
+        return raw ? std::optional<BpfEvent>(
+                         NamespaceEnded{raw->network_namespace, instant_of(raw->header.at_ns)})
+                   : std::nullopt;
+    }
     if (header->kind == PORTD_ROW)
         return decode_row(record);
     const auto raw = read_fixed<portd_socket_event>(record);

@@ -108,11 +108,17 @@ struct NamespaceTold {
     model::NamespacePorts ports;
 };
 
+// No process has a socket of it any more, and no port of it is kept.
+struct NamespaceEnded {
+    std::uint32_t network_namespace = 0;
+    model::Instant at{};
+};
+
 // Whether they differ in nothing but their time.
 bool tell_the_same(const SocketRow &a, const SocketRow &b);
 
-using BpfEvent =
-    std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent, SocketRow, NamespaceTold>;
+using BpfEvent = std::variant<ImageTold, ImageEnded, ImageForked, SocketEvent, SocketRow,
+                              NamespaceTold, NamespaceEnded>;
 
 // The length that the record at the start of `bytes` claims; nothing if they are too few for that.
 std::optional<std::size_t> record_length(std::span<const std::byte> bytes);

@@ -133,17 +133,42 @@ system::Fd attach(bpf_program *program, int control_group) {
     return copy_of(bpf_link__fd(link.get()));
 }
 
-BpfObjects load(const model::PortPolicy &ports, std::size_t ring_bytes) {
+system::Fd try_to_attach(bpf_program *program) {
+    const std::unique_ptr<bpf_link, Destroy> link(bpf_program__attach(program));
+    return link ? copy_of(bpf_link__fd(link.get())) : system::Fd();
+}
+
+// Some kernels do not let functions be traced; the program does without that.
+enum class Functions : bool { traced, left_alone };
+
+struct Loading {
+    std::unique_ptr<portd_bpf, Destroy> skeleton;
+    int error = 0;
+};
+
+Loading try_to_load(const model::PortPolicy &ports, std::size_t ring_bytes, Functions functions) {
     last_warning.clear();
+    Loading loading;
+    loading.skeleton.reset(portd_bpf__open());
+    if (!loading.skeleton)
+        fail("cannot read the eBPF program", errno);
+    configure(*loading.skeleton, ports, ring_bytes);
+    if (functions == Functions::left_alone)
+        bpf_program__set_autoload(loading.skeleton->progs.portd_namespace_ends, false);
+    loading.error = portd_bpf__load(loading.skeleton.get());
+    return loading;
+}
+
+BpfObjects load(const model::PortPolicy &ports, std::size_t ring_bytes) {
     libbpf_set_print(keep_warning);
     const system::Fd root = open_root_control_group();
-    const std::unique_ptr<portd_bpf, Destroy> skeleton(portd_bpf__open());
-    if (!skeleton)
-        fail("cannot read the eBPF program", errno);
-    configure(*skeleton, ports, ring_bytes);
-    if (const int error = portd_bpf__load(skeleton.get()); error != 0)
-        fail("cannot load the eBPF program", -error);
+    auto loading = try_to_load(ports, ring_bytes, Functions::traced);
+    if (loading.error != 0)
+        loading = try_to_load(ports, ring_bytes, Functions::left_alone);
+    if (loading.error != 0)
+        fail("cannot load the eBPF program", -loading.error);
 
+    const auto &skeleton = loading.skeleton;
     auto &programs = skeleton->progs;
     BpfObjects objects;
     objects.ring = copy_of(bpf_map__fd(skeleton->maps.ring));
@@ -156,9 +181,13 @@ BpfObjects load(const model::PortPolicy &ports, std::size_t ring_bytes) {
     bpf_program *program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
         const bool is_filter = bpf_program__type(program) == BPF_PROG_TYPE_SOCKET_FILTER;
-        if (!is_filter && bpf_program__expected_attach_type(program) != BPF_TRACE_ITER)
+        if (!is_filter && bpf_program__expected_attach_type(program) != BPF_TRACE_ITER &&
+            program != programs.portd_namespace_ends)
             objects.hooks.push_back(attach(program, root.get()));
     }
+    if (bpf_program__fd(programs.portd_namespace_ends) >= 0)
+        if (auto link = try_to_attach(programs.portd_namespace_ends))
+            objects.hooks.push_back(std::move(link));
     return objects;
 }
 

@@ -134,6 +134,10 @@ void EbpfEvents::tell(const ImageForked &forked, const Sink &) {
     somebody_may_have_inherited_ = true;
 }
 
+void EbpfEvents::tell(const NamespaceEnded &ended, const Sink &sink) {
+    sink(model::NamespaceEnded{ended.network_namespace, ended.at});
+}
+
 void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
     using Kind = SocketEvent::Kind;
     const bool had_left = leaves_port_of_connect(event);

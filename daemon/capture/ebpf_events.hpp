@@ -58,6 +58,7 @@ class EbpfEvents {
     void tell(const SocketEvent &event, const Sink &sink);
     void tell(const SocketRow &, const Sink &) {}
     void tell(const NamespaceTold &, const Sink &) {}
+    void tell(const NamespaceEnded &ended, const Sink &sink);
     void take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
                    std::optional<PortChoice> choice, const Sink &sink, bool may_have_begun = false);
     bool leaves_port_of_connect(const SocketEvent &event);

@@ -30,6 +30,7 @@ class Ledger::State {
     void apply(const HolderSeen &seen);
     void apply(const HolderGone &gone);
     void apply(const HoldersCounted &counted);
+    void apply(const NamespaceEnded &ended);
 
     void restore(std::vector<Lease> open_leases, Instant watched_until);
     void resume(std::vector<Lease> leases, const LedgerNotes &notes, Instant watched_until);

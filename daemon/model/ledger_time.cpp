@@ -1,4 +1,4 @@
-// What follows from time alone, and from the ends of processes.
+// What follows from time alone, and from the ends of processes and of network namespaces.
 #include "model/ledger_state.hpp"
 
 #include "model/lease_rules.hpp"
@@ -63,6 +63,22 @@ void Ledger::State::settle_oldest_time_wait(TableState &table,
         end(table, key, record,
             When::inferred(lease.closed->earliest, since + longest_time_wait(false)),
             Standing::ended, since);
+}
+
+// A socket that somebody has keeps its namespace: what does not linger is of the next one.
+void Ledger::State::apply(const NamespaceEnded &ended) {
+    for (auto &[which, table] : tables_) {
+        if (which.network_namespace != ended.network_namespace)
+            continue;
+        for (auto &[key, record] : table.records) {
+            const auto &lease = record.lease;
+            if (!lease.is_open() || lease.phase != Phase::lingering ||
+                lease.closed->latest > ended.at)
+                continue;
+            decide_role(table, record.lease);
+            end(table, key, record, When::observed(ended.at), Standing::ended);
+        }
+    }
 }
 
 void Ledger::State::retire_ended(Lease &lease, const ProcessRef &process) const {

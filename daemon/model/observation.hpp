@@ -175,8 +175,16 @@ struct HoldersCounted {
     Instant at{};
 };
 
-using Observation = std::variant<ScanStarted, SocketSeen, ScanFinished, HeldScanned,
-                                 SocketDestroyed, PortTaken, SocketReleased, SocketClosed,
-                                 ProcessEnded, TimePassed, HolderSeen, HolderGone, HoldersCounted>;
+// The network namespace is over, and with it every port that lingered there. Its number may name
+// another one from then on.
+struct NamespaceEnded {
+    std::uint32_t network_namespace = 0;
+    Instant at{};
+};
+
+using Observation =
+    std::variant<ScanStarted, SocketSeen, ScanFinished, HeldScanned, SocketDestroyed, PortTaken,
+                 SocketReleased, SocketClosed, ProcessEnded, TimePassed, HolderSeen, HolderGone,
+                 HoldersCounted, NamespaceEnded>;
 
 } // namespace portd::model

@@ -1,16 +1,36 @@
 """Exact capture of several network namespaces."""
 
+import contextlib
 import os
 import signal
 import unittest
 
-from harness import Daemon, need_ebpf, need_root, network_namespace, python_child, wait_until
+from harness import (Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
+                     wait_until)
 from truth import expect_exact
 
 SERVER = ("import socket\n"
           "tcp = socket.create_server(('127.0.0.1', 0))\n"
           "print(tcp.getsockname()[1])\n"
           "input()\n")
+
+
+def lingering(portd, inode):
+    return [lease for lease in portd.leases("list", "--netns", inode)
+            if lease["phase"] == "lingering"]
+
+
+def traces_functions(portd):
+    """Whether the kernel runs the program that tells the end of a namespace. Where it is known to be able to,
+    PORTD_REQUIRE_TRACING is in the environment, and it is not asked."""
+    descriptors = f"/proc/{portd.process.pid}/fdinfo"
+    for fd in os.listdir(descriptors):
+        with contextlib.suppress(FileNotFoundError), open(f"{descriptors}/{fd}") as info:
+            kinds = dict(line.split(":", 1) for line in info if ":" in line)
+            # BPF_TRACE_FENTRY of enum bpf_attach_type, linux/bpf.h
+            if kinds.get("attach_type", "").strip() == "24":
+                return True
+    return False
 
 
 @need_root
@@ -75,6 +95,44 @@ class Namespaces(unittest.TestCase):
             ended = wait_until(lambda: portd.leases("history", port)[0].get("closed"))
             self.assertEqual(ended["provenance"], "observed")
             self.assertEqual(portd.leases("history", port)[0]["networkNamespaceName"], name)
+
+    def test_time_wait_ends_with_its_namespace(self):
+        code = ("import socket\n"
+                "server = socket.create_server(('127.0.0.1', 0))\n"
+                "for _ in range(10):\n"
+                "    client = socket.create_connection(server.getsockname())\n"
+                "    accepted, _ = server.accept()\n"
+                "    client.close()\n"
+                "    accepted.recv(1)\n"
+                "    accepted.close()\n"
+                "print(server.getsockname()[1])\n")
+        name = f"portd-{os.getpid()}"
+        with Daemon("--capture", "ebpf") as portd:
+            if not os.environ.get("PORTD_REQUIRE_TRACING") and not traces_functions(portd):
+                self.skipTest("the kernel does not let functions be traced")
+            with network_namespace(name):
+                inode = os.stat(f"/run/netns/{name}").st_ino
+                with python_child(code, before=["ip", "netns", "exec", name]) as (process, _):
+                    process.wait()
+                wait_until(lambda: len(lingering(portd, inode)) == 10, what="ten TIME_WAIT entries")
+                deleted = now_us()
+            for _ in range(100):  # the kernel uses the inode number again, once the old one is gone
+                with network_namespace(name):
+                    again = os.stat(f"/run/netns/{name}").st_ino
+                    gone = now_us()
+                    if again == inode:
+                        portd.wait_samples()
+                        self.assertEqual(portd.leases("list", "--netns", inode), [])
+                        break
+            else:
+                self.fail("the number was not used again")
+            leases = [lease for lease in portd.leases("history", "--netns", inode)
+                      if lease.get("role") == "client"]
+            self.assertEqual(len(leases), 10)
+            for lease in leases:
+                self.assertEqual(lease["freed"]["provenance"], "observed")
+                self.assertLessEqual(deleted - 1, lease["freed"]["usec"])
+                self.assertLessEqual(lease["freed"]["usec"], gone + 1)
 
     def test_names_do_not_outlive_their_namespaces(self):
         with Daemon("--capture", "ebpf") as portd:

@@ -23,6 +23,10 @@ enum portd_kind {
     /* A process whose image was told has forked another. portd_fork_event */
     PORTD_FORK = 14,
 
+    /* A network namespace is being taken down: no process is in it any more, and none has a socket of it.
+       Its TIME_WAIT entries go now, its inode number a little later. portd_namespace_ended */
+    PORTD_NAMESPACE_ENDED = 16,
+
     /* From an iterator: a socket that is there. portd_row */
     PORTD_ROW = 13,
     /* From an iterator: the settings of a network namespace that say which ports the kernel chooses by
@@ -167,6 +171,12 @@ struct portd_fork_event {
     struct portd_image parent;
 };
 
+struct portd_namespace_ended {
+    struct portd_header header;
+    __u32 network_namespace;
+    __u32 reserved;
+};
+
 /* Which ports are told of, as the setting `ports`. */
 enum portd_ports {
     PORTD_PORTS_ALL = 0,
@@ -207,5 +217,6 @@ PORTD_ASSERT(__builtin_offsetof(struct portd_process_event, command) == 56);
 PORTD_ASSERT(sizeof(struct portd_process_event) == 152);
 PORTD_ASSERT(sizeof(struct portd_process_ended_event) == 32);
 PORTD_ASSERT(sizeof(struct portd_fork_event) == 48);
+PORTD_ASSERT(sizeof(struct portd_namespace_ended) == 24);
 
 #endif

@@ -14,6 +14,8 @@
  *   sock_release               the last descriptor is closed
  *   inet_sock_set_state        a TCP connection is established, or over
  *   sched_process_fork|exec|exit   an image is copied, replaced, or ends
+ *   tcp_sk_exit                a network namespace ends; left out where the kernel does not let functions
+ *                              be traced
  *   iter/task_file|tcp|udp     what is there already; which bind(2) were refused, and nothing followed
  *   socket                     which destroy events the witness need not hear
  */
@@ -35,6 +37,21 @@
 // clang-format on
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Of the TIME_WAIT entries that are purged with their namespace nothing else tells (tcp_sk_exit_batch() of
+   net/ipv4/tcp_ipv4.c comes next). First in this file: where it is refused, nothing else was loaded yet. */
+SEC("fentry/tcp_sk_exit")
+int BPF_PROG(portd_namespace_ends, struct net *net) {
+    struct portd_namespace_ended *event = PORTD_RESERVE(sizeof(*event));
+
+    if (!event)
+        return 0;
+    begin_event(&event->header, PORTD_NAMESPACE_ENDED, sizeof(*event));
+    event->network_namespace = net->ns.inum;
+    event->reserved = 0;
+    bpf_ringbuf_submit(event, wakeup());
+    return 0;
+}
 
 /* What is remembered of a socket between two hooks. */
 struct socket_note {

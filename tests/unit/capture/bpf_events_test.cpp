@@ -136,6 +136,19 @@ TEST(BpfEvents, ANamespaceThatCannotBeIsNone) {
     EXPECT_FALSE(decode_record(bytes_of(raw)));
 }
 
+TEST(BpfEvents, TheEndOfANamespaceIsDecodedWholly) {
+    portd_namespace_ended raw{};
+    raw.header = {5'000'000'123, sizeof raw, PORTD_NAMESPACE_ENDED, 0, 0};
+    raw.network_namespace = 4026532000;
+    const auto event = decode_record(bytes_of(raw));
+    ASSERT_TRUE(event);
+    const auto &ended = std::get<NamespaceEnded>(*event);
+    EXPECT_EQ(ended.network_namespace, 4026532000U);
+    EXPECT_EQ(ended.at, model::instant_from_us(5'000'000));
+    raw.header.length -= 8;
+    EXPECT_FALSE(decode_record(bytes_of(raw)));
+}
+
 TEST(BpfEvents, AProcessIsNamedFromLeafToRoot) {
     const auto record = process_record("nginx\0sbin\0usr\0"sv, "nginx.service\0system.slice\0"sv,
                                        "nginx\0-g\0daemon off;\0"sv);

@@ -285,6 +285,13 @@ TEST_F(Translation, AFailedBindIsNoLease) {
     EXPECT_THAT(events_.take_bind_failures(), IsEmpty());
 }
 
+TEST_F(Translation, TheEndOfANamespaceIsToldOn) {
+    tell(NamespaceEnded{4026532000, model::Instant{3s}});
+    const auto ended = only<model::NamespaceEnded>();
+    EXPECT_EQ(ended.network_namespace, 4026532000U);
+    EXPECT_EQ(ended.at, model::Instant{3s});
+}
+
 TEST_F(Translation, TheEndOfAnImageIsToldOnceItIsKnown) {
     tell(ImageEnded{{1, 2, 3}, model::Instant{3s}});
     EXPECT_THAT(observed_, IsEmpty());

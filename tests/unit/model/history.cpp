@@ -351,6 +351,9 @@ struct Printer {
         out << to_us(o.at) << "us end of ";
         print_process(o.process);
     }
+    void operator()(const NamespaceEnded &o) const {
+        out << "namespace " << o.network_namespace << " ends at " << to_us(o.at) << "us";
+    }
     void operator()(const TimePassed &o) const { out << to_us(o.at) << "us has passed"; }
     void operator()(const HolderSeen &o) const {
         out << to_us(o.at) << "us holder " << o.process->key.pid << " '" << o.process->command

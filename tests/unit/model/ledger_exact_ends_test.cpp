@@ -487,5 +487,35 @@ TEST(OwnNamespace, RolesInOthersAreNotInferredFromPorts) {
     EXPECT_FALSE(script.lease().role);
 }
 
+TEST(NamespaceEnded, FreesWhatLingersInItAtThatInstant) {
+    const auto taken = connecting(1, ms(1000));
+    const auto next = connecting(2, ms(1000));
+    Script script;
+    for (const auto &one : {taken, next}) {
+        script.apply(one);
+        script.apply(released(one, ms(2000), false, worker));
+    }
+    script.apply(closed(taken, ms(2001), Remains::time_wait));
+    const auto lease = [&](const PortTaken &of) { return script.lease(of.key); };
+    script.apply(NamespaceEnded{here + 1, ms(3000)});
+    EXPECT_TRUE(lease(taken).is_open()) << "another namespace";
+    script.apply(NamespaceEnded{here, ms(1999)});
+    EXPECT_TRUE(lease(taken).is_open()) << "it is of the namespace that has the number now";
+    script.apply(NamespaceEnded{here, ms(3000)});
+    EXPECT_EQ(lease(taken).freed, When::observed(ms(3000)));
+    EXPECT_EQ(lease(taken).closed, When::observed(ms(2000)));
+    EXPECT_EQ(script.ledger.unseen_sockets(), 0U);
+    script.apply(TimePassed{ms(200'000)});
+    EXPECT_EQ(lease(taken).freed, When::observed(ms(3000)));
+}
+
+TEST(NamespaceEnded, LeavesWhatSomebodyHas) {
+    const auto taken = connecting(1, ms(1000));
+    Script script;
+    script.apply(taken);
+    script.apply(NamespaceEnded{here, ms(3000)});
+    EXPECT_TRUE(script.lease().is_open());
+}
+
 } // namespace
 } // namespace portd::model
