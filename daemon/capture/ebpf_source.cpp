@@ -352,10 +352,10 @@ void EbpfSource::snapshot(const Sink &sink) {
 void EbpfSource::look_at_binds(const Sink &sink) {
     const auto began = clock_.now();
     const auto before = capture_.program->bind_counts();
-    if (began < next_bind_look_at_ || !bind_looks_.wants_one(before))
+    if (!bind_looks_.wants_one(before, began) || began < next_bind_look_at_)
         return;
     const auto under_way = capture_.program->tell_refused_binds();
-    bind_looks_.have_looked(before, capture_.program->bind_counts(), under_way);
+    bind_looks_.have_looked(before, capture_.program->bind_counts(), under_way, began);
     const auto now = clock_.now();
     next_bind_look_at_ =
         now + std::min<model::Duration>(snapshot_share * (now - began), longest_without_bind_look);

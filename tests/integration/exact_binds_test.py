@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import unittest
 
 from harness import Daemon, need_ebpf, python_child, wait_until
@@ -75,7 +76,9 @@ class Binds(unittest.TestCase):
                 self.assertEqual([lease["opener"]["pid"] for lease in failure["inTheWay"]],
                                  [holder.pid])
             self.assertIn("Refused", portd.ctl("why", ports["SOCK_STREAM"]).stdout)
-            self.assertIn("portd_bind_failures_total 2\n", portd.ctl("metrics").stdout)
+            counted = re.search(r"^portd_bind_failures_total (\d+)$", portd.ctl("metrics").stdout,
+                                re.MULTILINE)
+            self.assertGreaterEqual(int(counted[1]), 2)  # programs elsewhere may fail as well
 
     def test_each_refused_bind_is_told_once_whatever_the_socket_does_next(self):
         with Daemon("--capture", "ebpf") as portd, ports_held() as (holder, ports), \
