@@ -1,7 +1,11 @@
 #include "pool_table.hpp"
 
+#include "proto/loopback.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -12,36 +16,66 @@ namespace {
 constexpr double hour_us = 3.6e9;
 // An end is predicted from a growth of at least so many ports over the window, and at most so many
 // steps from one point to the next ahead: a hundred windows.
-constexpr double least_growth = 4;
+constexpr std::int64_t least_growth = 4;
 constexpr double furthest_steps = 100.0 * (PoolTable::points - 1);
 
 bool is_connection(const proto::Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer_address && lease.role != Role::accepted;
 }
 
-bool had_port_at(const proto::Lease &lease, std::int64_t at_us) {
+// The program bound its port before it connected. That of an accepted connection is its listener's.
+bool took_port_from_all(const proto::Lease &lease) {
+    return is_connection(lease) && lease.port_choice == PortChoice::explicit_;
+}
+
+// Of a lease that can be as old as the window it is not known that it came in it.
+bool is_new(const proto::Lease &lease, std::int64_t window_begins_us) {
+    const auto earliest = lease.opened.usec ? lease.opened.usec : lease.opened.earliest_usec;
+    return earliest && *earliest > window_begins_us;
+}
+
+// `end`: closed or freed. What is freed was closed before.
+bool had_port_at(const proto::Lease &lease, const std::optional<proto::Moment> &end,
+                 std::int64_t at_us, std::int64_t window_begins_us) {
     const proto::Moment &opened = lease.opened;
     const auto since = opened.usec ? opened.usec : opened.latest_usec;
-    if (since.value_or(at_us) > at_us)
+    if (is_new(lease, window_begins_us) && since.value_or(at_us) > at_us)
         return false;
-    if (!lease.freed)
+    if (!end)
         return true;
-    const auto until = lease.freed->usec ? lease.freed->usec : lease.freed->latest_usec;
+    const auto until = end->usec ? end->usec : end->latest_usec;
     return until.value_or(at_us) >= at_us;
 }
 
-// The slope of the straight line that fits best (least squares), for each step from one point to
-// the next.
-double slope_of(std::span<const std::int64_t> values) {
-    const double middle = static_cast<double>(values.size() - 1) / 2;
-    double covariance = 0;
-    double variance = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        const double x = static_cast<double>(i) - middle;
-        covariance += x * static_cast<double>(values[i]);
-        variance += x * x;
-    }
-    return covariance / variance;
+// The growths of spans of so many steps from one point to the next, which end with the last one.
+std::vector<double> growths(std::span<const std::int64_t> use, std::size_t steps) {
+    std::vector<double> growths;
+    for (std::size_t end = use.size() - 1; end >= steps; end -= steps)
+        growths.push_back(static_cast<double>(use[end] - use[end - steps]));
+    return growths;
+}
+
+double median(std::vector<double> values) {
+    std::ranges::sort(values);
+    const std::size_t middle = values.size() / 2;
+    return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// How many ports for each step from one point to the next, if it goes on as lately: as in the
+// middle one of the last three steps, a quarter of the window. So neither a burst, nor a pause, of
+// one step makes the growth. A few ports in them tell too little: then as in the quarters of the
+// window, in the middle of the four. What did not grow lately does not grow.
+double growth_of(std::span<const std::int64_t> use) {
+    constexpr std::size_t quarter = (PoolTable::points - 1) / 4;
+    const auto lately = growths(use.last(quarter + 1), 1);
+    const std::int64_t in_all = use.back() - use[use.size() - 1 - quarter];
+    if (in_all == 0)
+        return 0;
+    if (std::abs(in_all) >= least_growth)
+        return median(lately);
+    const double last = static_cast<double>(in_all) / quarter;
+    const double usual = median(growths(use, quarter)) / quarter;
+    return in_all > 0 ? std::clamp(usual, 0.0, last) : std::clamp(usual, last, 0.0);
 }
 
 std::string kind_of(bool is_destination, const proto::PoolPressure &pressure) {
@@ -59,11 +93,15 @@ std::int64_t left_of(const proto::PoolPressure &pressure) {
 
 } // namespace
 
-PoolTable::Key PoolTable::key_of(const proto::Lease &lease) {
-    Key key{.network_namespace = lease.network_namespace,
-            .protocol = lease.protocol,
+PoolTable::Key PoolTable::bound_key(std::int64_t network_namespace, Protocol protocol) {
+    return {.network_namespace = network_namespace,
+            .protocol = protocol,
             .local_address = {},
             .peer_address = {}};
+}
+
+PoolTable::Key PoolTable::key_of(const proto::Lease &lease) {
+    Key key = bound_key(lease.network_namespace, lease.protocol);
     if (is_connection(lease)) {
         key.local_address = lease.local_address;
         key.peer_address = *lease.peer_address;
@@ -88,7 +126,12 @@ bool PoolTable::can_be_automatic(const proto::Lease &lease) const {
 void PoolTable::count(const proto::Lease &lease) {
     if (!can_be_automatic(lease))
         return;
-    const Key key = key_of(lease);
+    count(key_of(lease));
+    if (took_port_from_all(lease))
+        count(bound_key(lease.network_namespace, lease.protocol));
+}
+
+void PoolTable::count(const Key &key) {
     const auto found = leases_.find(key);
     if (found != leases_.end())
         ++found->second;
@@ -116,6 +159,8 @@ void PoolTable::choose() {
             pools_[key];
         else
             ++other_destinations_;
+    for (const auto &[key, pool] : pools_)
+        names_[key.network_namespace];
 }
 
 std::int64_t PoolTable::instant_of(std::size_t point) const {
@@ -124,22 +169,35 @@ std::int64_t PoolTable::instant_of(std::size_t point) const {
 }
 
 void PoolTable::add(const proto::Lease &lease) {
+    if (const auto name = names_.find(lease.network_namespace);
+        name != names_.end() && lease.network_namespace_name)
+        name->second = lease.network_namespace_name;
     if (!can_be_automatic(lease))
         return;
-    const auto found = pools_.find(key_of(lease));
+    add(lease, key_of(lease));
+    if (took_port_from_all(lease))
+        add(lease, bound_key(lease.network_namespace, lease.protocol));
+}
+
+void PoolTable::add(const proto::Lease &lease, const Key &key) {
+    const auto found = pools_.find(key);
     if (found == pools_.end())
         return;
     Pool &pool = found->second;
     const auto port = static_cast<std::size_t>(lease.local_port);
+    const bool can_be_taken_lingering =
+        proto::is_over_loopback(key.local_address, key.peer_address);
+    const bool is_use = lease.phase != Phase::lingering || !can_be_taken_lingering;
+    const auto &end = can_be_taken_lingering && lease.closed ? lease.closed : lease.freed;
     for (std::size_t point = 0; point < points; ++point)
-        if (had_port_at(lease, instant_of(point)))
+        if ((is_use || end) && had_port_at(lease, end, instant_of(point), instant_of(0)))
             pool.used.at(point).set(port);
     if (lease.freed)
         return;
-    pool.used.back().set(port);
+    if (is_use)
+        pool.used.back().set(port);
     if (pool.counted.emplace(pool.programs.group_number(lease), lease.local_port).second)
         pool.programs.add(lease);
-    pool.namespace_name = lease.network_namespace_name;
     if (lease.phase == Phase::lingering)
         pool.lingering.set(port);
     else
@@ -147,30 +205,22 @@ void PoolTable::add(const proto::Lease &lease) {
 }
 
 const PoolTable::Pool *PoolTable::bound_beside(const Key &key) const {
-    const auto found = pools_.find({.network_namespace = key.network_namespace,
-                                    .protocol = key.protocol,
-                                    .local_address = {},
-                                    .peer_address = {}});
+    const auto found = pools_.find(bound_key(key.network_namespace, key.protocol));
     return key.is_destination() && found != pools_.end() ? &found->second : nullptr;
 }
 
-// By the growth of the last quarter of the window, or where there is none, of all of it. A few
-// ports more or less are no trend, and none that was seen for a minute tells of the next days.
+// A few ports more or less are no trend, and none that was seen for a minute tells of the next
+// days.
 void PoolTable::predict(const std::array<std::int64_t, points> &use,
                         proto::PoolPressure &pressure) const {
-    const std::span<const std::int64_t> all(use);
-    double slope = slope_of(all.last(points / 4 + 1));
-    if (slope == 0)
-        slope = slope_of(all);
+    const double slope = growth_of(use);
     const double step_us = static_cast<double>(settings_.window_us) / (points - 1);
     pressure.ports_per_hour = std::llround(slope * hour_us / step_us);
-    const std::int64_t left = left_of(pressure);
-    if (!pressure.automatic_ports)
+    if (!pressure.automatic_ports || pressure.exhausted_usec)
         return;
+    const std::int64_t left = *pressure.automatic_ports - use.back();
     const double steps_left = slope > 0 ? static_cast<double>(left) / slope : furthest_steps + 1;
-    if (left <= 0)
-        pressure.exhausted_usec = settings_.now_us;
-    else if (slope * (points - 1) >= least_growth && steps_left <= furthest_steps)
+    if (slope * (points - 1) >= least_growth && steps_left <= furthest_steps)
         pressure.exhausted_usec = settings_.now_us + std::llround(steps_left * step_us);
 }
 
@@ -181,7 +231,8 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
 
     proto::PoolPressure pressure;
     pressure.network_namespace = key.network_namespace;
-    pressure.network_namespace_name = pool.namespace_name;
+    if (const auto name = names_.find(key.network_namespace); name != names_.end())
+        pressure.network_namespace_name = name->second;
     pressure.protocol = key.protocol;
     if (key.is_destination()) {
         pressure.local_address = key.local_address;
@@ -191,7 +242,7 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
     pressure.live_ports = count(pool.live);
     pressure.bound_ports = count(bound & ~pool.live);
     pressure.lingering_ports = count(pool.lingering & ~pool.live & ~bound);
-    pressure.used_ports = count(pool.used.back() | bound);
+    pressure.used_ports = count(pool.used.back() | pool.lingering | bound);
     pressure.kind = kind_of(key.is_destination(), pressure);
     if (const auto *const ports = ports_of(key.network_namespace)) {
         pressure.automatic_ports = ports->automatic_ports();
@@ -199,11 +250,15 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
         pressure.range_high = ports->local_range.high;
     }
     pressure.programs = pool.programs.summary(AuditOrder::leases, most_programs).groups;
+    const auto use_at = [&](std::size_t point) {
+        return count(beside ? pool.used.at(point) | beside->used.at(point) : pool.used.at(point));
+    };
+    if (pressure.automatic_ports && use_at(points - 1) >= *pressure.automatic_ports)
+        pressure.exhausted_usec = settings_.now_us;
     if (settings_.knows_past) {
         std::array<std::int64_t, points> use{};
         for (std::size_t point = 0; point < points; ++point)
-            use.at(point) =
-                count(beside ? pool.used.at(point) | beside->used.at(point) : pool.used.at(point));
+            use.at(point) = use_at(point);
         predict(use, pressure);
     }
     return pressure;

@@ -3,7 +3,12 @@
 // connect(2) needs a port that no other connection to the same address and port has, and passes
 // over the ports of sockets that were bound without a destination (__inet_hash_connect() in
 // net/ipv4/inet_hashtables.c). So each destination exhausts the range on its own, together with
-// what is bound. A datagram socket needs a port of its own.
+// what is bound; what was bound before it connected stays so. portd knows that of ports that the
+// program chose: a bind(2) to port 0 leaves no trace in the lease of a connection, which counts for
+// its own destination only. A datagram socket needs a port of its own.
+//
+// Ports that linger after connections over loopback are told, but are no use that could exhaust
+// them: connect(2) takes them again, see proto/loopback.hpp.
 //
 // First the open leases are counted, to find the destinations with most connections; then those and
 // the leases of a window before now are looked at once more, for which of their ports were in use
@@ -38,7 +43,7 @@ class PoolTable {
 
     struct Settings {
         std::shared_ptr<const model::KnownPorts> ports;
-        std::int64_t window_us = 0;
+        std::int64_t window_us = 0; // all of it watched
         std::int64_t now_us = 0;
         std::size_t destinations = 0; // that are told
         bool knows_past = true;       // of all leases
@@ -70,14 +75,16 @@ class PoolTable {
     };
     using Ports = std::bitset<65'536>;
     struct Pool {
-        std::optional<std::string> namespace_name;
         Ports live, bound, lingering;
         std::array<Ports, points> used;
         AuditTable programs{AuditBy::program};
         std::set<std::pair<std::size_t, std::int64_t>> counted; // program, port
     };
 
+    static Key bound_key(std::int64_t network_namespace, Protocol protocol);
     static Key key_of(const proto::Lease &lease);
+    void count(const Key &key);
+    void add(const proto::Lease &lease, const Key &key);
     const model::NamespacePorts *ports_of(std::int64_t network_namespace) const;
     bool can_be_automatic(const proto::Lease &lease) const;
     std::int64_t instant_of(std::size_t point) const;
@@ -88,6 +95,8 @@ class PoolTable {
     Settings settings_;
     std::map<Key, std::int64_t> leases_; // open ones
     std::map<Key, Pool> pools_;
+    // Of the network namespaces of the pools, as told last: not each lease has it.
+    std::map<std::int64_t, std::optional<std::string>> names_;
     std::int64_t other_destinations_ = 0;
 };
 

@@ -18,7 +18,7 @@ struct PressureQuestion {
     std::optional<Protocol> protocol;
     std::optional<std::int64_t> network_namespace;
     std::int64_t own_namespace = 0; // the daemon's
-    PoolTable::Settings settings;
+    PoolTable::Settings settings;   // the window as it was asked for
 };
 
 class PressureStream final : public Stream {
@@ -30,17 +30,19 @@ class PressureStream final : public Stream {
 
   private:
     static constexpr std::size_t page_entries = 256;
-    enum class Stage { open, window, pools, over };
+    enum class Stage { coverage, open, window, pools, over };
 
+    void look_at_coverage(model::History &history);
     model::LeaseQuery query() const;
     void look_at_open(model::History &history);
     void look_at_window(model::History &history);
-    std::string pools(model::History &history);
+    std::string pools();
 
     PressureQuestion question_;
     Caller caller_;
-    PoolTable table_;
-    Stage stage_ = Stage::open;
+    proto::Coverage coverage_; // of the window that was asked for
+    std::optional<PoolTable> table_;
+    Stage stage_ = Stage::coverage;
     std::optional<model::LeaseCursor> cursor_;
     Progress progress_;
 };

@@ -13,6 +13,7 @@ from harness import (NOBODY, Daemon, need_ebpf, need_root, network_namespace, no
                      wait_until)
 
 LOW, HIGH = 50000, 50199
+ELSEWHERE = "192.0.2.1"  # an address that is not one of loopback
 
 
 class NamespaceDaemon(Daemon):
@@ -45,8 +46,8 @@ def small_range():
     with network_namespace(f"portd-200-{os.getpid()}") as name:
         inside = ["nsenter", f"--net=/run/netns/{name}", "sysctl", "-qw"]
         subprocess.run([*inside, f"net.ipv4.ip_local_port_range={LOW} {HIGH}"], check=True)
-        # As it is for connections that are not over loopback.
-        subprocess.run([*inside, "net.ipv4.tcp_tw_reuse=0"], check=True)
+        subprocess.run([*inside[:2], "ip", "address", "add", f"{ELSEWHERE}/32", "dev", "lo"],
+                       check=True)
         with NamespaceDaemon(name, "--capture", "ebpf", "--ports", "all") as portd:
             yield portd
 
@@ -70,13 +71,13 @@ input()
 """
 # Connections that the client closes first, so that its ports linger.
 PILE_UP = """
-import socket, time
-server = socket.create_server(('127.0.0.1', 82))
+import socket, sys, time
+server = socket.create_server((sys.argv[1], 82))
 print('ready')
 input()
 try:
-    for i in range(1000):
-        one = socket.create_connection(('127.0.0.1', 82))
+    for i in range(int(sys.argv[2])):
+        one = socket.create_connection((sys.argv[1], 82))
         accepted, _ = server.accept()
         one.close()
         accepted.close()
@@ -98,10 +99,38 @@ except OSError as error:
     print(error.errno)
 input()
 """
+# 150 that bind a port of their choice before they connect to one destination, and what is left for
+# another.
+BIND_AND_CONNECT = """
+import socket
+servers = [socket.create_server(('127.0.0.1', port), backlog=1024) for port in (7000, 7001)]
+held = []
+for port in range(50000, 50150):
+    one = socket.socket()
+    one.bind(('127.0.0.1', port))
+    one.connect(('127.0.0.1', 7001))
+    held.append(one)
+count = 0
+try:
+    while True:
+        held.append(socket.create_connection(('127.0.0.1', 7000)))
+        count += 1
+except OSError as error:
+    print(count, error.errno)
+input()
+"""
+# Connections that are there before portd is.
+HOLD = """
+import socket
+server = socket.create_server(('127.0.0.1', 84), backlog=1024)
+held = [socket.create_connection(('127.0.0.1', 84)) for _ in range(100)]
+print('ready')
+input()
+"""
 CONNECT = """
 import socket, sys
 try:
-    socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+    socket.create_connection((sys.argv[2] if len(sys.argv) > 2 else '127.0.0.1', int(sys.argv[1])))
     print('ok')
 except OSError as error:
     print(error.errno)
@@ -150,20 +179,71 @@ class Pressure(unittest.TestCase):
             portd.take_advice(shown, "ip_local_port_range")
             self.assertEqual(portd.run(CONNECT, 81), "ok")
 
+    def pile_up(self, process):
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
     def test_time_wait(self):
-        with small_range() as portd, python_child(PILE_UP, before=portd.inside) as (process, _):
-            process.stdin.write("\n")
-            process.stdin.flush()
-            self.assertEqual(process.stdout.readline().strip(), NO_PORT_FOR_CONNECT)
+        code = PILE_UP.replace("sys.argv[1]", repr(ELSEWHERE)).replace("sys.argv[2]", "1000")
+        with small_range() as portd, python_child(code, before=portd.inside) as (process, _):
+            self.assertEqual(self.pile_up(process), NO_PORT_FOR_CONNECT)
             told = self.pool(portd, "timeWait", lambda pool: pool["usedPorts"] >= 199)
             self.assertGreaterEqual(told["lingeringPorts"], 190)
             self.assertEqual(told["livePorts"] + told["boundPorts"] + told["lingeringPorts"],
                              told["usedPorts"])
             shown = portd.ctl("pressure").stdout
-            self.assertEqual(portd.run(CONNECT, 82), NO_PORT_FOR_CONNECT)
+            self.assertEqual(portd.run(CONNECT, 82, ELSEWHERE), NO_PORT_FOR_CONNECT)
             portd.take_advice(shown, "tcp_tw_reuse")
             time.sleep(1.1)  # a port is used again a second after its connection
-            self.assertEqual(portd.run(CONNECT, 82), "ok")
+            self.assertEqual(portd.run(CONNECT, 82, ELSEWHERE), "ok")
+
+    def test_time_wait_over_loopback_exhausts_nothing(self):
+        code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "180")
+        with small_range() as portd, python_child(code, before=portd.inside) as (process, _):
+            self.assertEqual(self.pile_up(process), "no error")
+            time.sleep(1.1)  # a port is used again a second after its connection
+            for _ in range(100):
+                self.assertEqual(portd.run(CONNECT, 82), "ok")
+            told = self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] >= 170)
+            self.assertNotIn("exhaustedUsec", told)
+            shown = portd.ctl("pressure")
+            self.assertEqual(shown.returncode, 1, shown.stdout)
+            self.assertNotIn("tcp_tw_reuse=1", shown.stdout)
+            self.assertIn("takes such ports of loopback again", " ".join(shown.stderr.split()))
+
+    def test_what_was_bound_before_it_connected_is_taken_from_every_destination(self):
+        with small_range() as portd, \
+                python_child(BIND_AND_CONNECT, before=portd.inside) as (_, outcome):
+            count, error = outcome.split()
+            self.assertEqual(error, NO_PORT_FOR_CONNECT)
+            told = self.pool(portd, "boundStreams", lambda pool: pool["usedPorts"] >= 150)
+            self.assertEqual(told["programs"][0]["leases"], 150)
+
+            def full():
+                pools = [o for o in portd.json("pressure") if o.get("peerPort") == 7000]
+                return pools if pools and pools[0]["livePorts"] == int(count) else None
+            [pool] = wait_until(full, 40)
+            self.assertEqual(pool["boundPorts"], 200 - int(count))
+            self.assertEqual(pool["usedPorts"], 200)
+            shown = portd.ctl("pressure")
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("there is none left", " ".join(shown.stdout.split()))
+
+    def test_what_was_there_at_the_start_is_no_growth(self):
+        with network_namespace(f"portd-there-{os.getpid()}") as name:
+            inside = ["nsenter", f"--net=/run/netns/{name}"]
+            subprocess.run([*inside, "sysctl", "-qw",
+                            f"net.ipv4.ip_local_port_range={LOW} {HIGH}"], check=True)
+            with python_child(HOLD, before=inside), \
+                    NamespaceDaemon(name, "--capture", "ebpf", "--ports", "all") as portd:
+                told = self.pool(portd, "oneDestination", lambda pool: "portsPerHour" in pool and
+                                 pool["usedPorts"] >= 100)
+                self.assertEqual(told["portsPerHour"], 0)
+                self.assertNotIn("exhaustedUsec", told)
+                summary = portd.json("pressure", "--over", "1d")[-1]["summary"]
+                self.assertLess(summary["windowUsec"], 60_000_000)
+                self.assertEqual(portd.ctl("pressure").returncode, 1)
 
     def test_who_is_named_by_ports_and_what_is_withheld_is_not_unknown(self):
         with small_range() as portd, python_child(ACCEPT, before=portd.inside):

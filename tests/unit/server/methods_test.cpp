@@ -798,6 +798,29 @@ TEST_F(MethodsTest, PressureHasNoGrowthForWhoMayNotSeeThePast) {
               proto::errors::invalid_parameter);
 }
 
+TEST_F(MethodsTest, PressureLooksBackNoFurtherThanPortdWasWatching) {
+    const auto ask = [this] {
+        const auto replies = ask_stream(proto::methods::pressure, {{"windowUsec", 60'000'000}});
+        const bool knows = (*replies.front().parameters)["pool"].contains("portsPerHour");
+        return std::pair(knows, (*replies.back().parameters)["summary"]["windowUsec"]);
+    };
+    EXPECT_EQ(ask(), std::pair(true, json(60'000'000)));
+    constexpr std::int64_t now_us = now;
+    proto::Gap before;
+    before.until_usec = now_us - 20'000'000;
+    before.cause = "notRunning";
+    proto::Gap loss;
+    loss.since_usec = loss.until_usec = now_us - 1'000'000;
+    loss.cause = "ringFull";
+    loss.lost_events = 3;
+    history_.watched.gaps = {before, loss};
+    EXPECT_EQ(ask(), std::pair(true, json(20'000'000)));
+    history_.watched.gaps[0].until_usec = now_us - 900'000;
+    EXPECT_FALSE(ask().first) << "that is too short";
+    history_.watched.gaps[0].until_usec.reset();
+    EXPECT_EQ(ask(), std::pair(false, json(0)));
+}
+
 TEST_F(MethodsTest, VerifyTellsOfEachFileAndEndsWithTheVerdict) {
     proto::VerifyReply file;
     file.file = proto::FileReport{"history-000001.db", true, 4096, 3, 0, {}};

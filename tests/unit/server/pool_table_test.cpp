@@ -146,8 +146,7 @@ TEST(PoolTable, SaysNothingOfAnEndWhereUseIsSteadyOrFalls) {
 }
 
 TEST(PoolTable, PredictsNothingFromATrendThatSaysNothing) {
-    std::vector<proto::Lease> leases{connection(50010, "192.0.2.1", 10 * second)};
-    EXPECT_GT(pools(leases).at(0).ports_per_hour, 0);
+    std::vector<proto::Lease> leases{connection(50010, "192.0.2.1", 50 * second)};
     EXPECT_EQ(pools(leases).at(0).exhausted_usec, std::nullopt) << "one port is no trend";
 
     PoolTable::Settings wide = settings();
@@ -167,6 +166,137 @@ TEST(PoolTable, IsExhaustedNowIfNothingIsLeft) {
     const auto told = pools(leases);
     EXPECT_EQ(told.at(0).used_ports, 90);
     EXPECT_EQ(told.at(0).exhausted_usec, now);
+
+    PoolTable::Settings blind = settings();
+    blind.knows_past = false;
+    EXPECT_EQ(pools(leases, blind).at(0).exhausted_usec, now);
+}
+
+// Each connection at one of these seconds.
+std::vector<proto::Lease> opened_at(const std::vector<int> &seconds) {
+    std::vector<proto::Lease> leases;
+    for (const int at : seconds)
+        leases.push_back(
+            connection(50010 + static_cast<int>(leases.size()), "192.0.2.1", at * second));
+    return leases;
+}
+
+TEST(PoolTable, PredictsFromALeakOfOneConnectionInSeveralSeconds) {
+    for (int phase = 0; phase < 8; ++phase) {
+        std::vector<int> seconds;
+        for (int at = phase; at < 60; at += 8)
+            seconds.push_back(at);
+        const auto told = pools(opened_at(seconds)).at(0);
+        EXPECT_NEAR(static_cast<double>(told.ports_per_hour.value()), 450, 220) << phase;
+        EXPECT_TRUE(told.exhausted_usec) << phase;
+    }
+}
+
+TEST(PoolTable, DoesNotExtrapolateAGrowthThatIsOver) {
+    std::vector<int> seconds;
+    for (int i = 0; i < 80; ++i)
+        seconds.push_back(i / 2); // two a second, until 20 seconds ago
+    EXPECT_EQ(pools(opened_at(seconds)).at(0).ports_per_hour, 0);
+    EXPECT_EQ(pools(opened_at(seconds)).at(0).exhausted_usec, std::nullopt);
+    seconds.push_back(57); // one more is no growth like that before
+    EXPECT_LE(pools(opened_at(seconds)).at(0).ports_per_hour, 240);
+}
+
+TEST(PoolTable, DoesNotExtrapolateABurst) {
+    for (const int at : {3, 31, 48, 52, 58}) {
+        const auto told = pools(opened_at(std::vector<int>(60, at))).at(0);
+        EXPECT_EQ(told.used_ports, 60);
+        EXPECT_EQ(told.ports_per_hour, 0) << at;
+        EXPECT_EQ(told.exhausted_usec, std::nullopt) << at;
+    }
+}
+
+TEST(PoolTable, PredictsFromALeakThatHasJustBegun) {
+    std::vector<int> seconds;
+    for (int i = 0; i < 48; ++i)
+        seconds.push_back(48 + i / 4); // four a second
+    const auto told = pools(opened_at(seconds)).at(0);
+    EXPECT_NEAR(static_cast<double>(told.ports_per_hour.value()), 4 * 3600, 3600);
+    EXPECT_TRUE(told.exhausted_usec);
+}
+
+TEST(PoolTable, WhatCanBeAsOldAsTheWindowIsNoGrowth) {
+    auto leases = opened_at({});
+    for (int i = 0; i < 60; ++i) { // found one after the other
+        leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.back().opened = {.usec = std::nullopt,
+                                .earliest_usec = std::nullopt,
+                                .latest_usec = i * second,
+                                .provenance = Provenance::sampled};
+        if (i % 2 == 1)
+            leases.back().opened.earliest_usec = -second;
+    }
+    EXPECT_EQ(pools(leases).at(0).ports_per_hour, 0);
+    for (int i = 0; i < 60; ++i)
+        leases[static_cast<std::size_t>(i)].opened.earliest_usec = i * second - 500;
+    EXPECT_NEAR(static_cast<double>(pools(leases).at(0).ports_per_hour.value()), 3600, 400);
+}
+
+// As connect(2) passes over them, whatever they are connected to.
+TEST(PoolTable, CountsWhatWasBoundBeforeItConnectedBesideEachDestination) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 60; ++i) {
+        leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.back().port_choice = PortChoice::explicit_;
+        leases.back().phase = i < 5 ? Phase::lingering : Phase::connected;
+    }
+    for (int i = 0; i < 30; ++i)
+        leases.push_back(connection(50070 + i, "192.0.2.2"));
+    auto told = pools(leases);
+    ASSERT_EQ(told.size(), 3U);
+    EXPECT_EQ(told[0].peer_address, "192.0.2.2");
+    EXPECT_EQ(told[0].live_ports, 30);
+    EXPECT_EQ(told[0].bound_ports, 60);
+    EXPECT_EQ(told[0].used_ports, 90);
+    EXPECT_EQ(told[0].exhausted_usec, now);
+    EXPECT_EQ(told[1].kind, "boundStreams");
+    EXPECT_EQ(told[1].live_ports, 55);
+    EXPECT_EQ(told[1].lingering_ports, 5);
+    EXPECT_EQ(told[1].programs.at(0).leases, 60);
+    EXPECT_EQ(told[2].peer_address, "192.0.2.1");
+    EXPECT_EQ(told[2].used_ports, 60) << "of its own destination a port counts once";
+
+    for (proto::Lease &lease : leases)
+        lease.role = Role::accepted; // its port is the listener's
+    EXPECT_EQ(pools(leases).size(), 1U);
+}
+
+TEST(PoolTable, WhatLingersOverLoopbackExhaustsNothing) {
+    const auto lingering = [](const char *local, const char *peer) {
+        std::vector<proto::Lease> leases;
+        for (int i = 0; i < 90; ++i) {
+            leases.push_back(connection(50010 + i, peer, i * 600'000));
+            leases.back().local_address = local;
+            leases.back().phase = Phase::lingering;
+            leases.back().closed = observed(i * 600'000 + 1000);
+        }
+        return pools(leases).at(0);
+    };
+    for (const auto &[local, peer] : {std::pair("127.0.0.1", "127.0.0.1"),
+                                      {"::1", "::1"},
+                                      {"192.0.2.9", "127.3.0.1"},
+                                      {"::ffff:127.0.0.1", "::1"}}) {
+        const auto told = lingering(local, peer);
+        EXPECT_EQ(told.kind, "timeWait");
+        EXPECT_EQ(told.used_ports, 90);
+        EXPECT_EQ(told.lingering_ports, 90);
+        EXPECT_EQ(told.ports_per_hour, 0) << peer;
+        EXPECT_EQ(told.exhausted_usec, std::nullopt) << peer;
+    }
+    EXPECT_EQ(lingering("192.0.2.9", "192.0.2.1").exhausted_usec, now);
+}
+
+TEST(PoolTable, CallsANamespaceByOneName) {
+    std::vector<proto::Lease> leases{connection(50010, "192.0.2.1"),
+                                     connection(50011, "192.0.2.2")};
+    leases[0].network_namespace_name = "green";
+    for (const auto &pool : pools(leases))
+        EXPECT_EQ(pool.network_namespace_name, "green");
 }
 
 TEST(PoolTable, MeasuresEachNamespaceByItsOwnRange) {
