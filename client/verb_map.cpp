@@ -11,7 +11,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
+#include <map>
+#include <utility>
 
 namespace portd::client {
 namespace {
@@ -37,9 +40,10 @@ Question read(const Typed &typed, OptionReader &reader, std::int64_t now_usec) {
     question.at_usec = reader.past_time("--at", typed.at);
     question.now_usec = now_usec;
     question.filter.protocol = reader.protocol(typed.protocol);
-    read_namespace(typed.network_namespace,
-                   question.at_usec ? NamespaceName::of_history : NamespaceName::of_now,
-                   question.filter, reader);
+    if (question.at_usec)
+        read_namespace(typed.network_namespace, NamespaceName::of_history, question.filter, reader);
+    else // a name that nobody has now would be one of a namespace without a lease
+        question.filter.network_namespace = read_inode(typed.network_namespace, reader);
     return question;
 }
 
@@ -68,18 +72,63 @@ bool counts(const proto::Lease &lease, const Question &question) {
     return standing != Standing::before && standing != Standing::after;
 }
 
-std::string describe_map(const Question &question, const MapClasses &classes, const MapSize &size) {
+// Of what counts: whether it had the port then.
+bool is_sure(const proto::Lease &lease, const Question &question) {
+    return question.by == MapBy::churn || !question.at_usec ||
+           standing_at(lease, *question.at_usec) != Standing::possibly;
+}
+
+// What an answer does not tell of the ports that look free in it.
+struct Doubt {
+    LeftOut left_out;
+    Watching watching = Watching::throughout;
+    bool withheld = false;     // leases of others are left out
+    std::int64_t possibly = 0; // ports that only possibly had a lease
+};
+
+Doubt doubt_of(const Question &question, const proto::LeaseReply &last, LeftOut left_out) {
+    // That others have a port now is shown to everybody.
+    const bool is_now = question.by != MapBy::churn && !question.at_usec;
+    return {std::move(left_out),
+            judge(*last.coverage, question.by == MapBy::churn ? std::nullopt : question.at_usec),
+            last.withheld && !is_now};
+}
+
+// ", portd …": why some of the others may be in use, too.
+std::string describe_doubt(const Doubt &doubt, std::int64_t ports) {
+    std::string text;
+    if (doubt.left_out.count > 0)
+        text += ", portd records " +
+                (doubt.left_out.count == ports
+                     ? "none of them"
+                     : "only " + std::to_string(ports - doubt.left_out.count) + " of them");
+    if (doubt.watching != Watching::throughout)
+        text += doubt.watching == Watching::never ? ", portd was not watching then"
+                                                  : ", portd did not see all of that time";
+    if (doubt.withheld)
+        text += ", those of other users are withheld from you";
+    return text;
+}
+
+std::string describe_map(const Question &question, const MapClasses &classes, const Doubt &doubt,
+                         const MapSize &size) {
     const auto ports = question.range.high - question.range.low + 1;
     std::string text = "Ports " + std::to_string(question.range.low) + "-" +
                        std::to_string(question.range.high) + ", ";
     const std::string when =
         question.at_usec ? format_instant_in_zone(*question.at_usec) : std::string("now");
+    const std::string count = std::to_string(classes.used()) + " of " + std::to_string(ports);
+    const std::string why = describe_doubt(doubt, ports);
     if (question.by == MapBy::churn)
-        text += "in the hour before " + when + ": " + std::to_string(classes.used()) + " of " +
-                std::to_string(ports) + " were taken";
+        text += "in the hour before " + when + ": " + count +
+                (why.empty() ? " were taken" : " are known to have been taken");
     else
-        text += (question.at_usec ? "at " : "") + when + ": " + std::to_string(classes.used()) +
-                " of " + std::to_string(ports) + " are not free";
+        text += (question.at_usec ? "at " : "") + when + ": " + count +
+                (why.empty() ? " are not free" : " are known not to be free");
+    if (doubt.possibly > 0)
+        text += ", " + std::to_string(doubt.possibly) + " of them possibly";
+    if (!why.empty())
+        text += ";" + why.substr(1);
     return text + ". A cell is " +
            (size.ports_per_cell == 1 ? "a port" : std::to_string(size.ports_per_cell) + " ports") +
            ".";
@@ -93,12 +142,13 @@ void say_whose_range(const proto::Status &status, Session &session) {
                    "): portd does not know the range of that network namespace; see --range.");
 }
 
-void print(const Question &question, const MapClasses &classes, Session &session) {
+void print(const Question &question, const MapClasses &classes, const Doubt &doubt,
+           Session &session) {
     const Look &look = session.look();
     const Palette palette = choose_palette(look.color, look.charset);
     const PortMap map = classes.map();
     const MapSize size = size_of(map, look.width.value_or(width_without_terminal), palette);
-    session.sentence(describe_map(question, classes, size));
+    session.sentence(describe_map(question, classes, doubt, size));
     for (const std::string &line : draw(map, size, palette))
         session.output().line(line);
     for (const std::string &line : legend(map, palette))
@@ -146,19 +196,25 @@ ExitStatus run(const Typed &typed, Session &session) {
     MapClasses classes(question.by, question.range.low, question.range.high, question.moment());
     // It was that of portd's own if a lease says so.
     bool is_own = false;
+    std::map<std::int64_t, bool> surely; // by port: of what had it at that moment
     const auto last =
         ask_leases(connection, method, request, session, Rows::held, [&](Entry entry) {
             const auto *lease = std::get_if<proto::Lease>(&entry);
             if (lease && question.filter.network_namespace_name)
                 is_own = is_own || lease->network_namespace == status.network_namespace;
-            if (lease && counts(*lease, question))
-                classes.add(*lease, session.charset());
+            if (!lease || !counts(*lease, question))
+                return;
+            classes.add(*lease, session.charset());
+            if (lease->local_port >= question.range.low && lease->local_port <= question.range.high)
+                surely[lease->local_port] |= is_sure(*lease, question);
         });
-    print(question, classes, session);
-    if (!typed.range && !known_range && !is_own)
-        say_whose_range(status, session);
     const auto left_out = left_out_ports(status, inode.value_or(status.network_namespace),
                                          question.range.low, question.range.high);
+    Doubt doubt = doubt_of(question, last, left_out);
+    doubt.possibly = std::ranges::count_if(surely, [](const auto &one) { return !one.second; });
+    print(question, classes, doubt, session);
+    if (!typed.range && !known_range && !is_own)
+        say_whose_range(status, session);
     say_left_out(question, left_out, session);
     for (const std::string &remark : gap_remarks(*last.coverage, session.charset()))
         session.remark(remark);

@@ -422,6 +422,9 @@ class Elsewhere(unittest.TestCase):
                 self.set("ip_local_port_range", "19000 20199")
                 with a_reason_to_look():
                     wait_until(lambda: range_there() == "Ports 19000-20199", 60)
+            refused = portd.ctl("map", "--netns", name + "x")
+            self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+            self.assertEqual(refused.stderr, portd.ctl("pressure", "--netns", name + "x").stderr)
             remark = "portd does not know the range of that network namespace"
             with a_reason_to_look():
                 wait_until(lambda: remark in portd.ctl("map", "--netns", name).stderr, 60)

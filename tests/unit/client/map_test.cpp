@@ -194,6 +194,37 @@ TEST_F(MapVerb, DrawsTheRangeOfAnotherNamespaceWhereItIsKnown) {
     EXPECT_EQ(outcome.err, "") << "all of these are recorded there";
 }
 
+TEST_F(MapVerb, RefusesANamespaceThatNobodyHasNow) {
+    const Outcome typo = run({"map", "--netns", "no-such-namespace"});
+    EXPECT_EQ(typo.status, 2);
+    EXPECT_EQ(typo.out, "");
+    EXPECT_THAT(typo.err, HasSubstr("is neither an inode number nor a name in /run/netns"));
+}
+
+TEST_F(MapVerb, ItsSentenceSaysWhatIsNotKnown) {
+    const auto ask = [this](std::vector<std::string> words) {
+        const FakeDaemon daemon(answers_from(records_));
+        words.insert(words.begin(), {"--socket", daemon.path(), "map"});
+        return run(words).out;
+    };
+    EXPECT_THAT(ask({"--range", "100-199"}),
+                HasSubstr("now: 0 of 100 are known not to be free; portd records none of them."));
+    EXPECT_THAT(ask({"--range", "49150-49159"}),
+                HasSubstr("0 of 10 are known not to be free; portd records only 8 "));
+    proto::Lease sampled = held_by("curl", 50001);
+    sampled.opened.usec.reset();
+    sampled.opened.provenance = portd::Provenance::sampled;
+    sampled.opened.earliest_usec = t0 - second;
+    sampled.opened.latest_usec = t0 + second;
+    records_.leases = {held_by("nginx", 50000, t0 - second), sampled};
+    const std::vector<std::string> then{"--at", "2026-11-22 03:12:05"};
+    EXPECT_THAT(ask(then), HasSubstr(": 2 of 64 are not free, 1 of them possibly. A cell"));
+    records_.coverage.intervals.clear();
+    records_.coverage.complete = false;
+    EXPECT_THAT(ask(then), HasSubstr("2 of 64 are known not to be free, 1 of them possibly; portd "
+                                     "was not watching then."));
+}
+
 TEST_F(MapVerb, FitsATerminalInColor) {
     ::unsetenv("NO_COLOR");
     ::setenv("TERM", "xterm-256color", 1);
