@@ -74,8 +74,9 @@ IPv6 beside IPv4, TIME_WAIT and network namespaces; when a bind would have faile
 before; and what helps. portd does not know which options a socket has set: what
 depends on SO_REUSEADDR, SO_REUSEPORT or IPV6_V6ONLY is said so. Without --proto
 and --local each lease counts that is in the way of any of these.
-The exit status is 0 if something is in the way now, 1 if nothing is, and 4 if that is
-not known because portd does not record the port.
+The exit status is 0 if something is in the way now, also if that is a privilege that
+the port needs; 1 if nothing is; and 4 if that is not known because portd does not
+record the port, and the port needs no privilege.
 
 Examples:
   portd-ctl why 8080
