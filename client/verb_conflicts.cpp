@@ -27,6 +27,7 @@ void print(const std::vector<proto::PortConflict> &conflicts,
     }
     for (const std::string &sentence : describe_rest(conflicts, summary))
         session.remark(sentence);
+    session.remark("Other network namespaces than the one that portd is in were not looked at.");
     for (const std::string &remark : gap_remarks(summary.coverage, look.charset))
         session.remark(remark);
     if (summary.withheld)
@@ -58,10 +59,11 @@ constexpr std::array options{
 
 constexpr const char *notes = R"(
 A service on a fixed port inside of ip_local_port_range works until some connection
-gets its port first; then it cannot start. Shown are the ports that programs bind of
-their own choice though the kernel may choose them, and how often it did: CHOSEN.
-REFUSED counts binds that failed because of that. Reserving the ports keeps the kernel
-from choosing them; programs still can.
+gets its port first; then it cannot start. Shown are the ports of its own choice that
+a TCP listener or a UDP socket without a peer has, or that a bind was refused, though
+the kernel may choose them, and how often it did: CHOSEN. REFUSED counts binds that
+failed because of that. Only the network namespace that portd is in is looked at.
+Reserving the ports keeps the kernel from choosing them; programs still can.
 The exit status is 0 if there are such ports, and 1 if there are none.
 
 Examples:

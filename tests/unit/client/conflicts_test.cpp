@@ -74,6 +74,7 @@ TEST_F(Conflicts, NamesTheServicesAndTheCommandThatHelps) {
     EXPECT_THAT(outcome.out,
                 HasSubstr("\nsysctl -w net.ipv4.ip_local_reserved_ports=40000,45000,50051\n"));
     EXPECT_THAT(outcome.err, HasSubstr("1 port of services inside of 32768-60999 is reserved"));
+    EXPECT_THAT(outcome.err, HasSubstr("Other network namespaces than the one that portd is in"));
     EXPECT_THAT(ask({"--json"}).out, HasSubstr("\"automaticLeases\":17"));
 }
 
