@@ -3,6 +3,7 @@
 #include "client/audit_text.hpp"
 #include "client/format.hpp"
 #include "client/text.hpp"
+#include "proto/loopback.hpp"
 
 #include <algorithm>
 
@@ -33,8 +34,21 @@ std::string describe_growth(const proto::PoolPressure &pool) {
            format_rate(grows ? *pool.ports_per_hour : -*pool.ports_per_hour, hour_usec);
 }
 
+bool is_over_loopback(const proto::PoolPressure &pool) {
+    return proto::is_over_loopback(pool.local_address.value_or(""), pool.peer_address.value_or(""));
+}
+
+// Those that no connection to the same destination can get.
+std::int64_t lost_ports(const proto::PoolPressure &pool) {
+    return pool.used_ports - (is_over_loopback(pool) ? pool.lingering_ports : 0);
+}
+
+bool are_scarce(std::int64_t ports, const proto::PoolPressure &pool) {
+    return pool.automatic_ports && 5 * ports >= 4 * *pool.automatic_ports;
+}
+
 bool is_exhausted(const proto::PoolPressure &pool) {
-    return pool.automatic_ports && pool.used_ports >= *pool.automatic_ports;
+    return pool.automatic_ports && lost_ports(pool) >= *pool.automatic_ports;
 }
 
 std::string describe_end(const proto::PoolPressure &pool, std::int64_t now_usec) {
@@ -79,8 +93,8 @@ std::string wider_range(const proto::PoolPressure &pool) {
                            now_high - now_low < kernel_high - kernel_low;
     const std::int64_t low = is_inside ? kernel_low : std::min<std::int64_t>(now_low, 10240);
     const std::int64_t high = is_inside ? kernel_high : 65535;
-    return "sysctl -w net.ipv4.ip_local_port_range='" + std::to_string(low) + " " +
-           std::to_string(high) + "'";
+    return "net.ipv4.ip_local_port_range='" + std::to_string(low) + " " + std::to_string(high) +
+           "'";
 }
 
 // " in network namespace blue", where that is another one than the daemon's. Each has settings of
@@ -91,6 +105,33 @@ std::string describe_place(const proto::PoolPressure &pool, const proto::Pressur
         return "";
     return " in network namespace " +
            format_namespace(pool.network_namespace, pool.network_namespace_name, charset);
+}
+
+// As one word of a shell.
+std::string shell_word(const std::string &text) {
+    const bool is_plain = std::ranges::all_of(text, [](unsigned char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '_' || c == '.';
+    });
+    if (is_plain)
+        return text;
+    std::string word = "'";
+    for (const char c : text)
+        word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return word + "'";
+}
+
+// The command that sets it where the pool is, and nowhere else. Of a network namespace without a
+// name portd-ctl cannot tell how to get there: what is left to put in makes the command fail.
+std::string sysctl(const std::string &setting, const proto::PoolPressure &pool,
+                   const proto::PressureSummary &summary, Charset charset) {
+    const std::string command = "sysctl -w " + setting;
+    if (pool.network_namespace == summary.network_namespace)
+        return command;
+    if (pool.network_namespace_name)
+        return "ip netns exec " + shell_word(escape_text(*pool.network_namespace_name, charset)) +
+               " " + command;
+    return "nsenter --net=/proc/PID/ns/net " + command + "   (PID: of a process there)";
 }
 
 std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
@@ -107,7 +148,21 @@ bool is_near(const proto::PoolPressure &pool, std::int64_t now_usec) {
     if (!pool.automatic_ports)
         return false;
     const bool is_soon = pool.exhausted_usec && *pool.exhausted_usec - now_usec < hour_usec;
-    return is_soon || 5 * pool.used_ports >= 4 * *pool.automatic_ports;
+    return is_soon || are_scarce(lost_ports(pool), pool);
+}
+
+bool is_growth_known(const proto::PoolPressure &pool) {
+    return !pool.automatic_ports || pool.ports_per_hour;
+}
+
+std::optional<std::string> loopback_remark(const proto::PoolPressure &pool, std::int64_t now_usec,
+                                           Charset charset) {
+    if (is_near(pool, now_usec) || !are_scarce(pool.used_ports, pool))
+        return std::nullopt;
+    return std::to_string(pool.lingering_ports) + " ports linger after connections to " +
+           describe_destination(pool, charset) +
+           ": connect(2) takes such ports of loopback again after a second, unless "
+           "net.ipv4.tcp_tw_reuse is 0, which portd does not know.";
 }
 
 std::vector<Column> pressure_columns() {
@@ -163,10 +218,11 @@ std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
     const std::string place = describe_place(pool, summary, charset);
     std::vector<std::string> remedies;
-    if (pool.kind == "timeWait")
-        remedies.push_back("use a port again a second after its connection" + place +
-                           ":\nsysctl -w net.ipv4.tcp_tw_reuse=1");
-    remedies.push_back("more ports" + place + ":\n" + wider_range(pool));
+    if (pool.kind == "timeWait" && !is_over_loopback(pool))
+        remedies.push_back("use a port again a second after its connection" + place + ":\n" +
+                           sysctl("net.ipv4.tcp_tw_reuse=1", pool, summary, charset));
+    remedies.push_back("more ports" + place + ":\n" +
+                       sysctl(wider_range(pool), pool, summary, charset));
     const std::string program = main_program(pool, charset).value_or("the program");
     if (pool.kind == "timeWait")
         remedies.push_back("in " + program + ": keep connections open and use them again");

@@ -65,7 +65,11 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
     if (!pools.empty())
         print_table(pools, session);
     bool any_near = false;
+    bool is_growth_missing = false;
     for (const proto::PoolPressure &pool : pools) {
+        is_growth_missing = is_growth_missing || !is_growth_known(pool);
+        if (const auto remark = loopback_remark(pool, session.now_usec(), look.charset))
+            session.remark(*remark);
         if (!is_near(pool, session.now_usec()))
             continue;
         any_near = true;
@@ -81,6 +85,12 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
     if (known == Known::nothing)
         session.sentence("It is not known how near that network namespace is to exhaustion: portd "
                          "does not know its ip_local_port_range.");
+    else if (!any_near && is_growth_missing)
+        session.sentence(
+            std::string("No pool of ports has four fifths in use; how fast they grow ") +
+            (summary.withheld ? "is withheld from you."
+                              : "is not known: portd has not been watching for long "
+                                "enough."));
     else if (!any_near)
         session.sentence("No pool of ports is near to exhaustion, as far as portd knows.");
     if (known == Known::some)
@@ -113,6 +123,8 @@ ExitStatus run(const Typed &typed, Session &session) {
         return ExitStatus::incomplete;
     const bool any_near = std::ranges::any_of(
         pools, [&](const proto::PoolPressure &pool) { return is_near(pool, session.now_usec()); });
+    if (!any_near && !std::ranges::all_of(pools, is_growth_known))
+        return ExitStatus::incomplete;
     return status_of(any_near, summary.coverage.complete, typed);
 }
 
@@ -130,15 +142,19 @@ constexpr std::array options{
 constexpr const char *notes = R"(
 Each destination (from one address to one address and port) can use each port of
 ip_local_port_range once; so can UDP. TCP sockets that were bound without a
-destination take their ports from all destinations. A port is LIVE while a connection
-has it, BOUND while a socket without a peer has it, and LINGERING in TIME_WAIT and its
-kin. EXHAUSTED says when none is left if the growth of the last time goes on; where it
-is so slow that this says nothing, it is empty. MOST BY has the programs with most of
-the ports, and how many. The range of another network namespace than that of portd is
-known with eBPF, while processes hold sockets there.
+destination, or before they connected, take their ports from all destinations; of
+those bound to port 0 before they connected portd cannot tell. A port is LIVE while a
+connection has it, BOUND while a socket without a peer has it, and LINGERING in
+TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on as lately;
+where it is so slow that this says nothing, it is empty. Ports that linger after
+connections over loopback exhaust nothing: they are taken again after a second, unless
+net.ipv4.tcp_tw_reuse is 0. MOST BY has the programs with most of the ports, and how
+many. The range of another network namespace than that of portd is known with eBPF,
+while processes hold sockets there.
 The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
 will be within an hour; 1 if none is; and 4 if that is not known of the network
-namespace that was asked for.
+namespace that was asked for, or the growth is not known: it is withheld from who may
+not see the leases of others, and takes a second of watching.
 
 Examples:
   portd-ctl pressure

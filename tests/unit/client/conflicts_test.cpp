@@ -14,6 +14,7 @@ namespace portd::client::test {
 namespace {
 
 using nlohmann::json;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -98,6 +99,7 @@ proto::PoolPressure pool(const char *kind, std::int64_t used) {
     pool.range_low = 50000;
     pool.range_high = 50199;
     pool.used_ports = pool.live_ports = used;
+    pool.ports_per_hour = 0;
     if (pool.kind == "timeWait" || pool.kind == "oneDestination") {
         pool.local_address = "10.0.0.5";
         pool.peer_address = "192.0.2.1";
@@ -156,11 +158,42 @@ TEST(Pressure, TheSettingsOfAnotherNamespaceAreToBeChangedThere) {
     full.network_namespace = 4026532100;
     full.network_namespace_name = "blue";
     const auto remedies = remedies_of(full, summary_of(32768, 60999), Charset::utf8);
-    EXPECT_THAT(remedies[0], HasSubstr(" in network namespace blue:\nsysctl -w"));
+    EXPECT_THAT(remedies[0],
+                HasSubstr(" in network namespace blue:\nip netns exec blue sysctl -w"));
     EXPECT_EQ(remedies[1], "more ports in network namespace blue:\n"
-                           "sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+                           "ip netns exec blue sysctl -w "
+                           "net.ipv4.ip_local_port_range='32768 60999'");
+    const auto command = [&](std::optional<std::string> name) {
+        full.network_namespace_name = std::move(name);
+        return remedies_of(full, summary_of(32768, 60999), Charset::utf8)[0];
+    };
+    EXPECT_THAT(command("it's; reboot"),
+                HasSubstr("\nip netns exec 'it'\\''s; reboot' sysctl -w net.ipv4.tcp_tw_reuse=1"));
+    EXPECT_THAT(command(std::nullopt), // which fails here as it stands
+                HasSubstr("\nnsenter --net=/proc/PID/ns/net sysctl -w net.ipv4.tcp_tw_reuse=1"));
+    full.network_namespace_name = "blue";
     EXPECT_THAT(describe_trouble(full, summary_of(32768, 60999), Charset::utf8),
                 HasSubstr("192.0.2.1:443 in network namespace blue use 190 of 200 (95 %) ports"));
+}
+
+TEST(Pressure, WhatLingersOverLoopbackIsNotScarce) {
+    proto::PoolPressure lingering = pool("timeWait", 190);
+    lingering.live_ports = 0;
+    lingering.lingering_ports = 190;
+    EXPECT_TRUE(is_near(lingering, t0));
+    EXPECT_EQ(loopback_remark(lingering, t0, Charset::utf8), std::nullopt);
+    lingering.peer_address = "127.0.0.1";
+    EXPECT_FALSE(is_near(lingering, t0));
+    EXPECT_THAT(loopback_remark(lingering, t0, Charset::utf8).value_or(""),
+                HasSubstr("190 ports linger after connections to 127.0.0.1:443: connect(2) takes"));
+    EXPECT_THAT(remedies_of(lingering, summary_of(50000, 50199), Charset::utf8),
+                Not(Contains(HasSubstr("tcp_tw_reuse"))));
+    lingering.live_ports = 160;
+    lingering.lingering_ports = 30;
+    EXPECT_TRUE(is_near(lingering, t0));
+    lingering.used_ports = 40;
+    lingering.live_ports = 10;
+    EXPECT_EQ(loopback_remark(lingering, t0, Charset::utf8), std::nullopt);
 }
 
 TEST(Pressure, TroubleIsToldInWords) {
@@ -218,6 +251,16 @@ TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     EXPECT_EQ(calm.status, 1) << calm.err;
     EXPECT_THAT(calm.out, HasSubstr("No pool of ports is near to exhaustion"));
     EXPECT_THAT(calm.out, Not(HasSubstr("What helps")));
+
+    proto::PoolPressure unknown = pool("boundDatagrams", 3);
+    unknown.ports_per_hour.reset();
+    EXPECT_EQ(ask(unknown).status, 4);
+    EXPECT_THAT(ask(unknown).out, HasSubstr("how fast they grow is not known"));
+    last.summary->withheld = true;
+    EXPECT_THAT(ask(unknown).out, HasSubstr("how fast they grow is withheld from you."));
+    last.summary->withheld = false;
+    unknown.used_ports = 190;
+    EXPECT_EQ(ask(unknown).status, 0);
 
     proto::PoolPressure elsewhere = pool("boundDatagrams", 3);
     elsewhere.network_namespace = last.summary->network_namespace + 1;
