@@ -21,6 +21,7 @@ class NamespaceDaemon(Daemon):
 
     def __init__(self, name, *options, **keywords):
         super().__init__(*options, **keywords)
+        self.name = name
         self.inside = ["nsenter", f"--net=/run/netns/{name}"]
 
     def _spawn(self, command):
@@ -150,9 +151,11 @@ NO_PORT_FOR_BIND = "98"  # EADDRINUSE
 @need_root
 @need_ebpf
 class Pressure(unittest.TestCase):
+    # Other tests have sockets, too: only what is in the namespace of this one is asked for.
+
     def pools(self, portd):
         """All; in the first second after the start the answer is that growth is not known."""
-        said = portd.ctl("--json", "pressure")
+        said = portd.ctl("--json", "pressure", "--netns", portd.name)
         self.assertIn(said.returncode, (0, 1, 4), said.stderr)
         return [o for o in map(json.loads, said.stdout.splitlines()) if "kind" in o]
 
@@ -170,7 +173,7 @@ class Pressure(unittest.TestCase):
             asked = now_us()
             self.assertEqual((told["automaticPorts"], told["peerPort"]), (200, 81))
             self.assertIn("python3", told["programs"][0]["executable"])
-            shown = portd.ctl("pressure")
+            shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertIn("ip_local_port_range=", shown.stdout)
             # It happens, after it was foretold.
@@ -180,7 +183,7 @@ class Pressure(unittest.TestCase):
             foretold, took = told["exhaustedUsec"] - began, int(happened) - began
             self.assertTrue(took / 4 < foretold < took * 4, (foretold, took))
             self.pool(portd, "oneDestination", lambda pool: pool["usedPorts"] >= 199)
-            shown = portd.ctl("pressure").stdout
+            shown = portd.ctl("pressure", "--netns", portd.name).stdout
             self.assertEqual(portd.run(CONNECT, 81), NO_PORT_FOR_CONNECT)
             portd.take_advice(shown, "ip_local_port_range")
             self.assertEqual(portd.run(CONNECT, 81), "ok")
@@ -198,7 +201,7 @@ class Pressure(unittest.TestCase):
             self.assertGreaterEqual(told["lingeringPorts"], 190)
             self.assertEqual(told["livePorts"] + told["boundPorts"] + told["lingeringPorts"],
                              told["usedPorts"])
-            shown = portd.ctl("pressure").stdout
+            shown = portd.ctl("pressure", "--netns", portd.name).stdout
             self.assertEqual(portd.run(CONNECT, 82, ELSEWHERE), NO_PORT_FOR_CONNECT)
             portd.take_advice(shown, "tcp_tw_reuse")
             time.sleep(1.1)  # a port is used again a second after its connection
@@ -213,7 +216,7 @@ class Pressure(unittest.TestCase):
                 self.assertEqual(portd.run(CONNECT, 82), "ok")
             told = self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] >= 170)
             self.assertNotIn("exhaustedUsec", told)
-            shown = portd.ctl("pressure")
+            shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 1, shown.stdout)
             self.assertNotIn("tcp_tw_reuse=1", shown.stdout)
             self.assertIn("takes such ports of loopback again", " ".join(shown.stderr.split()))
@@ -232,7 +235,7 @@ class Pressure(unittest.TestCase):
             [pool] = wait_until(full, 40)
             self.assertEqual(pool["boundPorts"], 200 - int(count))
             self.assertEqual(pool["usedPorts"], 200)
-            shown = portd.ctl("pressure")
+            shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertIn("there is none left", " ".join(shown.stdout.split()))
 
@@ -247,9 +250,9 @@ class Pressure(unittest.TestCase):
                                  pool["usedPorts"] >= 100)
                 self.assertEqual(told["portsPerHour"], 0)
                 self.assertNotIn("exhaustedUsec", told)
-                summary = portd.json("pressure", "--over", "1d")[-1]["summary"]
+                summary = portd.json("pressure", "--netns", portd.name, "--over", "1d")[-1]["summary"]
                 self.assertLess(summary["windowUsec"], 60_000_000)
-                self.assertEqual(portd.ctl("pressure").returncode, 1)
+                self.assertEqual(portd.ctl("pressure", "--netns", portd.name).returncode, 1)
 
     def test_who_is_named_by_ports_and_what_is_withheld_is_not_unknown(self):
         with small_range() as portd, python_child(ACCEPT, before=portd.inside):
@@ -257,7 +260,7 @@ class Pressure(unittest.TestCase):
                 return [p["leases"] for p in pool["programs"] if "python3" in p.get("executable", "")]
             told = self.pool(portd, "boundStreams", of_python)
             self.assertEqual(of_python(told), [1])
-            asked = portd.ctl("--json", "pressure", user=NOBODY)
+            asked = portd.ctl("--json", "pressure", "--netns", portd.name, user=NOBODY)
             self.assertEqual(asked.returncode, 4, "how fast they grow is withheld")
             pools = [o for o in map(json.loads, asked.stdout.splitlines()) if "kind" in o]
             self.assertIn(9, [p["leases"] for pool in pools for p in pool["programs"]])
@@ -265,7 +268,7 @@ class Pressure(unittest.TestCase):
                 self.assertEqual([(p["known"], p["withheld"]) for p in pool["programs"]],
                                  [(False, True)])
                 self.assertLessEqual(pool["programs"][0]["leases"], pool["usedPorts"])
-            shown = portd.ctl("pressure", user=NOBODY).stdout
+            shown = portd.ctl("pressure", "--netns", portd.name, user=NOBODY).stdout
             self.assertIn("withheld (9)", shown)
             self.assertNotIn("unknown (", shown)
 
@@ -277,7 +280,7 @@ class Pressure(unittest.TestCase):
             self.assertEqual((told["boundPorts"], told["livePorts"]), (200, 0))
             self.assertEqual(told["programs"][0]["leases"], 200)
             self.assertLessEqual(told["exhaustedUsec"], now_us())
-            shown = portd.ctl("pressure", "--proto", "udp").stdout
+            shown = portd.ctl("pressure", "--netns", portd.name, "--proto", "udp").stdout
             self.assertIn("there is none left", shown)
             self.assertEqual(portd.run(BIND_ANY_DATAGRAM), NO_PORT_FOR_BIND)
             portd.take_advice(shown, "ip_local_port_range")
