@@ -83,7 +83,7 @@ held = []
 for i in range(780):
     held.append(socket.create_connection(('127.0.0.1', 8443)))
     held.append(server.accept()[0])
-    time.sleep(0.002)  # a burst would not be foretold to go on
+    time.sleep(0.007)  # a burst would not be foretold to go on
 print('ready')
 input()
 for one in held[1::2] + held[::2]:  # who is called lets go first, so that no port of the caller lingers
