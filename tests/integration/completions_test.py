@@ -5,12 +5,14 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from harness import BIN
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "packaging/completions"
-ENVIRONMENT = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
+HOME = tempfile.TemporaryDirectory(prefix="portd-home.")  # fish writes there
+ENVIRONMENT = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": HOME.name, "LC_ALL": "C.UTF-8"}
 
 
 def run(*command):

@@ -119,9 +119,9 @@ TEST_F(EmptyAnswer, WhatIsAskedByInodeSaysWhereToReadIt) {
 }
 
 TEST_F(EmptyAnswer, ALogThatIsNotThereIsAskedWrongly) {
-    const Outcome outcome = ask({"attribute", "/nonexistent"});
+    const Outcome outcome = ask({"attribute", "/proc/nonexistent"});
     EXPECT_EQ(outcome.status, 2);
-    EXPECT_THAT(outcome.err, HasSubstr("cannot open /nonexistent: No such file"));
+    EXPECT_THAT(outcome.err, HasSubstr("cannot open /proc/nonexistent: No such file"));
 }
 
 } // namespace
