@@ -17,7 +17,7 @@ SOURCE = pathlib.Path(__file__).resolve().parent / "go_client/main.go"
 
 @need_root
 @unittest.skipUnless(shutil.which("go") and (LIBRARY / "src/github.com/varlink/go").exists(),
-                     "no Go, or no golang-github-varlink-go-dev (300 MB: not among the dependencies)")
+                     "no Go, or no golang-github-varlink-go-dev")
 class GoClient(unittest.TestCase):
     def test_it_speaks_with_the_daemon(self):
         with tempfile.TemporaryDirectory() as folder, Daemon("--ports", "all") as portd, \
