@@ -17,13 +17,10 @@ store::Present LiveStatus::present() const {
     return present_;
 }
 
-void LiveStatus::publish(const model::NamespacePorts &ports) {
+void LiveStatus::publish(std::uint32_t own_namespace,
+                         std::shared_ptr<const model::KnownPorts> known) {
     const std::scoped_lock lock(mutex_);
-    namespace_ports_ = ports;
-}
-
-void LiveStatus::publish(std::shared_ptr<const model::KnownPorts> known) {
-    const std::scoped_lock lock(mutex_);
+    own_namespace_ = own_namespace;
     known_ports_ = std::move(known);
 }
 
@@ -40,7 +37,7 @@ proto::Status LiveStatus::status() const {
 
 model::NamespacePorts LiveStatus::namespace_ports() const {
     const std::scoped_lock lock(mutex_);
-    return namespace_ports_;
+    return known_ports_->at(own_namespace_);
 }
 
 std::shared_ptr<const model::KnownPorts> LiveStatus::known_ports() const {

@@ -5,6 +5,7 @@
 #include "settings.hpp"
 #include "store/coverage.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -15,8 +16,8 @@ class LiveStatus : public model::Daemon {
     explicit LiveStatus(const Settings &settings) : ports_(settings.ports) {}
 
     void publish(proto::Status status, const store::Present &present);
-    void publish(const model::NamespacePorts &ports);
-    void publish(std::shared_ptr<const model::KnownPorts> known);
+    // Those of the daemon's own network namespace are among them.
+    void publish(std::uint32_t own_namespace, std::shared_ptr<const model::KnownPorts> known);
 
     proto::Status status() const override;
     model::NamespacePorts namespace_ports() const override;
@@ -29,9 +30,9 @@ class LiveStatus : public model::Daemon {
     mutable std::mutex mutex_;
     proto::Status status_;
     store::Present present_;
-    model::NamespacePorts namespace_ports_;
+    std::uint32_t own_namespace_ = 0;
     std::shared_ptr<const model::KnownPorts> known_ports_ =
-        std::make_shared<const model::KnownPorts>();
+        std::make_shared<const model::KnownPorts>(model::KnownPorts{{own_namespace_, {}}});
 };
 
 } // namespace portd

@@ -102,7 +102,6 @@ void Recorder::follow_namespace_ports() {
     if (const auto ports = capture::read_namespace_ports(); ports != ports_) {
         ports_ = ports;
         ledger_.set_namespace_ports(ports_);
-        live_.publish(ports_);
         know_ports(*known_ports_);
     }
     pools_ = ledger_.pools(*known_ports_);
@@ -117,7 +116,7 @@ void Recorder::follow_namespace_ports() {
 void Recorder::know_ports(model::KnownPorts foreign) {
     foreign.insert_or_assign(network_namespace_, ports_);
     known_ports_ = std::make_shared<const model::KnownPorts>(std::move(foreign));
-    live_.publish(known_ports_);
+    live_.publish(network_namespace_, known_ports_);
 }
 
 // Between two complete samples everything that was is known: what a sample shows, and what was
