@@ -1,5 +1,7 @@
 #include "audit_table.hpp"
 
+#include "moment.hpp"
+
 #include <algorithm>
 #include <numeric>
 #include <tuple>
@@ -81,8 +83,8 @@ std::optional<std::int64_t> length_us(const proto::Lease &lease) {
     const auto &end = lease.closed ? lease.closed : lease.freed;
     if (!end)
         return std::nullopt;
-    const auto from = lease.opened.usec ? lease.opened.usec : lease.opened.earliest_usec;
-    const auto to = end->usec ? end->usec : end->latest_usec;
+    const auto from = earliest_usec(lease.opened);
+    const auto to = latest_usec(*end);
     std::int64_t length = 0;
     if (!from || !to || __builtin_sub_overflow(*to, *from, &length))
         return std::nullopt;
@@ -150,9 +152,7 @@ void AuditTable::add(const proto::Lease &lease) {
     told.open += lease.closed || lease.freed ? 0 : 1;
     told.bytes_sent += lease.bytes_sent.value_or(0);
     told.bytes_received += lease.bytes_received.value_or(0);
-    const proto::Moment &opened = lease.opened;
-    extend(told, opened.usec ? opened.usec : opened.earliest_usec,
-           opened.usec ? opened.usec : opened.latest_usec);
+    extend(told, earliest_usec(lease.opened), latest_usec(lease.opened));
     if (lease.outcome)
         ++group.outcomes.at(static_cast<std::size_t>(*lease.outcome));
     if (const auto length = length_us(lease))

@@ -1,5 +1,7 @@
 #include "blocked_times.hpp"
 
+#include "moment.hpp"
+
 #include <algorithm>
 #include <iterator>
 #include <limits>
@@ -17,10 +19,9 @@ std::int64_t end_of(const proto::BlockedTime &time) {
 // From the first moment at which the lease can have had the port to the last.
 proto::BlockedTime time_of(const proto::Lease &lease, BindVerdict verdict, std::int64_t since_us) {
     proto::BlockedTime time;
-    const auto began = lease.opened.usec ? lease.opened.usec : lease.opened.earliest_usec;
-    time.since_usec = std::max(began.value_or(since_us), since_us);
+    time.since_usec = std::max(earliest_usec(lease.opened).value_or(since_us), since_us);
     if (lease.freed)
-        time.until_usec = lease.freed->usec ? lease.freed->usec : lease.freed->latest_usec;
+        time.until_usec = latest_usec(*lease.freed);
     const bool is_exact = lease.opened.usec && (!lease.freed || lease.freed->usec);
     time.certain = is_exact && verdict == BindVerdict::blocks;
     time.leases = 1;

@@ -1,5 +1,7 @@
 #include "conflict_table.hpp"
 
+#include "moment.hpp"
+
 #include <algorithm>
 
 namespace portd::server {
@@ -79,8 +81,7 @@ void ConflictTable::add_past(const proto::Lease &lease) {
     auto &[told, programs] = found->second;
     ++told.automatic_leases;
     programs.add(lease);
-    const auto opened = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
-    told.last_automatic_usec = std::max(told.last_automatic_usec, opened);
+    told.last_automatic_usec = std::max(told.last_automatic_usec, latest_usec(lease.opened));
 }
 
 std::vector<proto::PortConflict> ConflictTable::conflicts() const {

@@ -2,6 +2,7 @@
 
 #include "model/bind_failure.hpp"
 #include "model/saturating.hpp"
+#include "moment.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -40,32 +41,25 @@ struct Stretch {
     }
 };
 
-std::optional<std::int64_t> earliest(const proto::Moment &moment) {
-    return moment.usec ? moment.usec : moment.earliest_usec;
-}
-
-std::optional<std::int64_t> latest(const proto::Moment &moment) {
-    return moment.usec ? moment.usec : moment.latest_usec;
-}
-
 // In which the lease may have had its port.
 Stretch possible_life(const proto::Lease &lease) {
     Stretch life;
-    if (const auto at = earliest(lease.opened))
+    if (const auto at = earliest_usec(lease.opened))
         life.since_us = *at;
     if (lease.freed)
-        life.until_us = latest(*lease.freed).value_or(Limits::max());
+        life.until_us = latest_usec(*lease.freed).value_or(Limits::max());
     return life;
 }
 
 // In which it had it for sure.
 Stretch certain_life(const proto::Lease &lease) {
     Stretch life;
-    life.since_us = latest(lease.opened).value_or(Limits::max());
+    life.since_us = latest_usec(lease.opened).value_or(Limits::max());
     if (lease.freed)
-        life.until_us = earliest(*lease.freed)
-                            .value_or(lease.closed ? earliest(*lease.closed).value_or(life.since_us)
-                                                   : life.since_us);
+        life.until_us =
+            earliest_usec(*lease.freed)
+                .value_or(lease.closed ? earliest_usec(*lease.closed).value_or(life.since_us)
+                                       : life.since_us);
     return life;
 }
 
@@ -152,7 +146,7 @@ void EndFinding::add(const proto::Lease &lease, const SoughtEnd &end,
         return;
     Rank rank{*found, false};
     if (lease.closed)
-        rank.is_lingering = latest(*lease.closed).value_or(Limits::max()) < sought.since_us;
+        rank.is_lingering = latest_usec(*lease.closed).value_or(Limits::max()) < sought.since_us;
     if (rank_ && *rank_ < rank)
         return;
     if (!rank_ || rank < *rank_)

@@ -1,5 +1,6 @@
 #include "pool_table.hpp"
 
+#include "moment.hpp"
 #include "proto/loopback.hpp"
 
 #include <algorithm>
@@ -30,21 +31,16 @@ bool took_port_from_all(const proto::Lease &lease) {
 
 // Of a lease that can be as old as the window it is not known that it came in it.
 bool is_new(const proto::Lease &lease, std::int64_t window_begins_us) {
-    const auto earliest = lease.opened.usec ? lease.opened.usec : lease.opened.earliest_usec;
+    const auto earliest = earliest_usec(lease.opened);
     return earliest && *earliest > window_begins_us;
 }
 
 // `end`: closed or freed. What is freed was closed before.
 bool had_port_at(const proto::Lease &lease, const std::optional<proto::Moment> &end,
                  std::int64_t at_us, std::int64_t window_begins_us) {
-    const proto::Moment &opened = lease.opened;
-    const auto since = opened.usec ? opened.usec : opened.latest_usec;
-    if (is_new(lease, window_begins_us) && since.value_or(at_us) > at_us)
+    if (is_new(lease, window_begins_us) && latest_usec(lease.opened).value_or(at_us) > at_us)
         return false;
-    if (!end)
-        return true;
-    const auto until = end->usec ? end->usec : end->latest_usec;
-    return until.value_or(at_us) >= at_us;
+    return !end || latest_usec(*end).value_or(at_us) >= at_us;
 }
 
 // The growths of spans of so many steps from one point to the next, which end with the last one.

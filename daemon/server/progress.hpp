@@ -2,6 +2,7 @@
 #pragma once
 
 #include "access.hpp"
+#include "moment.hpp"
 #include "proto/codec.hpp"
 #include "proto/messages.hpp"
 #include "replies.hpp"
@@ -26,7 +27,7 @@ class Progress {
                       const Add &add) {
         for (proto::Lease &lease : leases) {
             ++state_.examined;
-            state_.reached_usec = lease.opened.usec ? lease.opened.usec : lease.opened.latest_usec;
+            state_.reached_usec = latest_usec(lease.opened);
             if (auto shown = visible(std::move(lease), caller, others))
                 add(*std::move(shown));
         }
