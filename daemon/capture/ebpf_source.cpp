@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <functional>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
@@ -53,6 +54,20 @@ std::uint64_t build_of(const model::PortPolicy &ports, ArgumentPolicy arguments,
     return build;
 }
 
+// Of the first PID namespace: PROC_PID_INIT_INO in include/linux/proc_ns.h.
+constexpr ino_t first_pid_namespace = 0xEFFFFFFC;
+
+// The programs tell of processes by their numbers in the first PID namespace. In another one /proc
+// has those numbers, too, of other processes.
+void refuse_other_numbers_of_processes() {
+    struct stat status {};
+    if (::stat("/proc/self/ns/pid", &status) == 0 && status.st_ino != first_pid_namespace)
+        throw std::system_error(EPERM, std::generic_category(),
+                                "portd is in a PID namespace of its own, where processes have "
+                                "other numbers than the kernel tells; run it in the host's (as "
+                                "with --pid=host)");
+}
+
 std::uint64_t random_generation() {
     std::uint64_t number = 0;
     if (::getrandom(&number, sizeof number, 0) != sizeof number)
@@ -86,6 +101,7 @@ EbpfSource::EbpfSource(const model::PortPolicy &ports, PortFilter records, Argum
 
 EbpfSource::Capture EbpfSource::begin(const model::PortPolicy &ports, ArgumentPolicy arguments,
                                       std::size_t ring_bytes, Kept kept) {
+    refuse_other_numbers_of_processes();
     const auto build = build_of(ports, arguments, ring_bytes);
     Capture capture;
     if (!kept.descriptors.empty()) {

@@ -237,6 +237,14 @@ class Rights(unittest.TestCase):
 @need_root
 @need_ebpf
 class Tier(unittest.TestCase):
+    def test_is_refused_where_processes_have_other_numbers(self):
+        portd = Daemon("--capture", "ebpf")
+        refused = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", BIN / "portd", *portd.options],
+                                 capture_output=True, text=True, check=False, timeout=30)
+        self.assertEqual(refused.returncode, 77, refused.stderr)
+        self.assertIn("PID namespace", refused.stderr)
+        portd.close()
+
     def test_auto_takes_it_and_status_says_how_it_is(self):
         with Daemon() as portd:
             status = portd.status()
