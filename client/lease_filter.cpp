@@ -28,13 +28,17 @@ std::optional<std::int64_t> inode_in_run(const std::string &name) {
 
 } // namespace
 
+bool is_inode(const std::string &netns) {
+    return netns.find_first_not_of("0123456789") == std::string::npos;
+}
+
 void read_namespace(const std::optional<std::string> &text, NamespaceName meant,
                     proto::LeaseFilter &filter, OptionReader &reader) {
     constexpr std::int64_t largest_inode = 4'294'967'295;
     reader.name("--netns", text, "the inode number or the name of a network namespace");
     if (!text)
         return;
-    if (text->find_first_not_of("0123456789") != std::string::npos) {
+    if (!is_inode(*text)) {
         if (meant == NamespaceName::of_now)
             filter.network_namespace = inode_in_run(*text);
         if (!filter.network_namespace)

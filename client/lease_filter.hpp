@@ -61,7 +61,9 @@ proto::LeaseFilter read_filter(const Typed &typed, std::string_view port_option,
                                OptionReader &reader,
                                NamespaceName meant = NamespaceName::of_history);
 
-// Of --netns alone: an inode number, or a name.
+// Whether what follows --netns is an inode number, or else a name.
+bool is_inode(const std::string &netns);
+// Of --netns alone.
 void read_namespace(const std::optional<std::string> &text, NamespaceName meant,
                     proto::LeaseFilter &filter, OptionReader &reader);
 // For what is asked by the inode number only: a name must be one that is in /run/netns now.

@@ -2,6 +2,7 @@
 
 #include "client/audit_text.hpp"
 #include "client/format.hpp"
+#include "client/network_setting.hpp"
 #include "client/text.hpp"
 #include "proto/loopback.hpp"
 
@@ -107,31 +108,13 @@ std::string describe_place(const proto::PoolPressure &pool, const proto::Pressur
            format_namespace(pool.network_namespace, pool.network_namespace_name, charset);
 }
 
-// As one word of a shell.
-std::string shell_word(const std::string &text) {
-    const bool is_plain = std::ranges::all_of(text, [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '-' || c == '_' || c == '.';
-    });
-    if (is_plain)
-        return text;
-    std::string word = "'";
-    for (const char c : text)
-        word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return word + "'";
-}
-
-// The command that sets it where the pool is, and nowhere else. Of a network namespace without a
-// name portd-ctl cannot tell how to get there: what is left to put in makes the command fail.
-std::string sysctl(const std::string &setting, const proto::PoolPressure &pool,
+std::string sysctl(const std::string &assignment, const proto::PoolPressure &pool,
                    const proto::PressureSummary &summary, Charset charset) {
-    const std::string command = "sysctl -w " + setting;
-    if (pool.network_namespace == summary.network_namespace)
-        return command;
-    if (pool.network_namespace_name)
-        return "ip netns exec " + shell_word(escape_text(*pool.network_namespace_name, charset)) +
-               " " + command;
-    return "nsenter --net=/proc/PID/ns/net " + command + "   (PID: of a process there)";
+    const bool is_own = pool.network_namespace == summary.network_namespace;
+    return setting_command(assignment,
+                           is_own ? std::nullopt
+                                  : std::optional(OtherNamespace{pool.network_namespace_name}),
+                           charset);
 }
 
 std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {

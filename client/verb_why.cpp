@@ -26,6 +26,15 @@ proto::WhyRequest read(const Typed &typed, OptionReader &reader) {
     return request;
 }
 
+// The one that was asked about, absent: portd's own.
+std::optional<OtherNamespace> namespace_of(const Typed &typed) {
+    if (!typed.network_namespace)
+        return std::nullopt;
+    if (is_inode(*typed.network_namespace))
+        return OtherNamespace{};
+    return OtherNamespace{typed.network_namespace};
+}
+
 ExitStatus run(const Typed &typed, Session &session) {
     OptionReader reader(session.now_usec());
     const proto::WhyRequest request = read(typed, reader);
@@ -49,7 +58,8 @@ ExitStatus run(const Typed &typed, Session &session) {
         return status;
     }
     session.sentence(describe_verdict(request, *diagnosis, session.charset()));
-    const Fields fields = describe_diagnosis(request, *diagnosis, session.charset());
+    const Fields fields =
+        describe_diagnosis(request, *diagnosis, namespace_of(typed), session.charset());
     for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
     for (const std::string &remark : gap_remarks(diagnosis->coverage, session.charset()))

@@ -213,27 +213,27 @@ std::string describe_verdict(const proto::WhyRequest &request, const proto::Diag
 }
 
 std::vector<std::string> advice_of(const proto::WhyRequest &request,
-                                   const proto::Diagnosis &diagnosis, Charset charset) {
+                                   const proto::Diagnosis &diagnosis,
+                                   const std::optional<OtherNamespace> &in, Charset charset) {
     const std::string port = std::to_string(request.port);
     const std::string place =
-        request.network_namespace
-            ? " in network namespace " + std::to_string(*request.network_namespace)
-            : "";
+        in ? " in network namespace " +
+                 format_namespace(diagnosis.network_namespace, in->name, charset)
+           : "";
     std::vector<std::string> advice;
     if (diagnosis.privileged == true)
-        advice.push_back("give the service CAP_NET_BIND_SERVICE (in its unit: "
-                         "AmbientCapabilities=CAP_NET_BIND_SERVICE), or" +
-                         place +
-                         ":\n"
-                         "sysctl -w net.ipv4.ip_unprivileged_port_start=" +
-                         port);
+        advice.push_back(
+            "give the service CAP_NET_BIND_SERVICE (in its unit: "
+            "AmbientCapabilities=CAP_NET_BIND_SERVICE), or" +
+            place + ":\n" +
+            setting_command("net.ipv4.ip_unprivileged_port_start=" + port, in, charset));
     if (diagnosis.automatic_leases > 0 && diagnosis.in_range == true &&
         diagnosis.reserved == false) {
         const std::string before = escape_text(diagnosis.reserved_ports.value_or(""), charset);
-        advice.push_back("keep the kernel from choosing it" + place +
-                         ":\n"
-                         "sysctl -w net.ipv4.ip_local_reserved_ports=" +
-                         (before.empty() ? "" : before + ",") + port);
+        advice.push_back("keep the kernel from choosing it" + place + ":\n" +
+                         setting_command("net.ipv4.ip_local_reserved_ports=" +
+                                             (before.empty() ? "" : before + ",") + port,
+                                         in, charset));
     }
     if (any_in_the_way(diagnosis, true) && !any_in_the_way(diagnosis, false))
         advice.push_back("set SO_REUSEADDR before bind(2), as servers do, or wait until it is "
@@ -249,7 +249,7 @@ std::vector<std::string> advice_of(const proto::WhyRequest &request,
 }
 
 Fields describe_diagnosis(const proto::WhyRequest &request, const proto::Diagnosis &diagnosis,
-                          Charset charset) {
+                          const std::optional<OtherNamespace> &in, Charset charset) {
     Fields fields;
     add_kind(request.port, diagnosis, fields);
     add_obstacles(diagnosis, charset, fields);
@@ -257,7 +257,7 @@ Fields describe_diagnosis(const proto::WhyRequest &request, const proto::Diagnos
     add_past(diagnosis, charset, fields);
     add_failures(diagnosis, charset, fields);
     std::string name = "What helps";
-    for (const std::string &sentence : advice_of(request, diagnosis, charset))
+    for (const std::string &sentence : advice_of(request, diagnosis, in, charset))
         fields.add(std::exchange(name, ""), sentence);
     return fields;
 }

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -171,6 +172,23 @@ class Why(unittest.TestCase):
                                 "import socket; socket.socket().bind(('127.0.0.1', 81))"],
                                capture_output=True, text=True, user=NOBODY, check=False)
         self.assertIn("PermissionError", tried.stderr)
+
+    def test_advice_for_another_namespace_changes_that_one(self):
+        bind = "import socket; socket.socket().bind(('0.0.0.0', 82))"
+        with network_namespace(f"portd-why-{os.getpid()}") as name, \
+                python_child(LISTEN.format("0.0.0.0", 0), before=["ip", "netns", "exec", name]):
+            def try_there():
+                return subprocess.run(["nsenter", f"--net=/run/netns/{name}", "setpriv",
+                                       f"--reuid={NOBODY}", "--clear-groups", "python3", "-c", bind],
+                                      capture_output=True, text=True, check=False)
+            self.assertIn("PermissionError", try_there().stderr)
+            shown = wait_until(lambda: (told := self.portd.ctl("why", 82, "--netns", name)).returncode == 0
+                               and told, what="settings that are known while a process is there")
+            command = re.search(rf"ip netns exec {name} sysctl -w \S+", shown.stdout)
+            subprocess.run(["sh", "-c", command[0]], check=True, capture_output=True)
+            self.assertEqual(try_there().returncode, 0)
+            with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as own:
+                self.assertNotEqual(own.read().strip(), "82")
 
     def test_nothing_at_all(self):
         port = free_port()

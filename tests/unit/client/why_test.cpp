@@ -68,8 +68,8 @@ class Why : public ::testing::Test {
         return run(arguments);
     }
 
-    std::vector<std::string> advice() const {
-        return advice_of(about_60609(), diagnosis_, Charset::utf8);
+    std::vector<std::string> advice(const std::optional<OtherNamespace> &in = {}) const {
+        return advice_of(about_60609(), diagnosis_, in, Charset::utf8);
     }
 
     proto::Diagnosis diagnosis_;
@@ -137,6 +137,17 @@ TEST_F(Why, AdvisesWhatHelps) {
     diagnosis_.privileged = true;
     EXPECT_THAT(advice().front(),
                 HasSubstr("\nsysctl -w net.ipv4.ip_unprivileged_port_start=60609"));
+}
+
+TEST_F(Why, AdviceIsACommandThatChangesTheNetworkNamespaceThatWasAskedAbout) {
+    diagnosis_.privileged = true;
+    EXPECT_THAT(advice(),
+                ElementsAre(HasSubstr(":\nsysctl -w net.ipv4.ip_unprivileged_port_start=60609")));
+    EXPECT_THAT(
+        advice(OtherNamespace{"blue"}),
+        ElementsAre(HasSubstr(" in network namespace blue:\nip netns exec blue sysctl -w ")));
+    EXPECT_THAT(advice(OtherNamespace{}),
+                ElementsAre(HasSubstr(":\nnsenter --net=/proc/PID/ns/net sysctl -w ")));
 }
 
 TEST_F(Why, WhatIsNotKnownIsNoCertainty) {

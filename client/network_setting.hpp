@@ -1,0 +1,22 @@
+// How to change a setting of the kernel that each network namespace has by its own. Pure.
+#pragma once
+
+#include "client/text.hpp"
+
+#include <optional>
+#include <string>
+
+namespace portd::client {
+
+// A network namespace other than the one that portd is in; the name is that of ip-netns(8).
+struct OtherNamespace {
+    std::optional<std::string> name;
+};
+
+// The command that makes the assignment ("net.ipv4.tcp_tw_reuse=1") in that namespace, absent: in
+// portd's own, and in no other. How to get into one without a name is not known: what is left to
+// put in makes the command fail.
+std::string setting_command(const std::string &assignment, const std::optional<OtherNamespace> &in,
+                            Charset charset);
+
+} // namespace portd::client
