@@ -208,4 +208,13 @@ std::string flows_of_processes(BoundSql &sql, const model::LeaseQuery &query, co
            process;
 }
 
+std::vector<AddressBytes> forms_of_peer(const model::LeaseQuery &query) {
+    if (!query.peer || query.peer->first != query.peer->last)
+        return {};
+    const model::Address &peer = query.peer->first;
+    if (peer.family == Family::ipv4)
+        return {bytes(peer), bytes(model::v4_mapped(peer))};
+    return {bytes(peer)};
+}
+
 } // namespace portd::store

@@ -7,7 +7,9 @@
 #include "store/bound_sql.hpp"
 #include "store/part.hpp"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace portd::store {
 
@@ -26,5 +28,10 @@ std::string bind_failure_conditions(BoundSql &sql, const model::LeaseQuery &quer
 
 // For a query that asks for processes. Flows come once for each of its holders that match.
 std::string flows_of_processes(BoundSql &sql, const model::LeaseQuery &query, const Part &part);
+
+// As in the table of addresses.
+using AddressBytes = std::vector<std::uint8_t>;
+// Of a query that asks for one peer: what may stand there for it. Of others nothing.
+std::vector<AddressBytes> forms_of_peer(const model::LeaseQuery &query);
 
 } // namespace portd::store

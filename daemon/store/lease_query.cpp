@@ -100,6 +100,26 @@ Source by_port_unsorted(BoundSql &sql, std::uint16_t port, const Part &part) {
     return source;
 }
 
+// SQL that gives the id of an address, or NULL. The length is no condition more: it makes that the
+// statements of the two forms of an address, which are read side by side, are not the same one.
+std::string address_id(BoundSql &sql, const AddressBytes &address) {
+    return "(SELECT a.id FROM address AS a WHERE a.value = " + sql.put(address) +
+           " AND length(a.value) = " + std::to_string(address.size()) + ")";
+}
+
+Source by_peer(BoundSql &sql, const AddressBytes &peer) {
+    return {"lease_of_peer AS o CROSS JOIN lease AS l ON l.id = o.lease", "o.lease",
+            "o.peer_address = " + address_id(sql, peer)};
+}
+
+// Of leases that are yet to be indexed.
+Source by_peer_unsorted(BoundSql &sql, const AddressBytes &peer, const Part &part) {
+    Source source{"lease AS l"};
+    source.condition = "l.peer_address = " + address_id(sql, peer);
+    source.behind_id = part.indexed_lease.value_or(Limits::min());
+    return source;
+}
+
 Source by_span(Span span) {
     return {"lease AS l INDEXED BY lease_long", "l.id", is_long(span)};
 }
@@ -202,6 +222,16 @@ void add_of_port(Candidates &candidates, const model::LeaseQuery &query, const P
     indexed(Span::open);
     candidates.add(Span::open, [&](BoundSql &sql) { return by_port_in_runs(sql, port); });
     candidates.add(Span::open, [&](BoundSql &sql) { return by_port_unsorted(sql, port, part); });
+}
+
+void add_of_peer(Candidates &candidates, const model::LeaseQuery &query, const Part &part,
+                 Holdings holdings) {
+    for (const AddressBytes &peer : forms_of_peer(query)) {
+        candidates.add(Span::open, [&](BoundSql &sql) { return by_peer(sql, peer); });
+        if (holdings != Holdings::sealed)
+            candidates.add(Span::open,
+                           [&](BoundSql &sql) { return by_peer_unsorted(sql, peer, part); });
+    }
 }
 
 void add_of_interval(Candidates &candidates, const model::LeaseQuery &query, const Part &part) {
@@ -310,6 +340,19 @@ std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query
     return sql;
 }
 
+std::optional<BoundSql> count_leases_of_peer(const model::LeaseQuery &query, std::int64_t most) {
+    const auto forms = forms_of_peer(query);
+    if (forms.empty())
+        return std::nullopt;
+    BoundSql sql;
+    sql.text = "SELECT count(*) FROM (SELECT 1 FROM lease_of_peer WHERE peer_address IN (";
+    for (const AddressBytes &peer : forms)
+        sql.text += (&peer == &forms.front() ? "" : ", ") + address_id(sql, peer);
+    sql.text += ") LIMIT ";
+    sql.text += sql.put(most) + ")";
+    return sql;
+}
+
 BoundSql candidate(const model::LeaseQuery &query, const Part &part) {
     BoundSql sql;
     sql.text = "SELECT l.id, (" + matches(sql, query, Moments(part)) +
@@ -318,7 +361,7 @@ BoundSql candidate(const model::LeaseQuery &query, const Part &part) {
 }
 
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
-                                 Holdings holdings, LeasesOfProcesses processes) {
+                                 Holdings holdings, FoundBy found_by) {
     if (query.ended)
         return candidates_of_window(query, part);
     if (query.open_only && holdings != Holdings::current)
@@ -329,8 +372,11 @@ std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &par
         add_of_port(candidates, query, part, holdings);
         return candidates.take();
     }
-    const bool by_process = query.asks_for_processes() && processes == LeasesOfProcesses::few;
-    if (!has_interval && !by_process && !query.open_only) {
+    if (!query.open_only && found_by == FoundBy::peer) {
+        add_of_peer(candidates, query, part, holdings);
+        return candidates.take();
+    }
+    if (!has_interval && !query.open_only && found_by == FoundBy::passing) {
         candidates.add(Span::open, [](BoundSql &) { return among_all(); });
         return candidates.take();
     }
@@ -338,7 +384,7 @@ std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &par
         candidates.add(Span::open, [](BoundSql &) { return by_span(Span::open); });
     if (query.open_only)
         return candidates.take();
-    if (by_process)
+    if (found_by == FoundBy::process)
         candidates.add(candidates_of_processes(query, part));
     else
         add_of_interval(candidates, query, part);

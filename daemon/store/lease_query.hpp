@@ -20,17 +20,24 @@ enum class Holdings {
     current,  // open leases, too
 };
 
+// What leads to leases where no port is asked for.
+enum class FoundBy {
+    passing, // all that lived then are looked at
+    process, // few are of the processes that the query asks for: they are sorted
+    peer,    // by the index of peers, in order
+};
+
 // How many of the indexed leases are of the processes that the query asks for, up to `most`; absent
 // if it asks for none.
 std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most);
+// The same of the peer, if the query asks for one address.
+std::optional<BoundSql> count_leases_of_peer(const model::LeaseQuery &query, std::int64_t most);
 
-// By index; `processes` only if the caller found that few leases are theirs.
-enum class LeasesOfProcesses { few, many };
 // Each gives other leases; together they give all that can match. The last parameter of each is the
 // id behind which to go on.
 std::vector<BoundSql> candidates(const model::LeaseQuery &query, const Part &part,
-                                 Holdings holdings, LeasesOfProcesses processes);
+                                 Holdings holdings, FoundBy found_by);
 
 // One lease, if it is there: the last parameter is its id.
 BoundSql candidate(const model::LeaseQuery &query, const Part &part);

@@ -71,7 +71,8 @@ struct Reader::State {
     void read_clock();
     std::vector<proto::Gap> holes();
     Holdings holdings(const PartReader &part) const;
-    LeasesOfProcesses frequency(PartReader &part, const model::LeaseQuery &query);
+    bool are_few(PartReader &part, const std::optional<BoundSql> &count) const;
+    FoundBy shortest_way(PartReader &part, const model::LeaseQuery &query) const;
     Merge leases(const model::LeaseQuery &query, std::optional<model::LeaseCursor> after);
     std::optional<std::vector<std::int64_t>> recently_ended(const model::LeaseQuery &query) const;
     std::optional<Candidate> find(const model::LeaseQuery &query, std::int64_t serial);
@@ -116,13 +117,25 @@ Holdings Reader::State::holdings(const PartReader &part) const {
     return set.is_current(part) ? Holdings::current : Holdings::given_up;
 }
 
-LeasesOfProcesses Reader::State::frequency(PartReader &part, const model::LeaseQuery &query) {
-    const auto count = count_leases_of_processes(query, part.part(), few_leases + 1);
+// False if there is nothing to count.
+bool Reader::State::are_few(PartReader &part, const std::optional<BoundSql> &count) const {
     if (!count)
-        return LeasesOfProcesses::many;
+        return false;
     const auto row = run(part, *count);
     row->next();
-    return row->integer(0) > few_leases ? LeasesOfProcesses::many : LeasesOfProcesses::few;
+    return row->integer(0) <= few_leases;
+}
+
+FoundBy Reader::State::shortest_way(PartReader &part, const model::LeaseQuery &query) const {
+    if (query.port)
+        return FoundBy::passing; // the port is better than either
+    if (are_few(part, count_leases_of_processes(query, part.part(), few_leases + 1)))
+        return FoundBy::process;
+    const bool has_interval = query.since_us || query.until_us;
+    const auto of_peer = count_leases_of_peer(query, few_leases + 1);
+    if (of_peer && (!has_interval || are_few(part, of_peer)))
+        return FoundBy::peer;
+    return FoundBy::passing;
 }
 
 Merge Reader::State::leases(const model::LeaseQuery &query,
@@ -139,7 +152,7 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
         if (after)
             beyond = part.part().id_of(*after);
         for (const BoundSql &sql :
-             candidates(query, part.part(), holdings(part), frequency(part, query)))
+             candidates(query, part.part(), holdings(part), shortest_way(part, query)))
             merge.add_leases(part, run(part, sql, beyond));
     }
     return merge;

@@ -320,7 +320,7 @@ TEST_F(Paging, NoPageIsSortedOrSkippedThroughExceptOfRareProcesses) {
                         if (has_pid)
                             query.pid = 7;
                         for (const BoundSql &sql :
-                             candidates(query, part, Holdings::current, LeasesOfProcesses::many)) {
+                             candidates(query, part, Holdings::current, FoundBy::passing)) {
                             Statement explain(database, "EXPLAIN QUERY PLAN " + sql.text);
                             std::string plan = sql.text + "\n";
                             for (Execution row(explain); row.next();)
@@ -353,6 +353,28 @@ int steps_after_all(const std::filesystem::path &file, const BoundSql &sql, bool
     return steps;
 }
 
+TEST_F(Paging, NoPageOfAPeerIsSortedOrSkippedThrough) {
+    commit(writer_, {make_lease(1, 40000, 10)});
+    Database database(directory_ / "current-000001.db", Database::Access::read);
+    const Part part = read_part(database);
+    model::LeaseQuery query;
+    query.peer = model::parse_address_range("192.0.2.1");
+    for (const bool newest_first : {false, true}) {
+        query.newest_first = newest_first;
+        for (const BoundSql &sql : candidates(query, part, Holdings::sealed, FoundBy::peer)) {
+            Statement explain(database, "EXPLAIN QUERY PLAN " + sql.text);
+            std::string plan;
+            for (Execution row(explain); row.next();)
+                plan += row.text(3) + "\n";
+            EXPECT_EQ(plan.find("FOR ORDER BY"), std::string::npos) << plan;
+            EXPECT_NE(plan.find(newest_first ? "(peer_address=? AND lease<?)"
+                                             : "(peer_address=? AND lease>?)"),
+                      std::string::npos)
+                << plan;
+        }
+    }
+}
+
 TEST_F(Paging, NoPageReadsThoseBeforeIt) {
     std::vector<model::Lease> leases;
     for (std::int64_t serial = 1; serial <= 2000; ++serial)
@@ -369,13 +391,12 @@ TEST_F(Paging, NoPageReadsThoseBeforeIt) {
             query.until_us = base + 1'000'000;
             if (has_port)
                 query.port = 40000;
-            for (const BoundSql &sql :
-                 candidates(query, part, Holdings::current, LeasesOfProcesses::many))
+            for (const BoundSql &sql : candidates(query, part, Holdings::current, FoundBy::passing))
                 EXPECT_LT(steps_after_all(file, sql, newest_first), 300) << sql.text;
         }
     model::LeaseQuery ended;
     ended.ended = model::EndWindow{{"boot", base, 0}, {"boot", base + 1'000'000, 0}};
-    for (const BoundSql &sql : candidates(ended, part, Holdings::current, LeasesOfProcesses::many))
+    for (const BoundSql &sql : candidates(ended, part, Holdings::current, FoundBy::passing))
         EXPECT_LT(steps_after_all(file, sql, false), 300) << sql.text;
 }
 
