@@ -119,13 +119,24 @@ json to_json(const proto::EndAttribution &end, const std::vector<proto::Process>
     return object;
 }
 
-LogAddition with_names(const std::vector<std::string> &values, json object) {
+// The values of the first columns; the others are empty.
+LogAddition with_names(std::vector<std::string> values) {
     LogAddition addition;
     static const std::vector<std::string> names = added_columns();
+    values.resize(names.size());
+    addition.columns.reserve(names.size());
     for (std::size_t i = 0; i < names.size(); ++i)
-        addition.columns.emplace_back(names[i], i < values.size() ? values[i] : "");
-    addition.json = std::make_shared<const json>(std::move(object));
+        addition.columns.emplace_back(names[i], std::move(values[i]));
     return addition;
+}
+
+json to_json(const proto::FlowAttribution &flow, const std::vector<proto::Process> &processes) {
+    json object = to_json(flow.who, processes);
+    if (flow.side)
+        object["side"] = to_string(*flow.side);
+    if (flow.responder)
+        object["responder"] = to_json(*flow.responder, processes);
+    return object;
 }
 
 } // namespace
@@ -150,25 +161,25 @@ std::vector<std::string> added_columns() {
 }
 
 LogAddition addition_of(const proto::FlowAttribution &flow,
-                        const std::vector<proto::Process> &processes) {
+                        const std::vector<proto::Process> &processes, WithJson with_json) {
     std::vector<std::string> values = columns_of(flow.who, processes);
     values.push_back(reasons_of(flow.who));
     values.push_back(flow.side ? std::string(to_string(*flow.side)) : "");
-    json object = to_json(flow.who, processes);
-    if (flow.side)
-        object["side"] = to_string(*flow.side);
-    if (flow.responder) {
+    if (flow.responder)
         std::ranges::move(columns_of(*flow.responder, processes), std::back_inserter(values));
-        object["responder"] = to_json(*flow.responder, processes);
-    }
-    return with_names(values, std::move(object));
+    LogAddition addition = with_names(std::move(values));
+    if (with_json == WithJson::yes)
+        addition.json = std::make_shared<const json>(to_json(flow, processes));
+    return addition;
 }
 
 LogAddition addition_of(LogRow::Kind kind) {
     const char *const word = kind == LogRow::Kind::no_lease   ? word_of_no_lease
                              : kind == LogRow::Kind::no_ports ? word_of_no_ports
                                                               : word_of_unreadable;
-    return with_names({"", "", "", "", "", "", word}, {{"confidence", word}});
+    LogAddition addition = with_names({"", "", "", "", "", "", word});
+    addition.json = std::make_shared<const json>(json{{"confidence", word}});
+    return addition;
 }
 
 void AttributionCounts::add(const LogRow &row, const proto::FlowAttribution *flow) {

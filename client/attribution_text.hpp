@@ -16,9 +16,11 @@ namespace portd::client {
 // The names of the columns, in their order.
 std::vector<std::string> added_columns();
 
+enum class WithJson { no, yes };
 // Of a flow, with the processes of its reply.
 LogAddition addition_of(const proto::FlowAttribution &flow,
-                        const std::vector<proto::Process> &processes);
+                        const std::vector<proto::Process> &processes,
+                        WithJson with_json = WithJson::yes);
 // Of a row that is no flow, has no lease, or is not readable.
 LogAddition addition_of(LogRow::Kind kind);
 

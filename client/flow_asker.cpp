@@ -62,10 +62,11 @@ FlowAsker::Lot FlowAsker::receive() {
         return lot;
     lot.rows = std::exchange(asked_, {});
     for (;;) {
-        const proto::Reply received = connection_.next();
-        if (received.continues)
+        auto [continues, reply] =
+            decoded_reply<proto::AttributeReply>(connection_, connection_.next_message());
+        if (continues)
             continue;
-        lot.reply = decoded<proto::AttributeReply>(*received.parameters);
+        lot.reply = std::move(reply);
         return lot;
     }
 }

@@ -45,15 +45,17 @@ struct LogRow {
     std::optional<proto::FlowAttribution> answer{};
 };
 
-// What is added: columns by name, and the same as one JSON object.
+// What is added: columns by name, and the same as one JSON object where the log needs it.
 struct LogAddition {
-    std::vector<std::pair<std::string, std::string>> columns; // always the same names
+    std::vector<std::pair<std::string_view, std::string>> columns; // always the same names
     std::shared_ptr<const nlohmann::json> json;
 };
 
 class FlowLog {
   public:
     virtual ~FlowLog() = default;
+    // Whether write() needs the JSON object of an addition, rather than its columns.
+    virtual bool adds_json() const { return false; }
     virtual LogRow read(std::string line) = 0;
     // The row with the addition, as the log has it. One of JSON that is unreadable stays as it is.
     virtual std::string write(const LogRow &row, const LogAddition &addition) const = 0;

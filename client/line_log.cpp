@@ -194,7 +194,7 @@ std::string LineLog::write(const LogRow &row, const LogAddition &addition) const
         if (value.empty())
             continue;
         const bool is_plain = value.find_first_of(" \t\"") == std::string::npos;
-        line += ' ' + name + '=';
+        line.append(" ").append(name).append("=");
         std::string quoted;
         for (const char c : escape_text(value, Charset::ascii))
             quoted += c == '"' ? std::string("\\\"") : std::string(1, c);

@@ -138,7 +138,10 @@ class Attributing {
                 session_.output().line(shown(row.line, session_));
             return;
         }
-        const LogAddition addition = flow ? addition_of(*flow, processes) : addition_of(row.kind);
+        const bool with_json = session_.wants_json() || log_->adds_json();
+        const LogAddition addition =
+            flow ? addition_of(*flow, processes, with_json ? WithJson::yes : WithJson::no)
+                 : addition_of(row.kind);
         if (session_.wants_json()) {
             json object = log_->to_json(row);
             object["portd"] = *addition.json;

@@ -75,6 +75,8 @@ struct AttributeReply {
 
 nlohmann::json encode(const AttributeRequest &);
 nlohmann::json encode(const AttributeReply &);
-// decode() is instantiated for both.
+// The same as text at once (see codec.hpp): a reply has a thousand flows.
+std::string encode_text(const AttributeReply &);
+// decode() is instantiated for both, decode_reply() for the reply.
 
 } // namespace portd::proto

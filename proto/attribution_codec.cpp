@@ -1,5 +1,6 @@
 #include "proto/attribution.hpp"
 #include "proto/decoding.hpp"
+#include "proto/json_text.hpp"
 #include "proto/record_fields.hpp"
 
 namespace portd::proto {
@@ -58,6 +59,12 @@ json encode(const AttributeReply &value) {
     return encode_struct(value);
 }
 
+std::string encode_text(const AttributeReply &value) {
+    std::string text;
+    append_struct(text, value);
+    return text;
+}
+
 template <>
 Decoded<AttributeRequest> decode(const json &parameters) {
     return decode_struct<AttributeRequest>(parameters, Unknown::refused);
@@ -65,6 +72,10 @@ Decoded<AttributeRequest> decode(const json &parameters) {
 template <>
 Decoded<AttributeReply> decode(const json &parameters) {
     return decode_struct<AttributeReply>(parameters, Unknown::ignored);
+}
+template <>
+std::optional<ReplyOf<AttributeReply>> decode_reply(std::string_view message) {
+    return decode_reply_struct<AttributeReply>(message);
 }
 
 } // namespace portd::proto

@@ -2,6 +2,7 @@
 
 #include "model/bind_failure.hpp"
 #include "proto/codec.hpp"
+#include "proto/message_text.hpp"
 #include "replies.hpp"
 
 #include <algorithm>
@@ -177,7 +178,9 @@ std::string AttributeStream::tell(model::History &history) {
     for (std::size_t flow = 0; flow < question_.flows.size(); ++flow)
         reply.flows.push_back(attribution(flow, watched, processes));
     reply.processes = processes.take();
-    return framed(success(encode(reply)));
+    std::string message = proto::format_last(encode_text(reply));
+    message.push_back('\0');
+    return message;
 }
 
 proto::FlowAttribution AttributeStream::attribution(std::size_t flow,

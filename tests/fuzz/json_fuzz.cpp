@@ -86,6 +86,7 @@ void check_reply(std::string_view text) {
     compare_with_tree<LeaseReply>(text, reply);
     compare_with_tree<WatchReply>(text, reply);
     compare_with_tree<ExportReply>(text, reply);
+    compare_with_tree<AttributeReply>(text, reply);
     decode_encode_decode<LeaseReply>(*reply.parameters);
     decode_encode_decode<AuditReply>(*reply.parameters);
     decode_encode_decode<WhyReply>(*reply.parameters);

@@ -1,5 +1,7 @@
 #include "proto/codec.hpp"
 
+#include "proto/message_text.hpp"
+#include "proto/varlink.hpp"
 #include "samples.hpp"
 
 #include <gtest/gtest.h>
@@ -43,6 +45,7 @@ template <typename T>
 void expect_same_at_once(const T &value) {
     const std::string text = encode_text(value);
     RC_ASSERT(json::parse(text) == encode(value));
+    RC_ASSERT(*std::get<Reply>(parse_reply(format_last(text))).parameters == encode(value));
     const auto reply = decode_reply<T>(R"({"continues":true,"parameters":)" + text + "}");
     RC_ASSERT(reply && reply->continues && reply->parameters == value);
 }
@@ -50,6 +53,7 @@ RC_GTEST_PROP(Codec, TextAtOnceSaysTheSame, ()) {
     expect_same_at_once(samples::any_lease_reply());
     expect_same_at_once(samples::any_watch_reply());
     expect_same_at_once(samples::any_export_reply());
+    expect_same_at_once(samples::any_attribute_reply());
 }
 RC_GTEST_PROP(Codec, TextAtOnceTakesAnyBytes, (const std::string &bytes)) {
     LeaseReply reply;
