@@ -159,6 +159,13 @@ void LeaseRows::forget() {
     processes_.forget();
 }
 
+void LeaseRows::forget_beyond(std::size_t most_flows, std::size_t most_processes) {
+    if (processes_.known() > most_processes)
+        forget();
+    else if (flows_.size() > most_flows)
+        flows_.clear();
+}
+
 std::optional<std::string> LeaseRows::namespace_name(std::int64_t boot, std::uint32_t inode,
                                                      std::int64_t at_us) {
     Execution row(select_namespace_name_);

@@ -4,9 +4,13 @@
 #include "store/schema.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace portd::store {
 namespace {
+
+constexpr const char *usual_cache_of_sealed = "PRAGMA cache_size = -128";
+constexpr const char *wide_cache_of_sealed = "PRAGMA cache_size = -1024";
 
 Database open_part(const std::filesystem::path &directory, const PartFile &file) {
     Database database(path_of(directory, file),
@@ -16,7 +20,7 @@ Database open_part(const std::filesystem::path &directory, const PartFile &file)
     // There can be many sealed parts, and what was read of them is in the kernel's cache: with a
     // 16th of this memory long answers take a fifth longer, and short ones no longer.
     database.execute(std::string("PRAGMA query_only = TRUE; PRAGMA temp_store = MEMORY; ") +
-                     (file.is_sealed ? "PRAGMA cache_size = -128" : "PRAGMA cache_size = -4096"));
+                     (file.is_sealed ? usual_cache_of_sealed : "PRAGMA cache_size = -4096"));
     return database;
 }
 
@@ -34,6 +38,11 @@ std::vector<proto::Gap> gaps_of(Execution &row) {
 // It changes when another connection has written (sqlite.org/pragma.html#pragma_data_version).
 constexpr const char *select_version = "PRAGMA data_version";
 
+std::uint64_t next_state() {
+    static std::atomic<std::uint64_t> last = 0;
+    return ++last;
+}
+
 constexpr const char *select_gaps =
     "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text AS t ON t.id = "
     "g.cause ";
@@ -44,6 +53,7 @@ PartReader::PartReader(const std::filesystem::path &directory, const PartFile &f
     : file_(file),
       database_(open_part(directory, file)),
       version_(database_.integer(select_version)),
+      state_(next_state()),
       part_(read_part(database_)),
       rows_(database_, part_),
       bind_failure_rows_(database_, rows_) {}
@@ -61,6 +71,7 @@ void PartReader::begin() {
     if (version == version_)
         return;
     version_ = version;
+    state_ = next_state();
     part_ = read_part(database_);
     may_tell_of_clock_ = true;
 }
@@ -68,8 +79,14 @@ void PartReader::begin() {
 // Rows of flows and processes never change, and most leases are of few of them.
 void PartReader::end() {
     snapshot_.reset();
-    if (rows_.known() > most_known)
-        rows_.forget();
+    rows_.forget_beyond(most_flows, most_processes);
+}
+
+void PartReader::keep(Cache cache) {
+    if (!file_.is_sealed || cache == cache_)
+        return;
+    database_.execute(cache == Cache::wide ? wide_cache_of_sealed : usual_cache_of_sealed);
+    cache_ = cache;
 }
 
 void PartReader::read_clock(WallTimes &walls) {

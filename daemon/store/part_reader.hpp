@@ -29,12 +29,18 @@ class PartReader {
     const PartFile &file() const { return file_; }
     Database &database() { return database_; }
     const Part &part() const { return part_; }
+    // Of the state that the part is in during a question: no other state of a part has that number.
+    std::uint64_t state() const { return state_; }
     LeaseRows &rows() { return rows_; }
     BindFailureRows &bind_failures() { return bind_failure_rows_; }
 
     // Before each question: what is read until end() is one state of the part.
     void begin();
     void end();
+
+    // How many of its pages stay in memory. `wide`: for a question that goes to and fro in it.
+    enum class Cache { usual, wide };
+    void keep(Cache cache);
 
     // Adds what the part tells of the wall clock.
     void read_clock(WallTimes &walls);
@@ -67,14 +73,17 @@ class PartReader {
 
   private:
     static constexpr std::size_t most_statements = 64;
-    static constexpr std::size_t most_known = 1'000; // flows and processes, between questions
+    static constexpr std::size_t most_flows = 1'000; // that are known between questions
+    static constexpr std::size_t most_processes = 2'000;
 
     PartFile file_;
     Database database_;
     std::optional<Transaction> snapshot_; // sealed parts need none
     std::int64_t version_;                // of what the database holds, as this connection counts
+    std::uint64_t state_;
     Part part_;
     bool may_tell_of_clock_ = true;
+    Cache cache_ = Cache::usual;
     LeaseRows rows_;
     BindFailureRows bind_failure_rows_;
     std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;

@@ -57,6 +57,7 @@ struct Reader::State {
     WallTimes walls = {};
     std::vector<PartFile> walls_of = {}; // the files of which `walls` tells
     UserNames names;
+    FlowMemory flow_memory;
     std::weak_ptr<void> verifying; // gone: nobody is
 
     // A bind failure that a page shows.
@@ -422,16 +423,19 @@ model::FlowPage Reader::leases_of_flows(const std::vector<model::FlowEnd> &ends,
         std::vector<std::size_t> ends;
     };
     std::vector<Found> found;
+    if (!after)
+        state_->flow_memory.begin_question();
     model::FlowPage page = state_->answer([&] {
         model::FlowPage taken;
         found.clear();
-        FlowSearch search(ends, state_->walls);
+        FlowSearch search(ends, state_->walls, state_->flow_memory);
         std::size_t budget = max_examined;
         for (auto &[file, part] : state_->parts()) {
             if (after && file.number < after->part)
                 continue;
             const bool goes_on =
                 after && file.number == after->part && file.is_sealed == after->is_sealed;
+            part.keep(PartReader::Cache::wide);
             taken.next = search.look_through(
                 part, state_->holdings(part), goes_on ? after : std::nullopt, budget,
                 [&, &rows = part.rows()](std::int64_t serial, const std::vector<std::size_t> &of) {
@@ -443,6 +447,9 @@ model::FlowPage Reader::leases_of_flows(const std::vector<model::FlowEnd> &ends,
             if (taken.next)
                 break;
         }
+        if (!taken.next)
+            for (auto &[file, part] : state_->parts())
+                part.keep(PartReader::Cache::usual);
         taken.examined = max_examined - budget;
         return taken;
     });

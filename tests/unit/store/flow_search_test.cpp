@@ -100,6 +100,62 @@ RC_GTEST_PROP(FlowSearch, FindsWhatTheHistoryOfEachPortHas, ()) {
     RC_ASSERT(search(reader, ends) == one_by_one(reader, ends));
 }
 
+// Leases of a busy port, enough for them to be remembered, and of so many others that these are not
+// asked for one by one. Between the questions there are new leases, old ones end, and parts are
+// begun and sealed.
+RC_GTEST_PROP(FlowSearch, WhatWasReadOfABusyPortIsAsItWasWrittenSince, ()) {
+    TemporaryDirectory directory;
+    const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+    std::mt19937_64 random(seed);
+    const auto up_to = [&](std::int64_t most) {
+        return std::uniform_int_distribution<std::int64_t>(0, most)(random);
+    };
+    Writer writer(directory.path(), first_boot, {.waiting_leases = up_to(1) ? 4 : 256});
+    const std::int64_t lives[] = {1'000, 8'000'000, 70'000'000, 900'000'000, 20'000'000'000};
+    std::int64_t opened_us = 0;
+    std::vector<model::Lease> open;
+    Reader reader(directory.path());
+    const std::int64_t questions = 2 + up_to(1);
+    for (std::int64_t question = 0; question < questions; ++question) {
+        std::vector<model::Lease> batch;
+        for (std::int64_t i = up_to(300); i > 0; --i) {
+            opened_us += 100'000;
+            const auto port = static_cast<std::uint16_t>(up_to(2) ? 443 : 50000 + up_to(99));
+            auto lease = make_lease(opened_us, port, opened_us);
+            lease.peer = {{Family::ipv4, {192, 0, 2, 1}}, static_cast<std::uint16_t>(up_to(30))};
+            if (up_to(9) == 0)
+                open.push_back(lease);
+            else
+                lease = freed(lease, opened_us + up_to(lives[up_to(4)]));
+            batch.push_back(lease);
+        }
+        std::ranges::shuffle(open, random);
+        for (std::int64_t i = up_to(10); i > 0 && !open.empty(); --i) {
+            batch.push_back(freed(open.back(), opened_us));
+            open.pop_back();
+        }
+        commit(writer, batch);
+        if (up_to(2) == 0) {
+            writer.begin_part();
+            if (up_to(1))
+                writer.settle();
+        }
+        std::vector<model::FlowEnd> ends;
+        for (std::int64_t i = up_to(3) ? up_to(20) : 90; i > 0; --i) {
+            model::FlowEnd end;
+            end.port = static_cast<std::uint16_t>(i > 10 ? 50000 + i : 443);
+            end.since_us = base + up_to(opened_us);
+            end.until_us = end.since_us + up_to(up_to(1) ? 200'000 : opened_us);
+            end.protocol = up_to(9) ? Protocol::tcp : Protocol::udp;
+            end.peer_port = static_cast<std::uint16_t>(1 + up_to(31));
+            ends.push_back(end);
+        }
+        const Found expected = one_by_one(reader, ends);
+        RC_ASSERT(search(reader, ends) == expected);
+        RC_ASSERT(search(reader, ends) == expected);
+    }
+}
+
 TEST(FlowSearch, GoesOnAfterAPageUntilAllIsFound) {
     TemporaryDirectory directory;
     Writer writer(directory.path(), first_boot);
