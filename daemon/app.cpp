@@ -354,6 +354,15 @@ server::Listener open_listener(const Settings &settings, system::Fd passed) {
     return passed ? server::take_over(std::move(passed)) : server::listen(settings.socket);
 }
 
+// A part of the history is carried over in seconds, even where the disk is slow.
+void tell_of_upgrade(const store::UpgradeProgress &progress) {
+    const std::string status = "carrying history over to this version, file " +
+                               std::to_string(progress.ordinal) + " of " +
+                               std::to_string(progress.count);
+    system::notify_still_starting(std::chrono::minutes(10), status);
+    spdlog::info("{}: {}", status, progress.file.string());
+}
+
 // The order of the start, and why:
 //  1. the store: its lock refuses a second instance before anything else is touched;
 //  2. the source, taken over from the last run where that can be: from here on destroyed sockets
@@ -369,7 +378,8 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
     auto passed = system::take_descriptor(received, "varlink"); // FileDescriptorName= of the socket
     const system::SystemClock clock;
     store::Writer writer(settings.state_dir, {system::boot_id(), clock.wall_offset_us()},
-                         {.max_bytes = settings.max_bytes, .max_age = settings.max_age});
+                         {.max_bytes = settings.max_bytes, .max_age = settings.max_age},
+                         tell_of_upgrade);
 
     LiveStatus live(settings);
     const capture::Opened opened = open_capture(settings, clock, writer, live, std::move(received));

@@ -72,6 +72,11 @@ std::optional<std::string> sha256_of(const std::filesystem::path &path,
     return text;
 }
 
+std::string read_text(const std::filesystem::path &path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
 std::string line_of(const std::string &sum, const std::filesystem::path &sealed) {
     return sum + "  " + sealed.filename().string() + "\n";
 }
@@ -83,15 +88,22 @@ std::filesystem::path checksum_path(const std::filesystem::path &sealed) {
 }
 
 void write_checksum(const std::filesystem::path &contents, const std::filesystem::path &sealed) {
-    const auto path = checksum_path(sealed);
+    write_checksum(contents, sealed, checksum_path(sealed));
+}
+
+void write_checksum(const std::filesystem::path &contents, const std::filesystem::path &sealed,
+                    const std::filesystem::path &file) {
     const auto sum = sha256_of(contents, nullptr);
-    File(path, O_WRONLY | O_CREAT | O_TRUNC).write_all(line_of(*sum, sealed));
+    File(file, O_WRONLY | O_CREAT | O_TRUNC).write_all(line_of(*sum, sealed));
+}
+
+bool matches_checksum(const std::filesystem::path &sealed, const std::filesystem::path &file) {
+    return read_text(file) == line_of(*sha256_of(sealed, nullptr), sealed);
 }
 
 std::optional<std::string> difference_to_checksum(const std::filesystem::path &sealed,
                                                   const std::atomic<bool> *stop) {
-    std::ifstream file(checksum_path(sealed));
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    const std::string line = read_text(checksum_path(sealed));
     constexpr std::size_t length = BASE16_ENCODE_LENGTH(SHA256_DIGEST_SIZE);
     const std::string known = line.substr(0, length);
     if (known.find_first_not_of("0123456789abcdef") != std::string::npos ||

@@ -59,6 +59,13 @@ class ForeignStore : public StoreFault {
     using StoreFault::StoreFault;
 };
 
+// The file is of an earlier version of portd, and could not be carried over to this one. It is as
+// it was.
+class FailedUpgrade : public StoreFault {
+  public:
+    using StoreFault::StoreFault;
+};
+
 // Throws what errno means.
 [[noreturn]] void fail_by_errno(const std::filesystem::path &file, const std::string &doing);
 

@@ -7,20 +7,16 @@
 #include "store/lease_span.hpp"
 #include "store/lease_state.hpp"
 #include "store/open_store.hpp"
+#include "store/packing.hpp"
 #include "store/schema.hpp"
 
-#include <cerrno>
 #include <string>
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace portd::store {
 namespace {
-
-constexpr const char *unfinished = ".unfinished";
-constexpr mode_t database_mode = 0640; // SQLite gives what it puts beside the file the same
 
 // ?1: the distance between the ids of the two parts; ?2: that between their shifts.
 constexpr const char *copy_leases =
@@ -55,36 +51,6 @@ INSERT INTO next.text SELECT * FROM main.text WHERE id IN (
     UNION SELECT container FROM next.process
     UNION SELECT command FROM next.ancestor UNION SELECT name FROM next.network_namespace);
 )sql";
-
-std::string quoted(const std::filesystem::path &path) {
-    std::string text = "'";
-    for (const char c : path.native())
-        text.append(c == '\'' ? 2 : 1, c);
-    return text + "'";
-}
-
-void sync_path(const std::filesystem::path &path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        fail_by_errno(path, "cannot open it to sync it");
-    const bool synced = fsync(fd) == 0;
-    const int error = errno;
-    close(fd);
-    errno = error;
-    if (!synced)
-        fail_by_errno(path, "cannot sync it");
-}
-
-void put_in_place(const std::filesystem::path &from, const std::filesystem::path &to) {
-    sync_path(from);
-    if (rename(from.c_str(), to.c_str()) != 0)
-        fail_by_errno(to, "cannot be put in its place");
-    sync_path(to.parent_path());
-}
-
-std::filesystem::path unfinished_path(const std::filesystem::path &file) {
-    return file.native() + unfinished;
-}
 
 // An empty part, under the name of an unfinished one.
 std::filesystem::path make_unfinished(const std::filesystem::path &file, const Part &part) {
@@ -250,9 +216,7 @@ void seal(const std::filesystem::path &directory, std::int64_t number) {
             remove_copied(database, next);
         else
             keep_copied(database);
-        database.execute("VACUUM INTO " + quoted(being_made));
-        if (chmod(being_made.c_str(), database_mode) != 0)
-            fail_by_errno(being_made, "cannot set its mode");
+        pack_into(database, being_made);
         write_checksum(being_made, sealed);
         put_in_place(being_made, sealed);
     } catch (...) {

@@ -3,6 +3,7 @@
 #include "store/database.hpp"
 #include "store/fault.hpp"
 #include "store/lease_state.hpp"
+#include "store/upgrade.hpp"
 
 #include <string>
 
@@ -93,7 +94,8 @@ CREATE TABLE flow(
     opener_provenance INTEGER NOT NULL,
     last_holder INTEGER,                -- ordinal of a holder
     last_holder_provenance INTEGER NOT NULL,
-    holders_omitted INTEGER NOT NULL
+    holders_omitted INTEGER NOT NULL,
+    port_chosen_by INTEGER
 ) STRICT;
 
 -- The second holder and those after it.
@@ -391,12 +393,12 @@ void set_view(Database &database, const std::string &name, const std::string &sq
 
 } // namespace
 
-void check_ownership(Database &database) {
+std::int64_t check_ownership(Database &database, Versions admitted) {
     const std::int64_t id = database.integer("PRAGMA application_id");
     const std::int64_t version = database.integer("PRAGMA user_version");
     const bool empty = database.integer("SELECT count(*) FROM sqlite_schema") == 0;
     if (empty && id == 0 && version == 0)
-        return;
+        return version;
     if (id != application_id) {
         if (database.integer("SELECT count(*) FROM sqlite_schema WHERE name IN "
                              "('part', 'lease', 'flow') AND type = 'table'") == 3)
@@ -406,13 +408,15 @@ void check_ownership(Database &database) {
     }
     if (version < 1 || version > most_versions)
         database.damaged("its header has no version of portd's");
-    if (version != schema_version)
-        throw ForeignStore(database.file(),
-                           std::string("written by ") +
-                               (version > schema_version ? "a newer" : "an older") +
-                               " portd (schema " + std::to_string(version) + "; this one knows " +
-                               std::to_string(schema_version) +
-                               "); install that portd again, or choose another state directory");
+    if (version == schema_version ||
+        (admitted == Versions::can_be_upgraded && can_be_upgraded(version)))
+        return version;
+    throw ForeignStore(database.file(),
+                       std::string("written by ") +
+                           (version > schema_version ? "a newer" : "an older") + " portd (schema " +
+                           std::to_string(version) + "; this one knows " +
+                           std::to_string(schema_version) +
+                           "); install that portd again, or choose another state directory");
 }
 
 void create_schema(Database &database) {

@@ -5,6 +5,7 @@
 #include "store/part_files.hpp"
 #include "store/schema.hpp"
 #include "store/state_directory.hpp"
+#include "store/upgrade.hpp"
 
 #include <algorithm>
 #include <array>
@@ -55,7 +56,7 @@ std::unique_ptr<Database> open_sound(const StateDirectory &directory,
 
     auto database = std::make_unique<Database>(file, Database::Access::write);
     database->on_close(Database::OnClose::leave);
-    check_ownership(*database);
+    check_ownership(*database, Versions::can_be_upgraded);
     if (!depth && doubtful(directory, boot_id))
         depth = Database::Depth::quick;
     if (depth)
@@ -66,6 +67,7 @@ std::unique_ptr<Database> open_sound(const StateDirectory &directory,
     database->execute("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; "
                       "PRAGMA cache_size = -8192; "
                       "PRAGMA temp_store = MEMORY");
+    upgrade(*database);
     return database;
 }
 

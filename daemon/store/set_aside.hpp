@@ -19,9 +19,10 @@ struct SetAside {
     std::string reason;
 };
 
-// The file, in WAL mode and found sound. Without a word of how much is to be looked at, that
-// follows from how the last run ended. Throws DamagedStore if it is not sound, ForeignStore if it
-// is not this portd's (which is left untouched), and other faults if it cannot be opened.
+// The file, in WAL mode, found sound, and of this version (store/upgrade.hpp). Without a word of
+// how much is to be looked at, that follows from how the last run ended. Throws DamagedStore if it
+// is not sound, ForeignStore if it is not this portd's (which is left untouched), and other faults
+// if it cannot be opened.
 std::unique_ptr<Database> open_sound(const StateDirectory &directory,
                                      const std::filesystem::path &file, const std::string &boot_id,
                                      std::optional<Database::Depth> depth);

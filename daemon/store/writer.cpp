@@ -4,6 +4,7 @@
 #include "store/fault.hpp"
 #include "store/retention.hpp"
 #include "store/rotation.hpp"
+#include "store/upgrade.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -42,8 +43,9 @@ struct Writer::State {
     std::optional<model::Instant> watched_until;
     std::optional<std::int64_t> watched_until_any_boot_us;
 
-    State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept);
-    void open_first();
+    State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept,
+          const TellUpgrade &tell);
+    void open_first(const TellUpgrade &tell);
     Recovery recover();
     void give_up(const CurrentPart::GivenUp &part);
     void begin_part();
@@ -52,12 +54,13 @@ struct Writer::State {
     void keep_house();
 };
 
-Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept)
+Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, const Limits &kept,
+                     const TellUpgrade &tell)
     : directory(path, boot.boot_id),
       limits(kept),
       current(directory, boot, kept.waiting_leases, *recent_ends),
       retention(directory.path()) {
-    open_first();
+    open_first(tell);
     if (!current.is_open())
         return;
     const OpenedStore &opened = current.session().opened();
@@ -67,9 +70,10 @@ Writer::State::State(const std::filesystem::path &path, const BootInfo &boot, co
     watched_until_any_boot_us = opened.watched_until_any_boot_us;
 }
 
-void Writer::State::open_first() {
+void Writer::State::open_first(const TellUpgrade &tell) {
     try {
         remove_unfinished(directory.path());
+        notices = upgrade_older_parts(directory.path(), tell);
         recover();
     } catch (const FullStore &fault) {
         notices.push_back({Notice::Kind::failure, fault.what()});
@@ -142,8 +146,8 @@ void Writer::State::keep_house() {
 }
 
 Writer::Writer(const std::filesystem::path &state_directory, const BootInfo &boot,
-               const Limits &limits)
-    : state_(std::make_unique<State>(state_directory, boot, limits)) {}
+               const Limits &limits, const TellUpgrade &tell)
+    : state_(std::make_unique<State>(state_directory, boot, limits, tell)) {}
 
 Writer::~Writer() = default;
 

@@ -20,6 +20,7 @@
 #include "store/notice.hpp"
 #include "store/recent_ends.hpp"
 #include "store/suspects.hpp"
+#include "store/upgrade_progress.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -37,10 +38,11 @@ class Writer {
     // the end of that boot's coverage and the start of this boot. If the file is damaged it is set
     // aside and a new one begun; only where the last run ended with its machine is the whole file
     // looked through. Where there is no room, or the device fails, the store is left closed: see
-    // is_open(). Throws what somebody has to mend: StateDirectoryInUse, ForeignStore, and other
-    // faults.
+    // is_open(). Throws what somebody has to mend: StateDirectoryInUse, ForeignStore,
+    // FailedUpgrade, and other faults. Files of earlier versions are carried over before, which is
+    // told as it goes on (see store/upgrade.hpp).
     Writer(const std::filesystem::path &state_directory, const BootInfo &boot,
-           const Limits &limits = {});
+           const Limits &limits = {}, const TellUpgrade &tell = {});
     // Closes the store, but leaves no word that the run ended as it should: for that,
     // close_cleanly().
     ~Writer();

@@ -20,6 +20,13 @@ void notify_reloading() {
     sd_notify(0, ("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now_us)).c_str());
 }
 
+void notify_still_starting(std::chrono::seconds most, const std::string &status) {
+    const std::chrono::microseconds most_us = most;
+    sd_notify(
+        0,
+        ("EXTEND_TIMEOUT_USEC=" + std::to_string(most_us.count()) + "\nSTATUS=" + status).c_str());
+}
+
 void notify_stopping() {
     sd_notify(0, "STOPPING=1");
 }

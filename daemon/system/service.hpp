@@ -15,6 +15,8 @@ void notify_ready(const std::string &status);
 // Between this and the next notify_ready() settings are read again.
 void notify_reloading();
 void notify_stopping();
+// That the start takes longer, up to so long from now on; `status` says why.
+void notify_still_starting(std::chrono::seconds most, const std::string &status);
 
 // That this process still does its work, which the service manager wants to hear within each
 // watchdog_period() (WatchdogSec= of systemd.service(5)). Nothing: it does not want to.

@@ -242,7 +242,7 @@ TEST_P(OtherSchema, IsRefusedAndNotTouched) {
 
 INSTANTIATE_TEST_SUITE_P(Opening, OtherSchema,
                          testing::Values(std::pair(1, "newer portd"),
-                                         std::pair(-1, "older portd")));
+                                         std::pair(-2, "older portd")));
 
 TEST(Opening, ADatabaseOfAnotherApplicationIsRefusedAndNotTouched) {
     TemporaryDirectory directory;
