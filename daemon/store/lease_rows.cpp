@@ -159,11 +159,14 @@ void LeaseRows::forget() {
     processes_.forget();
 }
 
-void LeaseRows::forget_beyond(std::size_t most_flows, std::size_t most_processes) {
+bool LeaseRows::forget_beyond(std::size_t most_flows, std::size_t most_processes) {
     if (processes_.known() > most_processes)
         forget();
     else if (flows_.size() > most_flows)
         flows_.clear();
+    else
+        return false;
+    return true;
 }
 
 std::optional<std::string> LeaseRows::namespace_name(std::int64_t boot, std::uint32_t inode,

@@ -34,7 +34,7 @@ class LeaseRows {
     ProcessRows &processes() { return processes_; }
     // Flows and processes that were read: away with them, or only where there are more.
     void forget();
-    void forget_beyond(std::size_t most_flows, std::size_t most_processes);
+    bool forget_beyond(std::size_t most_flows, std::size_t most_processes);
     // What the namespace was called at that moment, in row time.
     std::optional<std::string> namespace_name(std::int64_t boot, std::uint32_t inode,
                                               std::int64_t at_us);

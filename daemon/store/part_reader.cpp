@@ -9,7 +9,7 @@
 namespace portd::store {
 namespace {
 
-constexpr const char *usual_cache_of_sealed = "PRAGMA cache_size = -128";
+constexpr const char *usual_cache_of_sealed = "PRAGMA cache_size = -64";
 constexpr const char *wide_cache_of_sealed = "PRAGMA cache_size = -1024";
 
 Database open_part(const std::filesystem::path &directory, const PartFile &file) {
@@ -17,8 +17,7 @@ Database open_part(const std::filesystem::path &directory, const PartFile &file)
                       file.is_sealed ? Database::Access::sealed : Database::Access::read);
     database.on_close(Database::OnClose::leave);
     check_ownership(database);
-    // There can be many sealed parts, and what was read of them is in the kernel's cache: with a
-    // 16th of this memory long answers take a fifth longer, and short ones no longer.
+    // There can be many sealed parts, and what was read of them is in the kernel's cache.
     database.execute(std::string("PRAGMA query_only = TRUE; PRAGMA temp_store = MEMORY; ") +
                      (file.is_sealed ? usual_cache_of_sealed : "PRAGMA cache_size = -4096"));
     return database;
@@ -43,6 +42,17 @@ std::uint64_t next_state() {
     return ++last;
 }
 
+// What is kept between questions. A statement takes some 20 times its text, a flow or process 1
+// KiB.
+struct Kept {
+    std::size_t statement_bytes; // of text
+    std::size_t flows;
+    std::size_t processes;
+};
+constexpr Kept of_sealed{8 << 10, 50, 50};
+constexpr Kept of_sealed_for_flows{8 << 10, 300, 500};
+constexpr Kept of_written{64 << 10, 1'000, 2'000};
+
 constexpr const char *select_gaps =
     "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text AS t ON t.id = "
     "g.cause ";
@@ -60,8 +70,8 @@ PartReader::PartReader(const std::filesystem::path &directory, const PartFile &f
 
 // The writer completes the row of the part, and moves on what is indexed.
 void PartReader::begin() {
-    if (statements_.size() > most_statements)
-        statements_.clear();
+    ++question_;
+    was_wide_ = false;
     if (file_.is_sealed)
         return;
     snapshot_.emplace(database_, Transaction::Kind::read);
@@ -77,12 +87,33 @@ void PartReader::begin() {
 }
 
 // Rows of flows and processes never change, and most leases are of few of them.
-void PartReader::end() {
+bool PartReader::end() {
     snapshot_.reset();
-    rows_.forget_beyond(most_flows, most_processes);
+    const Kept &most = !file_.is_sealed ? of_written : was_wide_ ? of_sealed_for_flows : of_sealed;
+    const bool has_many_statements = statement_bytes() > most.statement_bytes;
+    if (has_many_statements)
+        std::erase_if(statements_,
+                      [&](const auto &one) { return one.second.last_question != question_; });
+    if (statement_bytes() > most.statement_bytes)
+        statements_.clear();
+    const bool has_many_rows = rows_.forget_beyond(most.flows, most.processes);
+    return has_many_statements || has_many_rows;
+}
+
+void PartReader::shrink() {
+    if (file_.is_sealed)
+        database_.execute("PRAGMA shrink_memory");
+}
+
+std::size_t PartReader::statement_bytes() const {
+    std::size_t bytes = 0;
+    for (const auto &[sql, prepared] : statements_)
+        bytes += sql.size();
+    return bytes;
 }
 
 void PartReader::keep(Cache cache) {
+    was_wide_ = was_wide_ || cache == Cache::wide;
     if (!file_.is_sealed || cache == cache_)
         return;
     database_.execute(cache == Cache::wide ? wide_cache_of_sealed : usual_cache_of_sealed);
@@ -95,10 +126,11 @@ void PartReader::read_clock(WallTimes &walls) {
 }
 
 Statement &PartReader::statement(const std::string &sql) {
-    std::unique_ptr<Statement> &known = statements_[sql];
-    if (!known)
-        known = std::make_unique<Statement>(database_, sql);
-    return *known;
+    Prepared &known = statements_[sql];
+    if (!known.statement)
+        known.statement = std::make_unique<Statement>(database_, sql);
+    known.last_question = question_;
+    return *known.statement;
 }
 
 // Most leases were freed about when they were filed, so the newest ones decide.

@@ -34,9 +34,12 @@ class PartReader {
     LeaseRows &rows() { return rows_; }
     BindFailureRows &bind_failures() { return bind_failure_rows_; }
 
-    // Before each question: what is read until end() is one state of the part.
+    // Before each question: what is read until end() is one state of the part. Whether much was
+    // freed: what was kept for the next question is bounded, because there are many parts.
     void begin();
-    void end();
+    bool end();
+    // Frees the pages that are kept of a sealed part: the kernel has them, too.
+    void shrink();
 
     // How many of its pages stay in memory. `wide`: for a question that goes to and fro in it.
     enum class Cache { usual, wide };
@@ -47,7 +50,7 @@ class PartReader {
     // Whether it may tell more than it did.
     bool may_tell_of_clock() const { return may_tell_of_clock_; }
 
-    // The statement of that text, prepared once. It lives until the next begin().
+    // The statement of that text, prepared once. It lives until end() at the least.
     Statement &statement(const std::string &sql);
 
     // The serial of the lease of the query's port that was freed last.
@@ -72,10 +75,6 @@ class PartReader {
     Bounds coverage_bounds();
 
   private:
-    static constexpr std::size_t most_statements = 64;
-    static constexpr std::size_t most_flows = 1'000; // that are known between questions
-    static constexpr std::size_t most_processes = 2'000;
-
     PartFile file_;
     Database database_;
     std::optional<Transaction> snapshot_; // sealed parts need none
@@ -84,9 +83,17 @@ class PartReader {
     Part part_;
     bool may_tell_of_clock_ = true;
     Cache cache_ = Cache::usual;
+    bool was_wide_ = false; // in this question
     LeaseRows rows_;
     BindFailureRows bind_failure_rows_;
-    std::unordered_map<std::string, std::unique_ptr<Statement>> statements_;
+    struct Prepared {
+        std::unique_ptr<Statement> statement;
+        std::uint64_t last_question = 0;
+    };
+    std::size_t statement_bytes() const;
+
+    std::uint64_t question_ = 0;
+    std::unordered_map<std::string, Prepared> statements_;
 };
 
 } // namespace portd::store

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <malloc.h>
+
 namespace portd::store {
 namespace {
 
@@ -12,6 +14,8 @@ namespace {
 constexpr auto while_damaged = std::chrono::hours(24);
 constexpr auto while_unreadable = std::chrono::minutes(10);
 constexpr auto while_current_fails = std::chrono::seconds(5);
+
+constexpr auto between_trims = std::chrono::seconds(2); // each takes some milliseconds
 
 } // namespace
 
@@ -58,6 +62,18 @@ bool PartSet::cope(const StoreFault &fault, std::set<PartFile> &reopened) {
     return true;
 }
 
+// What is freed lies between what is kept: unasked, the allocator gives back nothing of it.
+void PartSet::trim_if_due() {
+    const auto now = Clock::now();
+    if (!has_freed_much_ || now < trimmed_at_ + between_trims)
+        return;
+    for (auto &[file, part] : parts_)
+        part.shrink();
+    malloc_trim(0);
+    has_freed_much_ = false;
+    trimmed_at_ = now;
+}
+
 void PartSet::leave_out(const PartFile &file, const StoreFault &fault) {
     const bool is_damaged = dynamic_cast<const DamagedStore *>(&fault) != nullptr;
     auto time = Clock::now();
@@ -88,7 +104,12 @@ PartSet::Snapshot::~Snapshot() {
 
 void PartSet::Snapshot::end() {
     for (auto &[file, part] : set_.parts_)
-        part.end();
+        set_.has_freed_much_ |= part.end();
+    try {
+        set_.trim_if_due();
+    } catch (const StoreFault &) {
+        return; // whoever asks that part next meets it
+    }
 }
 
 // False if files came or went meanwhile: nothing that was read then means anything.

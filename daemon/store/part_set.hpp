@@ -45,6 +45,7 @@ class PartSet {
 
     class Snapshot;
     bool have_changed();
+    void trim_if_due();
     void leave_out(const PartFile &file, const StoreFault &fault);
     // False if it is not about a part.
     bool cope(const StoreFault &fault, std::set<PartFile> &reopened);
@@ -56,6 +57,8 @@ class PartSet {
     std::vector<PartFile> files_; // as last opened
     Parts parts_;
     std::map<PartFile, Clock::time_point> left_out_; // until when
+    bool has_freed_much_ = false;
+    Clock::time_point trimmed_at_{};
 };
 
 class PartSet::Snapshot {

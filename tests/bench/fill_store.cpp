@@ -1,5 +1,6 @@
-// Writes a synthetic history, as a busy machine would: fill_store STATE_DIR LEASES
-// [LEASES_A_SECOND].
+// Writes a synthetic history, as a busy machine would:
+//
+//     fill_store STATE_DIR LEASES [LEASES_A_SECOND [LEASES_A_PART]]
 //
 // Commits of 200 ms each, in simulated time that ends now. Clients, accepted connections and
 // datagrams; programs, processes and peers of skewed popularity; most leases live for milliseconds,
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <queue>
 #include <random>
@@ -199,12 +201,14 @@ class Cost {
 } // namespace
 
 int main(int argc, char **argv) {
-    if (argc < 3 || argc > 4) {
-        std::fprintf(stderr, "usage: fill_store STATE_DIR LEASES [LEASES_A_SECOND]\n");
+    if (argc < 3 || argc > 5) {
+        std::fprintf(stderr,
+                     "usage: fill_store STATE_DIR LEASES [LEASES_A_SECOND [LEASES_A_PART]]\n");
         return 2;
     }
     const long count = std::atol(argv[2]);
     const long rate = argc > 3 ? std::atol(argv[3]) : 1000;
+    const long leases_a_part = argc > 4 ? std::atol(argv[4]) : std::numeric_limits<long>::max();
     const system::SystemClock clock;
     // An earlier run of the machine, which began with the history and has just ended.
     const Instant begins{};
@@ -262,6 +266,8 @@ int main(int argc, char **argv) {
             last.measure(static_cast<std::size_t>(in_tick), store);
         else
             store();
+        if (made / leases_a_part > (made - in_tick) / leases_a_part)
+            writer.begin_part();
     }
     first.print("first tenth");
     last.print("last tenth");
