@@ -196,6 +196,7 @@ json ecs_own(const proto::Lease &lease) {
         own["network_namespace"]["name"] = *lease.network_namespace_name;
     put(own, "role", lease.role);
     put(own, "port_choice", lease.port_choice);
+    put(own, "port_chosen_by", lease.port_chosen_by);
     put(own, "outcome", lease.outcome);
     if (lease.closed)
         own["closed"] = nested_moment(*lease.closed);
@@ -229,6 +230,7 @@ json to_otel(const proto::Lease &lease) {
     put(object, "portd.network_namespace.name", lease.network_namespace_name);
     put(object, "portd.role", lease.role);
     put(object, "portd.port_choice", lease.port_choice);
+    put(object, "portd.port_chosen_by", lease.port_chosen_by);
     put(object, "portd.outcome", lease.outcome);
     put(object, "portd.bytes_sent", lease.bytes_sent);
     put(object, "portd.bytes_received", lease.bytes_received);

@@ -75,11 +75,27 @@ void add_times(const LeaseForm &form, const proto::Lease &lease, Fields &fields)
         fields.add("Then", std::string(to_string(standing_at(lease, *form.at_usec))));
 }
 
+const char *system_call(PortChosenBy call) {
+    switch (call) {
+    case PortChosenBy::bind:
+        return "bind(2)";
+    case PortChosenBy::listen:
+        return "listen(2)";
+    case PortChosenBy::connect:
+        return "connect(2)";
+    case PortChosenBy::send:
+        return "sendto(2)";
+    }
+    return "";
+}
+
 void add_use(const proto::Lease &lease, Charset charset, Fields &fields) {
     std::string use = lease.role ? std::string(portd::to_string(*lease.role)) : "role unknown";
     if (lease.port_choice)
         use += *lease.port_choice == PortChoice::automatic ? ", port chosen by the kernel"
                                                            : ", port chosen by the program";
+    if (lease.port_chosen_by)
+        use += std::string(" (") + system_call(*lease.port_chosen_by) + ")";
     fields.add("Role", use);
     fields.add(
         "Phase",

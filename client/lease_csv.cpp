@@ -85,7 +85,8 @@ std::string process_heading(std::string_view who) {
 
 std::string csv_heading() {
     return "kind,id,bootId,cookie,protocol,family,localAddress,localPort,peerAddress,peerPort,"
-           "networkNamespace,networkNamespaceName,role,portChoice,phase,outcome,openedEarliest,"
+           "networkNamespace,networkNamespaceName,role,portChoice,portChosenBy,phase,outcome,"
+           "openedEarliest,"
            "openedLatest,closedEarliest,closedLatest,freedEarliest,freedLatest,uid,user,"
            "bytesSent,bytesReceived,incomplete," +
            process_heading("opener") + "," + process_heading("lastHolder");
@@ -98,8 +99,12 @@ std::string csv_line(const proto::Lease &lease, Charset charset) {
     line.text(lease.local_address).number(lease.local_port);
     line.text(lease.peer_address).number(lease.peer_port);
     line.number(lease.network_namespace).text(lease.network_namespace_name);
-    line.word(lease.role).word(lease.port_choice).word(std::optional(lease.phase));
-    line.word(lease.outcome).moment(lease.opened).moment(lease.closed).moment(lease.freed);
+    line.word(lease.role).word(lease.port_choice).word(lease.port_chosen_by);
+    line.word(std::optional(lease.phase))
+        .word(lease.outcome)
+        .moment(lease.opened)
+        .moment(lease.closed)
+        .moment(lease.freed);
     line.number(lease.uid).text(lease.user);
     line.number(lease.bytes_sent).number(lease.bytes_received);
     line.text(lease.incomplete ? "true" : "false");
@@ -114,7 +119,7 @@ std::string csv_line(const proto::BindFailure &failure, Charset charset) {
     line.text("bindFailure").empty(1).text(failure.boot_id).empty(1);
     line.word(std::optional(failure.protocol)).word(std::optional(failure.family));
     line.text(failure.local_address).number(failure.local_port).empty(2);
-    line.number(failure.network_namespace).text(failure.network_namespace_name).empty(3);
+    line.number(failure.network_namespace).text(failure.network_namespace_name).empty(4);
     line.text(failure.error).instant(failure.at_usec).instant(failure.at_usec).empty(4);
     line.number(failure.uid).text(failure.user).empty(2);
     line.text(failure.incomplete ? "true" : "false");

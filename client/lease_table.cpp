@@ -242,7 +242,8 @@ std::vector<Shown> wide_columns(const LeaseForm &form) {
         outcome_column(),
         {{"CHOICE"},
          [](const LeaseForm &, const FoldedLease &x) {
-             return Cell{text_of(x.lease.port_choice)};
+             const std::string call = text_of(x.lease.port_chosen_by);
+             return Cell{text_of(x.lease.port_choice) + (call.empty() ? "" : " (" + call + ")")};
          }},
         {{"SENT"},
          [](const LeaseForm &, const FoldedLease &x) { return Cell{text_of(x.lease.bytes_sent)}; }},

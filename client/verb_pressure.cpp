@@ -142,10 +142,9 @@ constexpr std::array options{
 constexpr const char *notes = R"(
 Each destination (from one address to one address and port) can use each port of
 ip_local_port_range once; so can UDP. TCP sockets that were bound without a
-destination, or before they connected, take their ports from all destinations; of
-those bound to port 0 before they connected portd cannot tell. A port is LIVE while a
-connection has it, BOUND while a socket without a peer has it, and LINGERING in
-TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on as lately;
+destination, or before they connected, take their ports from all destinations. A port
+is LIVE while a connection has it, BOUND while a socket without a peer has it, and
+LINGERING in TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on as lately;
 where it is so slow that this says nothing, it is empty. Ports that linger after
 connections over loopback exhaust nothing: they are taken again after a second, unless
 net.ipv4.tcp_tw_reuse is 0. MOST BY has the programs with most of the ports, and how

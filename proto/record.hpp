@@ -65,6 +65,7 @@ struct Lease {
     std::optional<std::string> network_namespace_name;
     std::optional<Role> role;
     std::optional<PortChoice> port_choice;
+    std::optional<PortChosenBy> port_chosen_by; // absent unless port_choice is automatic
     Phase phase = Phase::bound;
     std::optional<Outcome> outcome;
     Moment opened;

@@ -51,6 +51,7 @@ void describe(auto &visit, Is<Lease> auto &lease) {
     visit("networkNamespaceName", lease.network_namespace_name);
     visit("role", lease.role);
     visit("portChoice", lease.port_choice);
+    visit("portChosenBy", lease.port_chosen_by);
     visit("phase", lease.phase);
     visit("outcome", lease.outcome);
     visit("opened", lease.opened);

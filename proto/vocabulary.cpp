@@ -30,6 +30,10 @@ struct Words<PortChoice> {
     static constexpr std::array<std::string_view, 2> table{"automatic", "explicit"};
 };
 template <>
+struct Words<PortChosenBy> {
+    static constexpr std::array<std::string_view, 4> table{"bind", "listen", "connect", "send"};
+};
+template <>
 struct Words<Phase> {
     static constexpr std::array<std::string_view, 7> table{
         "bound", "listening", "connecting", "connected", "closing", "lingering", "freed"};
@@ -109,6 +113,9 @@ std::string_view to_string(Role value) {
 std::string_view to_string(PortChoice value) {
     return word(value);
 }
+std::string_view to_string(PortChosenBy value) {
+    return word(value);
+}
 std::string_view to_string(Phase value) {
     return word(value);
 }
@@ -159,6 +166,7 @@ template std::optional<Protocol> parse_word(std::string_view);
 template std::optional<Family> parse_word(std::string_view);
 template std::optional<Role> parse_word(std::string_view);
 template std::optional<PortChoice> parse_word(std::string_view);
+template std::optional<PortChosenBy> parse_word(std::string_view);
 template std::optional<Phase> parse_word(std::string_view);
 template std::optional<Outcome> parse_word(std::string_view);
 template std::optional<Provenance> parse_word(std::string_view);

@@ -17,6 +17,11 @@ enum class Role : std::uint8_t { client, listener, accepted, datagram };
 // Who chose the port: the kernel, or the program that bound it.
 enum class PortChoice : std::uint8_t { automatic, explicit_ };
 
+// In which system call the kernel chose it. What bind(2) to port 0, or listen(2), takes from TCP,
+// connect(2) gives to no other socket, wherever to; the ports that connect(2) chooses are shared by
+// connections to different destinations.
+enum class PortChosenBy : std::uint8_t { bind, listen, connect, send };
+
 // The life of a lease, in order. Steps may be skipped (a datagram socket goes from bound to freed)
 // but are never walked back. `lingering`: no process holds the socket, yet the port is taken
 // (TIME_WAIT, and orphaned FIN_WAIT or LAST_ACK sockets).
@@ -102,6 +107,7 @@ std::string_view to_string(Protocol);
 std::string_view to_string(Family);
 std::string_view to_string(Role);
 std::string_view to_string(PortChoice);
+std::string_view to_string(PortChosenBy);
 std::string_view to_string(Phase);
 std::string_view to_string(Outcome);
 std::string_view to_string(Provenance);

@@ -90,6 +90,7 @@ bool decode_common(const Raw &raw, Told &told) {
     told.uid = raw.uid;
     told.is_kernels = has(PORTD_KERNEL_SOCKET);
     told.is_port_locked = has(PORTD_PORT_LOCKED);
+    told.connect_chose_port = raw.connect_chose_port != 0;
     told.is_orphan = has(PORTD_ORPHAN);
     return true;
 }
@@ -208,7 +209,7 @@ std::optional<std::size_t> record_length(std::span<const std::byte> bytes) {
 bool tell_the_same(const SocketRow &a, const SocketRow &b) {
     const auto facts = [](const SocketRow &row) {
         return std::tie(row.key, row.protocol, row.local, row.peer, row.state, row.uid, row.is_held,
-                        row.is_kernels, row.is_port_locked, row.is_orphan);
+                        row.is_kernels, row.is_port_locked, row.connect_chose_port, row.is_orphan);
     };
     return facts(a) == facts(b);
 }

@@ -80,7 +80,8 @@ struct SocketEvent {
     std::uint64_t bytes_sent = 0;
     std::uint64_t bytes_received = 0;
     bool is_kernels = false;
-    bool is_port_locked = false; // the program chose the port
+    bool is_port_locked = false;     // the program chose the port
+    bool connect_chose_port = false; // of Kind::connecting; otherwise a bind(2) took it
     bool has_peer_closed = false;
     bool is_in_accept = false;
     bool is_in_exec = false;
@@ -98,7 +99,8 @@ struct SocketRow {
     std::uint32_t uid = 0;
     bool is_held = false; // by the image that was told last before it
     bool is_kernels = false;
-    bool is_port_locked = false; // the program chose the port
+    bool is_port_locked = false;     // the program chose the port
+    bool connect_chose_port = false; // of TCP; false: not known
     bool is_orphan = false;
 };
 

@@ -13,6 +13,31 @@ PortChoice choice_of(const SocketEvent &event) {
     return event.is_port_locked ? PortChoice::explicit_ : PortChoice::automatic;
 }
 
+// In which system call the kernel chose the port. `may_be_older`: the socket may have had it before
+// that of the event.
+std::optional<PortChosenBy> chosen_by(const SocketEvent &event, bool may_be_older) {
+    using Kind = SocketEvent::Kind;
+    switch (event.kind) {
+    case Kind::bound:
+        return PortChosenBy::bind;
+    case Kind::connecting:
+        return event.connect_chose_port ? PortChosenBy::connect : PortChosenBy::bind;
+    case Kind::listening:
+        return may_be_older ? std::nullopt : std::optional(PortChosenBy::listen);
+    case Kind::sent:
+        return may_be_older || event.peer.port != 0 ? std::nullopt
+                                                    : std::optional(PortChosenBy::send);
+    case Kind::bind_failed:
+    case Kind::connected:
+    case Kind::udp_connecting:
+    case Kind::named_peer:
+    case Kind::released:
+    case Kind::closed:
+        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
 bool was_established(SocketState old_state) {
     switch (old_state) {
     case SocketState::syn_sent:
@@ -185,6 +210,7 @@ void EbpfEvents::tell(const SocketEvent &event, const Sink &sink) {
 void EbpfEvents::take_port(const SocketEvent &event, Phase phase, std::optional<Role> role,
                            std::optional<PortChoice> choice, const Sink &sink,
                            bool may_have_begun) {
+    const bool is_older = may_have_begun || may_be_older(event);
     sink(model::PortTaken{.key = event.key,
                           .protocol = event.protocol,
                           .local = event.local,
@@ -192,15 +218,17 @@ void EbpfEvents::take_port(const SocketEvent &event, Phase phase, std::optional<
                           .phase = phase,
                           .role = role,
                           .port_choice = choice,
+                          .port_chosen_by = choice == PortChoice::automatic
+                                                ? chosen_by(event, is_older)
+                                                : std::nullopt,
                           .uid = event.uid,
                           .process = process_of(event),
                           .at = event.at,
-                          .may_be_older = may_have_begun || may_be_older(event)});
+                          .may_be_older = is_older});
 }
 
-// bind(2) gives a socket its port, and so does a connect(2) if bind(2) did not: whether it did with
-// a port that the program chose, the lock tells. A UDP socket that has a port when it begins to
-// connect had it before.
+// bind(2) gives a socket its port, and so does a connect(2) if bind(2) did not. A UDP socket that
+// has a port when it begins to connect had it before.
 bool EbpfEvents::may_be_older(const SocketEvent &event) const {
     using Kind = SocketEvent::Kind;
     switch (event.kind) {
@@ -210,7 +238,7 @@ bool EbpfEvents::may_be_older(const SocketEvent &event) const {
     case Kind::sent:
         return expects_older_;
     case Kind::connecting:
-        return expects_older_ && event.is_port_locked;
+        return expects_older_ && !event.connect_chose_port;
     case Kind::bound:
     case Kind::bind_failed:
     case Kind::connected:
@@ -251,6 +279,7 @@ void EbpfEvents::meet_port(const model::SocketKey &key, Protocol protocol,
     event.local = local;
     event.kind = SocketEvent::Kind::connecting; // which gave it the port
     event.is_port_locked = false;
+    event.connect_chose_port = true;
     const bool has_failed = peer.port == 0;
     if (has_failed)
         event.peer = peer;

@@ -29,8 +29,20 @@ bool lingers(const SocketRow &row) {
 std::optional<PortChoice> choice_of(const SocketRow &row) {
     if (row.is_port_locked)
         return PortChoice::explicit_;
+    if (row.connect_chose_port)
+        return PortChoice::automatic;
     const bool may_be_accepted = row.protocol == Protocol::tcp && row.peer.port != 0;
     return may_be_accepted ? std::nullopt : std::optional(PortChoice::automatic);
+}
+
+// Where that is automatic. Nothing but bind(2) leaves a TCP socket with a port that neither listens
+// nor has a peer; a listener can have got it by either, and a UDP socket in any way.
+std::optional<PortChosenBy> chosen_by(const SocketRow &row) {
+    if (row.connect_chose_port)
+        return PortChosenBy::connect;
+    const bool is_bound_only = row.protocol == Protocol::tcp && row.peer.port == 0 &&
+                               row.state == model::SocketState::close;
+    return is_bound_only ? std::optional(PortChosenBy::bind) : std::nullopt;
 }
 
 } // namespace
@@ -186,6 +198,7 @@ void EbpfSnapshot::tell_row(const SocketRow &row, const Sink &sink) {
     // A connect(2) may have begun after the row was read, or be under way.
     if (row.local.port != 0 && row.peer.port != 0)
         events_.meet_port(row.key, row.protocol, row.local, row.peer, sink);
+    const auto choice = choice_of(row);
     // 1 stands for any inode: the socket has a file.
     sink(model::SocketSeen{.key = row.key,
                            .protocol = row.protocol,
@@ -195,7 +208,9 @@ void EbpfSnapshot::tell_row(const SocketRow &row, const Sink &sink) {
                            .uid = row.uid,
                            .inode = row.is_orphan ? 0U : 1U,
                            .at = row.at,
-                           .port_choice = choice_of(row)});
+                           .port_choice = choice,
+                           .port_chosen_by =
+                               choice == PortChoice::automatic ? chosen_by(row) : std::nullopt});
     if (row.is_kernels)
         sink(model::HolderSeen{row.key, ImageTable::kernel(), row.at});
 }

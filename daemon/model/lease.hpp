@@ -46,7 +46,8 @@ struct Lease {
     Endpoint local;
     Endpoint peer; // port 0: none
     std::optional<Role> role;
-    std::optional<PortChoice> port_choice; // absent: not known
+    std::optional<PortChoice> port_choice;        // absent: not known
+    std::optional<PortChosenBy> port_chosen_by{}; // absent: not known, or not the kernel's choice
     Phase phase = Phase::bound;
     std::optional<Outcome> outcome;
     When opened;

@@ -4,6 +4,7 @@
 #include "model/lease_rules.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace portd::model {
@@ -85,8 +86,10 @@ void Ledger::State::take_port(TableState &table, const PortTaken &taken, Entry *
     auto &lease = record.lease;
     lease.phase = taken.phase;
     lease.uid = taken.uid;
-    if (taken.port_choice)
+    if (taken.port_choice) {
         lease.port_choice = taken.port_choice;
+        lease.port_chosen_by = taken.port_chosen_by;
+    }
     note_role(table, lease, taken);
     if (taken.process && may_open(taken)) {
         note_opener(lease, taken.process, taken.at);
@@ -135,14 +138,14 @@ bool Ledger::State::note_opening(Record &record, const PortTaken &taken) {
 }
 
 bool Ledger::State::note_role(TableState &table, Lease &lease, const PortTaken &taken) {
-    const auto before = std::pair(lease.role, lease.port_choice);
+    const auto before = std::tuple(lease.role, lease.port_choice, lease.port_chosen_by);
     // Both ends of a connection that was made by a simultaneous open are clients (RFC 9293, 3.5).
     if (taken.role && (!lease.role || taken.role != Role::accepted))
         lease.role = taken.role;
     if (lease.role == Role::accepted)
         if (const auto *listener = listener_at(table, lease.local))
-            lease.port_choice = listener->port_choice;
-    return before != std::pair(lease.role, lease.port_choice);
+            take_choice(lease, *listener);
+    return before != std::tuple(lease.role, lease.port_choice, lease.port_chosen_by);
 }
 
 void Ledger::State::take_tuple(TableState &table, const SocketKey &key, Record &record,
@@ -181,10 +184,7 @@ void Ledger::State::go_on(TableState &table, const SocketKey &key, Record &recor
         lease.phase = taken.phase;
         news = true;
     }
-    if (taken.port_choice && lease.port_choice != taken.port_choice) {
-        lease.port_choice = taken.port_choice;
-        news = true;
-    }
+    news = note_choice(lease, taken, was_opening) || news;
     news = note_role(table, lease, taken) || news;
     if (taken.uid && lease.uid != taken.uid) {
         lease.uid = taken.uid;

@@ -1,6 +1,7 @@
 #include "model/ledger_state.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace portd::model {
 
@@ -8,9 +9,10 @@ void Ledger::State::listen(TableState &table, const SocketKey &key, const Lease 
     auto &listeners = table.listening[lease.local.port].listeners;
     const auto known = std::ranges::find(listeners, key, &Listening::Listener::key);
     if (known == listeners.end())
-        listeners.push_back({key, lease.local.address, lease.port_choice});
+        listeners.push_back({key, lease.local.address, lease.port_choice, lease.port_chosen_by});
     else
-        known->port_choice = lease.port_choice;
+        std::tie(known->port_choice, known->port_chosen_by) =
+            std::tie(lease.port_choice, lease.port_chosen_by);
 }
 
 void Ledger::State::stop_listening(TableState &table, const SocketKey &key, const Lease &lease) {
@@ -34,12 +36,30 @@ const Listening::Listener *Ledger::State::listener_at(const TableState &table,
     return match == listeners.end() ? nullptr : &*match;
 }
 
+// An event of a lease that had its port before tells no other call than bind(2).
+bool Ledger::State::note_choice(Lease &lease, const PortTaken &taken, bool was_opening) {
+    const auto before = std::pair(lease.port_choice, lease.port_chosen_by);
+    if (taken.port_choice)
+        lease.port_choice = taken.port_choice;
+    if (was_opening || taken.port_chosen_by == PortChosenBy::bind)
+        lease.port_chosen_by = taken.port_chosen_by;
+    if (lease.port_choice != PortChoice::automatic)
+        lease.port_chosen_by.reset();
+    return before != std::pair(lease.port_choice, lease.port_chosen_by);
+}
+
+// What a listener accepts has its port.
+void Ledger::State::take_choice(Lease &lease, const Listening::Listener &listener) {
+    lease.port_choice = listener.port_choice;
+    lease.port_chosen_by = listener.port_chosen_by;
+}
+
 void Ledger::State::decide_role_by_listeners(TableState &table, Lease &lease) {
     if (lease.role || !is_connection(lease))
         return;
     if (const auto *listener = listener_at(table, lease.local)) {
         lease.role = Role::accepted;
-        lease.port_choice = listener->port_choice;
+        take_choice(lease, *listener);
     } else if (lease.local.address == lease.peer.address && listener_at(table, lease.peer)) {
         lease.role = Role::client;
     }

@@ -190,8 +190,10 @@ void Ledger::State::meet(TableState &table, const SocketSeen &seen, std::int64_t
                          When::sampled(since, seen.at), seen.at);
     record.previous = previous;
     record.time_wait_only = may_be_time_wait(seen);
-    if (seen.port_choice)
+    if (seen.port_choice) {
         record.lease.port_choice = seen.port_choice;
+        record.lease.port_chosen_by = seen.port_chosen_by;
+    }
     record.lease.phase = phase_of(seen);
     if (record.lease.phase == Phase::lingering)
         record.lease.closed = record.lease.opened;

@@ -115,6 +115,7 @@ class Ledger::State {
     void take_port(TableState &table, const PortTaken &taken, Entry *earlier, Entry *later);
     void go_on(TableState &table, const SocketKey &key, Record &record, const PortTaken &taken);
     bool note_opening(Record &record, const PortTaken &taken);
+    static bool note_choice(Lease &lease, const PortTaken &taken, bool was_opening);
     static bool note_role(TableState &table, Lease &lease, const PortTaken &taken);
     void take_tuple(TableState &table, const SocketKey &key, Record &record,
                     const PortTaken &taken);
@@ -159,6 +160,7 @@ class Ledger::State {
     bool is_own(std::uint32_t network_namespace) const {
         return !own_namespace_ || *own_namespace_ == network_namespace;
     }
+    static void take_choice(Lease &lease, const Listening::Listener &listener);
     static const Listening::Listener *listener_at(const TableState &table, const Endpoint &end);
     static void decide_role_by_listeners(TableState &table, Lease &lease);
     void decide_role(TableState &table, Lease &lease);

@@ -63,6 +63,7 @@ struct Listening {
         SocketKey key;
         Address address;
         std::optional<PortChoice> port_choice;
+        std::optional<PortChosenBy> port_chosen_by;
     };
     std::vector<Listener> listeners;
     std::optional<Instant> last_end;

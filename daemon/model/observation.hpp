@@ -29,7 +29,8 @@ struct SocketSeen {
     std::uint32_t uid = 0;
     std::uint32_t inode = 0; // 0: no process has it (TIME_WAIT, orphaned, not yet accepted)
     Instant at{};
-    std::optional<PortChoice> port_choice{}; // absent: the row does not tell
+    std::optional<PortChoice> port_choice{};      // absent: the row does not tell
+    std::optional<PortChosenBy> port_chosen_by{}; // the same; only with PortChoice::automatic
 };
 
 // What a scan that has ended says about the sockets that were not in it.
@@ -91,8 +92,11 @@ struct PortTaken {
     Phase phase = Phase::bound;            // bound, listening, connecting or connected
     std::optional<Role> role;              // absent for a TCP socket that is bound and no more
     std::optional<PortChoice> port_choice; // absent where this event does not tell
-    std::optional<std::uint32_t> uid;      // owner of the socket
-    ProcessRef process;                    // the caller; null: unknown, or nobody called
+    // The same; only with PortChoice::automatic. Other calls than bind(2) are told by what may have
+    // come after one: they count where nothing of the lease was before.
+    std::optional<PortChosenBy> port_chosen_by{};
+    std::optional<std::uint32_t> uid; // owner of the socket
+    ProcessRef process;               // the caller; null: unknown, or nobody called
     Instant at{};
     // Whether it may have had the port for longer, without a word: then this is not its opening.
     bool may_be_older = false;

@@ -24,9 +24,10 @@ bool is_connection(const proto::Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer_address && lease.role != Role::accepted;
 }
 
-// The program bound its port before it connected. That of an accepted connection is its listener's.
+// It was bound before it connected. The port of an accepted connection is its listener's.
 bool took_port_from_all(const proto::Lease &lease) {
-    return is_connection(lease) && lease.port_choice == PortChoice::explicit_;
+    return is_connection(lease) && (lease.port_choice == PortChoice::explicit_ ||
+                                    lease.port_chosen_by == PortChosenBy::bind);
 }
 
 // Of a lease that can be as old as the window it is not known that it came in it.

@@ -3,8 +3,8 @@
 // connect(2) needs a port that no other connection to the same address and port has, and passes
 // over the ports of sockets that were bound without a destination (__inet_hash_connect() in
 // net/ipv4/inet_hashtables.c). So each destination exhausts the range on its own, together with
-// what is bound; what was bound before it connected stays so. portd knows that of ports that the
-// program chose: a bind(2) to port 0 leaves no trace in the lease of a connection, which counts for
+// what is bound; what was bound before it connected stays so, be it to a port of the program's
+// choice or to port 0. Where a lease does not tell by which call the kernel chose, it counts for
 // its own destination only. A datagram socket needs a port of its own.
 //
 // Ports that linger after connections over loopback are told, but are no use that could exhaust

@@ -14,8 +14,9 @@ Flows::Flows(Database &database, Interning &interning)
       interning_(interning),
       insert_(database, "INSERT INTO flow(boot, network_namespace, protocol, key_kind, "
                         "local_address, role, port_choice, uid, process, opener, "
-                        "opener_provenance, last_holder, last_holder_provenance, holders_omitted) "
-                        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
+                        "opener_provenance, last_holder, last_holder_provenance, holders_omitted, "
+                        "port_chosen_by) "
+                        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"),
       insert_holder_(database,
                      "INSERT INTO flow_holder(flow, ordinal, process) VALUES(?1, ?2, ?3)") {}
 
@@ -50,6 +51,7 @@ Flows::Flow Flows::describe(const model::Lease &lease, std::int64_t boot) {
               .local_address = interning_.address(lease.local.address),
               .role = lease.role,
               .port_choice = lease.port_choice,
+              .port_chosen_by = lease.port_chosen_by,
               .uid = lease.uid,
               .first_holder = {},
               .other_holders = {},
@@ -82,6 +84,7 @@ std::int64_t Flows::insert(const Flow &flow) {
         .bind(flow.last_holder.holder)
         .bind(number(flow.last_holder.provenance))
         .bind(flow.holders_omitted)
+        .bind(number(flow.port_chosen_by))
         .run();
     const std::int64_t id = database_.last_insert_id();
     std::int64_t ordinal = 1;

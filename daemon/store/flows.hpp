@@ -34,6 +34,7 @@ class Flows {
         std::int64_t local_address = 0;
         std::optional<Role> role;
         std::optional<PortChoice> port_choice;
+        std::optional<PortChosenBy> port_chosen_by;
         std::optional<std::uint32_t> uid;
         std::optional<std::int64_t> first_holder;
         std::vector<std::int64_t> other_holders;

@@ -25,10 +25,10 @@ LeaseRows::LeaseRows(Database &database, const Part &part)
                     "SELECT port, flow, peer_address, peer_port, key_value, state, opened_by_us, "
                     "first_observed_us, opened_spread_us, closed_us, closed_spread_us, freed_us, "
                     "freed_spread_us, bytes_sent, bytes_received FROM lease WHERE id = ?1"),
-      select_flow_(database,
-                   "SELECT boot, network_namespace, protocol, key_kind, local_address, "
-                   "role, port_choice, uid, process, opener, opener_provenance, "
-                   "last_holder, last_holder_provenance, holders_omitted FROM flow WHERE id = ?1"),
+      select_flow_(database, "SELECT boot, network_namespace, protocol, key_kind, local_address, "
+                             "role, port_choice, uid, process, opener, opener_provenance, "
+                             "last_holder, last_holder_provenance, holders_omitted, port_chosen_by "
+                             "FROM flow WHERE id = ?1"),
       select_other_holders_(database,
                             "SELECT process FROM flow_holder WHERE flow = ?1 ORDER BY ordinal"),
       select_holder_times_(database, "SELECT ordinal, first_us, last_us, present FROM "
@@ -105,6 +105,7 @@ const LeaseRows::Flow &LeaseRows::flow(std::int64_t id) {
     lease.last_holder.holder = row.optional_fitting<std::uint32_t>();
     lease.last_holder.provenance = row.enumeration<Provenance>();
     lease.holders_omitted = row.fitting<std::uint32_t>();
+    lease.port_chosen_by = row.optional_enumeration<PortChosenBy>();
     check_attribution(row, lease.opener, lease.holders.size());
     check_attribution(row, lease.last_holder, lease.holders.size());
     return flows_.emplace(id, std::move(flow)).first->second;

@@ -343,11 +343,12 @@ std::string history_view() {
            address("there.value") +
            " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, f.network_namespace, " +
            namespace_name("f", first) + words<Role>("f.role") + " AS role, " +
-           words<PortChoice>("f.port_choice") + " AS port_choice, " + words<Phase>(phase_sql()) +
-           " AS phase, " + words<Outcome>(outcome_sql()) + " AS outcome, " +
-           moment("opened", opened, Time::opened) + moment("closed", closed, Time::closed) +
-           moment("freed", freed, Time::freed) + "f.uid, " + process_columns("opener") +
-           process_columns("last_holder") +
+           words<PortChoice>("f.port_choice") + " AS port_choice, " +
+           words<PortChosenBy>("f.port_chosen_by") + " AS port_chosen_by, " +
+           words<Phase>(phase_sql()) + " AS phase, " + words<Outcome>(outcome_sql()) +
+           " AS outcome, " + moment("opened", opened, Time::opened) +
+           moment("closed", closed, Time::closed) + moment("freed", freed, Time::freed) +
+           "f.uid, " + process_columns("opener") + process_columns("last_holder") +
            "l.bytes_sent, l.bytes_received, "
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
            "boot "

@@ -32,6 +32,8 @@ inline constexpr Role last_value<Role> = Role::datagram;
 template <>
 inline constexpr PortChoice last_value<PortChoice> = PortChoice::explicit_;
 template <>
+inline constexpr PortChosenBy last_value<PortChosenBy> = PortChosenBy::send;
+template <>
 inline constexpr Phase last_value<Phase> = Phase::freed;
 template <>
 inline constexpr Outcome last_value<Outcome> = Outcome::abandoned;

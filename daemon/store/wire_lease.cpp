@@ -119,6 +119,7 @@ proto::Lease to_wire(const model::Lease &lease, const Times &times, const UserNa
     wire.network_namespace = lease.id.socket.network_namespace;
     wire.role = lease.role;
     wire.port_choice = lease.port_choice;
+    wire.port_chosen_by = lease.port_chosen_by;
     wire.phase = lease.phase;
     wire.outcome = lease.outcome;
     wire.opened = moment(lease.opened, times);

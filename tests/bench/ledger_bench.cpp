@@ -170,9 +170,9 @@ ExactConnection exact_connection(std::uint64_t number, const ProcessRef &process
     const TcpSummary tcp{.established = true, .bytes_sent = 100, .bytes_received = 200, .idle = {}};
     ExactConnection result{
         .connecting = {row.key, row.protocol, row.local, row.peer, Phase::connecting, Role::client,
-                       PortChoice::automatic, 1000, process, clock.tick()},
+                       PortChoice::automatic, PortChosenBy::connect, 1000, process, clock.tick()},
         .connected = {row.key, row.protocol, row.local, row.peer, Phase::connected, Role::client,
-                      std::nullopt, 1000, nullptr, clock.tick()},
+                      std::nullopt, std::nullopt, 1000, nullptr, clock.tick()},
         .released = {row.key, row.protocol, row.local, row.peer, 1000, tcp, process, false,
                      clock.tick()},
         .closed = {row.key, row.local, row.peer, tcp, Outcome::closed, remains, true, {}}};

@@ -120,6 +120,24 @@ except OSError as error:
     print(count, error.errno)
 input()
 """
+# As many connections to one destination as there are ports. What is done with a socket before it
+# connects is to put in.
+CONNECT_ALL = """
+import socket
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h
+server = socket.create_server(('127.0.0.1', 7001), backlog=1024)
+another = socket.create_server(('127.0.0.1', 7000), backlog=1024)
+held = []
+try:
+    while True:
+        one = socket.socket()
+        {before}
+        one.connect(('127.0.0.1', 7001))
+        held.append(one)
+except OSError as error:
+    print(len(held), error.errno)
+input()
+"""
 # Connections that are there before portd is.
 HOLD = """
 import socket
@@ -238,6 +256,45 @@ class Pressure(unittest.TestCase):
             shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertIn("there is none left", " ".join(shown.stdout.split()))
+
+    def connect_all(self, before, enough):
+        """The kinds of pools of which no port is left, and how the ports of the connections were chosen, as
+        soon as portd knows of enough of them; then what becomes of one more connection to the same destination,
+        and of one to another."""
+        with small_range() as portd, python_child(CONNECT_ALL.replace("{before}", before),
+                                                  before=portd.inside) as (_, outcome):
+            self.assertIn(outcome, ("200 99", "200 98"))
+
+            def full():
+                pools = self.pools(portd)
+                return pools if [o for o in pools if enough(o) and o["usedPorts"] == 200] else None
+            pools = wait_until(full, 40)
+            leases = [l for l in portd.leases("list", "--netns", portd.name, "--role", "client")
+                      if l["peerPort"] == 7001]
+            self.assertEqual(len(leases), 200)
+            chosen_by = {(l["portChoice"], l["portChosenBy"]) for l in leases}
+            shown = portd.ctl("pressure", "--netns", portd.name)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            after = portd.run(CONNECT, 7001), portd.run(CONNECT, 7000)
+            return {o["kind"] for o in pools if "exhaustedUsec" in o}, chosen_by, after, shown.stdout
+
+    def test_a_port_that_bind_chose_is_taken_from_every_destination(self):
+        exhausted, chosen_by, after, shown = self.connect_all(
+            "one.bind(('127.0.0.1', 0))", lambda pool: pool["kind"] == "boundStreams")
+        self.assertEqual(chosen_by, {("automatic", "bind")})
+        self.assertEqual(exhausted, {"boundStreams", "oneDestination"})
+        self.assertEqual(after, (NO_PORT_FOR_CONNECT, NO_PORT_FOR_CONNECT))
+        self.assertIn("IP_BIND_ADDRESS_NO_PORT", shown)
+
+    def test_a_port_that_connect_chose_is_taken_from_one_destination(self):
+        for before in ("pass", "one.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1); "
+                               "one.bind(('127.0.0.1', 0))"):
+            with self.subTest(before):
+                exhausted, chosen_by, after, _ = self.connect_all(
+                    before, lambda pool: pool["kind"] == "oneDestination")
+                self.assertEqual(chosen_by, {("automatic", "connect")})
+                self.assertEqual(exhausted, {"oneDestination"})
+                self.assertEqual(after, (NO_PORT_FOR_CONNECT, "ok"))
 
     def test_what_was_there_at_the_start_is_no_growth(self):
         with network_namespace(f"portd-there-{os.getpid()}") as name:

@@ -105,8 +105,9 @@ struct portd_socket_event {
     __u8 old_state; /* PORTD_CONNECTED, PORTD_CLOSED */
     __s32 error;    /* sk_err */
     __u16 requested_port;
-    __u16 caller_only_looked; /* PORTD_RELEASED: `image` had the last reference for a moment only, to look
-                                 at the descriptor of another process */
+    __u8 caller_only_looked; /* PORTD_RELEASED: `image` had the last reference for a moment only, to look
+                                at the descriptor of another process */
+    __u8 connect_chose_port; /* PORTD_CONNECTING: it had none before. Otherwise a bind(2) took it */
     __u64 bytes_sent;
     __u64 bytes_received;
 };
@@ -124,7 +125,7 @@ struct portd_row {
     __u8 family;
     __u8 protocol;
     __u8 state;
-    __u8 reserved;
+    __u8 connect_chose_port; /* TCP: connect(2) did, for sure */
 };
 
 /* ip_local_port_range, ip_unprivileged_port_start and ip_local_reserved_ports of net.ipv4, ip(7). */

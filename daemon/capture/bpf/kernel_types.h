@@ -224,8 +224,15 @@ struct inet_sock {
     __be16 inet_sport;
 };
 
+/* include/net/inet_hashtables.h */
+struct inet_bind_bucket {
+    signed char fastreuse;
+    signed char fastreuseport;
+};
+
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
+    struct inet_bind_bucket *icsk_bind_hash;
 };
 
 struct tcp_sock {

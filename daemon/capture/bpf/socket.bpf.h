@@ -112,6 +112,18 @@ static __always_inline bool is_subflow(struct tcp_sock *tcp, enum access how) {
     return bpf_core_field_exists(tcp->is_mptcp) && PORTD_MEMBER(how, tcp, is_mptcp);
 }
 
+/* Whether connect(2) chose the port of the socket, which has a peer. So the kernel keeps apart which ports
+   it may give to connections to elsewhere as well: both are -1 where __inet_hash_connect() of
+   net/ipv4/inet_hashtables.c made the bucket, and inet_csk_update_fastreuse() of inet_connection_sock.c, which
+   runs for bind(2) and listen(2), leaves neither so. What was bound to the port later, at another address, is
+   the same to it: a bucket that is not so proves a bind(2) of this socket only while it connects. */
+static __always_inline bool did_connect_choose_port(struct tcp_sock *tcp, enum access how) {
+    struct inet_bind_bucket *bucket = PORTD_MEMBER(how, tcp, inet_conn.icsk_bind_hash);
+
+    return bucket && PORTD_MEMBER(how, bucket, fastreuse) < 0 &&
+           PORTD_MEMBER(how, bucket, fastreuseport) < 0;
+}
+
 static __always_inline void read_address(__u8 (*address)[16], const struct in6_addr *in_kernel,
                                          enum access how) {
     if (how == TYPED) {
@@ -183,12 +195,15 @@ static __always_inline void read_socket(struct portd_socket_event *event, struct
     event->error = PORTD_MEMBER(how, sk, sk_err);
     event->requested_port = 0;
     event->caller_only_looked = 0;
+    event->connect_chose_port = false;
     event->bytes_sent = 0;
     event->bytes_received = 0;
     if (protocol == IPPROTO_TCP) {
         struct tcp_sock *tcp = tcp_of(sk, how);
         if (tcp)
             read_traffic(event, tcp, how);
+        if (tcp && event->header.kind == PORTD_CONNECTING)
+            event->connect_chose_port = did_connect_choose_port(tcp, how);
     }
 }
 
@@ -199,6 +214,10 @@ static __always_inline void read_row(struct portd_row *row, struct sock *sk, __u
     row->local_port = local_port;
     row->protocol = protocol;
     row->uid = PORTD_MEMBER(how, sk, sk_uid.val);
+    if (protocol == IPPROTO_TCP && row->peer_port != 0) {
+        struct tcp_sock *tcp = tcp_of(sk, how);
+        row->connect_chose_port = tcp && did_connect_choose_port(tcp, how);
+    }
 }
 
 #endif

@@ -65,6 +65,13 @@ TEST(BpfEvents, ARequestThatIsNotKnownIsAbsent) {
     EXPECT_FALSE(decode(raw).requested_port);
 }
 
+TEST(BpfEvents, ConnectSaysWhetherItChoseThePort) {
+    auto raw = socket_record(PORTD_CONNECTING);
+    EXPECT_FALSE(decode(raw).connect_chose_port);
+    raw.connect_chose_port = 1;
+    EXPECT_TRUE(decode(raw).connect_chose_port);
+}
+
 TEST(BpfEvents, Ipv6TakesTheWholeAddress) {
     auto raw = socket_record(PORTD_SENT);
     raw.family = AF_INET6;
@@ -97,6 +104,11 @@ TEST(BpfEvents, ARowIsDecodedWholly) {
     EXPECT_TRUE(tell_the_same(*row, later));
     later.state = model::SocketState::last_ack;
     EXPECT_FALSE(tell_the_same(*row, later));
+
+    raw.connect_chose_port = 1;
+    const auto chosen = decode_row(bytes_of(raw));
+    EXPECT_TRUE(!row->connect_chose_port && chosen->connect_chose_port);
+    EXPECT_FALSE(tell_the_same(*row, *chosen));
 }
 
 TEST(BpfEvents, WhatIsNoRowIsNotDecodedAsOne) {

@@ -79,13 +79,43 @@ TEST_F(Translation, ABindSaysWhoChoseThePort) {
     EXPECT_EQ(taken.process->executable, "/usr/bin/curl");
     EXPECT_EQ(taken.uid, 1000U);
     EXPECT_EQ(taken.at, bound.at);
+    EXPECT_FALSE(taken.port_chosen_by);
 
     bound.requested_port = 0;
     tell(bound);
-    EXPECT_EQ(only<model::PortTaken>().port_choice, PortChoice::automatic);
+    const auto automatic = only<model::PortTaken>();
+    EXPECT_EQ(automatic.port_choice, PortChoice::automatic);
+    EXPECT_EQ(automatic.port_chosen_by, PortChosenBy::bind);
     bound.requested_port.reset();
     tell(bound);
-    EXPECT_FALSE(only<model::PortTaken>().port_choice);
+    const auto unknown = only<model::PortTaken>();
+    EXPECT_FALSE(unknown.port_choice);
+    EXPECT_FALSE(unknown.port_chosen_by);
+}
+
+TEST_F(Translation, TheCallInWhichTheKernelChoseIsTold) {
+    const auto call = [this](SocketEvent event) {
+        tell(event);
+        return only<model::PortTaken>().port_chosen_by;
+    };
+    events_.expect_older_sockets(false);
+    auto connecting = event(Kind::connecting);
+    EXPECT_EQ(call(connecting), PortChosenBy::bind) << "to port 0, without a word";
+    connecting.connect_chose_port = true;
+    EXPECT_EQ(call(connecting), PortChosenBy::connect);
+    auto locked = event(Kind::connecting);
+    locked.is_port_locked = true;
+    EXPECT_EQ(call(locked), std::nullopt) << "the program chose";
+    auto datagram = event(Kind::sent, Protocol::udp);
+    EXPECT_EQ(call(event(Kind::listening)), PortChosenBy::listen);
+    EXPECT_EQ(call(datagram), PortChosenBy::send);
+    events_.expect_older_sockets(true);
+    EXPECT_EQ(call(event(Kind::listening)), std::nullopt) << "or by a bind(2) that nobody saw";
+    EXPECT_EQ(call(datagram), std::nullopt);
+    EXPECT_EQ(call(connecting), PortChosenBy::connect);
+    events_.expect_older_sockets(false);
+    datagram.peer.port = 53;
+    EXPECT_EQ(call(datagram), std::nullopt) << "or by the connect(2) that gave it the peer";
 }
 
 TEST_F(Translation, AConnectionIsItsCallersAndEstablishedByNobody) {
@@ -144,6 +174,7 @@ TEST_F(Translation, AConnectedUdpSocketIsToldWithItsPortAndTheTimeOfItsConnect) 
     EXPECT_EQ(taken.peer.port, 53);
     EXPECT_EQ(taken.role, Role::datagram);
     EXPECT_EQ(taken.port_choice, PortChoice::automatic);
+    EXPECT_EQ(taken.port_chosen_by, PortChosenBy::connect);
     EXPECT_TRUE(taken.process);
     EXPECT_TRUE(std::get<model::SocketReleased>(observed_[1]).frees_port);
     EXPECT_FALSE(events_.lacks_holders());
@@ -160,18 +191,18 @@ TEST_F(Translation, ASnapshotTellsThePortOfAConnectedUdpSocket) {
 }
 
 TEST_F(Translation, ASocketThatMayBeOlderIsNotOpenedByWhatItDoes) {
-    auto locked = event(Kind::connecting);
-    locked.is_port_locked = true;
-    const std::vector<SocketEvent> later_acts{event(Kind::listening),
-                                              event(Kind::sent, Protocol::udp), locked};
+    auto chosen = event(Kind::connecting);
+    chosen.connect_chose_port = true;
+    const std::vector<SocketEvent> later_acts{
+        event(Kind::listening), event(Kind::sent, Protocol::udp), event(Kind::connecting)};
     for (const bool expected : {true, false}) {
         events_.expect_older_sockets(expected);
         for (const auto &act : later_acts) {
             tell(act);
             EXPECT_EQ(only<model::PortTaken>().may_be_older, expected);
         }
-        for (const auto kind : {Kind::bound, Kind::connecting}) {
-            tell(event(kind));
+        for (const auto &opening : {event(Kind::bound), chosen}) {
+            tell(opening);
             EXPECT_FALSE(only<model::PortTaken>().may_be_older);
         }
     }

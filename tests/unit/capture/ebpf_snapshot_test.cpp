@@ -209,6 +209,26 @@ TEST_F(Snapshot, TheLockTellsWhoChoseThePort) {
     }
 }
 
+TEST_F(Snapshot, TellsInWhichCallTheKernelChoseThePort) {
+    auto locked = row(1, PORTD_PORT_LOCKED);
+    auto bound = row(2), listener = row(3), connection = row(4), datagram = row(6);
+    locked.peer_port = bound.peer_port = listener.peer_port = datagram.peer_port = 0;
+    locked.state = bound.state = 7;
+    listener.state = 10;
+    connection.connect_chose_port = 1;
+    datagram.protocol = IPPROTO_UDP;
+    datagram.state = 7;
+    take({locked, bound, listener, connection, row(5), datagram}, {});
+    ASSERT_THAT(all<model::SocketSeen>(), SizeIs(6));
+    for (const auto &seen : all<model::SocketSeen>()) {
+        const auto expected = seen.key.value == 2   ? std::optional(PortChosenBy::bind)
+                              : seen.key.value == 4 ? std::optional(PortChosenBy::connect)
+                                                    : std::nullopt;
+        EXPECT_EQ(seen.port_chosen_by, expected) << seen.key.value;
+        EXPECT_TRUE(!expected || seen.port_choice == PortChoice::automatic) << seen.key.value;
+    }
+}
+
 TEST_F(Snapshot, TheKernelsSocketsAreTheKernels) {
     auto tunnel = row(1, PORTD_KERNEL_SOCKET);
     tunnel.protocol = IPPROTO_UDP;

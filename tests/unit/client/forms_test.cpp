@@ -67,6 +67,8 @@ TEST_F(CommandLine, CsvHasOneLineForEachEntryAndNoSentences) {
     Records records = one_connection();
     records.leases[0].opened = sampled(t0, t0 + second);
     records.leases[0].opener.arguments = "curl a,\"b\"";
+    records.leases[0].port_choice = PortChoice::automatic;
+    records.leases[0].port_chosen_by = PortChosenBy::bind;
     records.bind_failures = {refused_bind()};
     records.coverage.gaps = {{t0 - second, t0, "notRunning", std::nullopt}};
     const FakeDaemon daemon(answers_from(records));
@@ -82,6 +84,8 @@ TEST_F(CommandLine, CsvHasOneLineForEachEntryAndNoSentences) {
     EXPECT_THAT(lease, StartsWith("lease," + records.leases[0].id + ","));
     EXPECT_THAT(lease, HasSubstr(",2026-11-22T03:12:05.000000Z,2026-11-22T03:12:06.000000Z,"));
     EXPECT_THAT(lease, HasSubstr(R"(,"curl a,""b""",)"));
+    EXPECT_THAT(heading, HasSubstr(",role,portChoice,portChosenBy,phase,"));
+    EXPECT_THAT(lease, HasSubstr(",automatic,bind,"));
     EXPECT_THAT(failure, StartsWith("bindFailure,,"));
     EXPECT_THAT(outcome.err, HasSubstr("portd was not watching"));
     // As many fields in each, once what is in quotes is gone.
@@ -108,15 +112,19 @@ TEST_F(CommandLine, VerboseShowsAllThatIsKnown) {
     lease.opener.ancestors = {{812, "bash"}, {1, "systemd"}};
     lease.last_holder = process(9, "sshd");
     lease.bytes_sent = 78;
+    lease.port_choice = PortChoice::automatic;
+    lease.port_chosen_by = PortChosenBy::connect;
     records.bind_failures = {refused_bind()};
     const FakeDaemon daemon(answers_from(records));
+    const Outcome wide = run({"history", "-o", "wide", "--socket", daemon.path()});
+    EXPECT_THAT(wide.out, HasSubstr("  automatic (connect)  "));
     const Outcome outcome = run({"history", "-o", "verbose", "--socket", daemon.path()});
     EXPECT_EQ(outcome.status, 0);
     for (const char *expected :
          {"Lease: tcp 10.0.0.5:60609, peer 93.184.216.34:443\n", "program /usr/bin/curl\n",
           "child of bash[812], systemd[1]\n", "Last holder: sshd[9]", "78 B sent, unknown received",
-          "Duration: 500ms\n", "\n\n", "Bind failure: tcp 0.0.0.0:60609\n",
-          "In the way: nginx[812]"})
+          "Duration: 500ms\n", ", port chosen by the kernel (connect(2))\n", "\n\n",
+          "Bind failure: tcp 0.0.0.0:60609\n", "In the way: nginx[812]"})
         EXPECT_THAT(outcome.out, HasSubstr(expected));
     const Outcome narrow =
         run_on_terminal({"history", "-o", "verbose", "--socket", daemon.path()}, 80, 99);

@@ -383,8 +383,11 @@ TEST(Scan, TellsWhoChoseThePortOfWhatWasThereBefore) {
         Script script;
         auto row = row_of(connecting(1, ms(0)), SocketState::listen, ms(1005));
         row.port_choice = choice;
+        if (choice == PortChoice::automatic)
+            row.port_chosen_by = PortChosenBy::bind;
         scan(script, tcp4, ms(1000), Scope::all, {row});
         EXPECT_EQ(script.lease().port_choice, choice);
+        EXPECT_EQ(script.lease().port_chosen_by, row.port_chosen_by);
     }
 }
 

@@ -1,6 +1,7 @@
 // Exact events: who took a port, who let go of it last, and when, to the microsecond.
 #include "unit/model/exact_script.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace portd::model {
@@ -177,6 +178,68 @@ TEST(PortTaken, AcceptedConnectionHasThePortChoiceOfItsListener) {
     script.apply(connected(2, ms(1001), Role::accepted));
     EXPECT_EQ(script.lease(cookie(2)).port_choice, PortChoice::explicit_);
     EXPECT_EQ(script.lease(cookie(2)).opened, When::observed(ms(1001)));
+}
+
+// In whatever order.
+TEST(PortTaken, IsByTheFirstCallThatHadThePort) {
+    const auto after = [](std::vector<PortTaken> events) {
+        const auto chosen_by = [&] {
+            Script script;
+            for (const auto &taken : events)
+                script.apply(taken);
+            return script.lease().port_chosen_by;
+        };
+        const auto in_order = chosen_by();
+        std::ranges::reverse(events);
+        EXPECT_EQ(chosen_by(), in_order);
+        return in_order;
+    };
+    const auto automatic = [](PortTaken taken, std::optional<PortChosenBy> call) {
+        taken.port_choice = PortChoice::automatic;
+        taken.port_chosen_by = call;
+        return taken;
+    };
+    const auto connects = automatic(connecting(1, ms(1001)), PortChosenBy::connect);
+    EXPECT_EQ(after({connects, connected(1, ms(1002))}), PortChosenBy::connect);
+    const auto binds = automatic(bound(1, ms(1000)), PortChosenBy::bind);
+    EXPECT_EQ(after({binds, automatic(connecting(1, ms(1001)), PortChosenBy::bind),
+                     connected(1, ms(1002))}),
+              PortChosenBy::bind);
+    const auto listens = automatic(listening(1, ms(1001)), PortChosenBy::listen);
+    EXPECT_EQ(after({listens}), PortChosenBy::listen);
+    EXPECT_EQ(after({binds, listens}), PortChosenBy::bind);
+    EXPECT_EQ(after({bound(1, ms(1000)), listens}), std::nullopt) << "that took it, but how?";
+
+    auto chosen = bound(1, ms(1000));
+    chosen.port_choice = PortChoice::explicit_;
+    EXPECT_EQ(after({chosen, connected(1, ms(1002))}), std::nullopt);
+}
+
+// The port of a connect(2) that was refused is free, and the next takes another, or the same.
+TEST(PortTaken, EachLeaseOfASocketHasACallOfItsOwn) {
+    Script script;
+    auto taken = bound(1, ms(1000));
+    taken.port_choice = PortChoice::automatic;
+    taken.port_chosen_by = PortChosenBy::bind;
+    script.apply(taken);
+    script.apply(closed(connecting(1, ms(1001)), ms(1002), Remains::nothing));
+    EXPECT_EQ(script.lease().port_chosen_by, PortChosenBy::bind);
+    auto again = connecting(1, ms(1003));
+    again.port_choice = PortChoice::automatic;
+    again.port_chosen_by = PortChosenBy::connect;
+    script.apply(again);
+    EXPECT_EQ(script.leases().size(), 2U);
+    EXPECT_EQ(script.lease(cookie(1)).port_chosen_by, PortChosenBy::connect);
+}
+
+TEST(PortTaken, AcceptedConnectionIsOfTheCallOfItsListener) {
+    Script script;
+    auto service = listening(1, ms(1000));
+    service.port_choice = PortChoice::automatic;
+    service.port_chosen_by = PortChosenBy::listen;
+    script.apply(service);
+    script.apply(connected(2, ms(1001), Role::accepted));
+    EXPECT_EQ(script.lease(cookie(2)).port_chosen_by, PortChosenBy::listen);
 }
 
 TEST(SocketReleased, ThatFreesThePortIsTheEnd) {

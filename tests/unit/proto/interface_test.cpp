@@ -271,6 +271,7 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"Family", words_up_to(Family::ipv6)},
         {"Role", words_up_to(Role::datagram)},
         {"PortChoice", words_up_to(PortChoice::explicit_)},
+        {"PortChosenBy", words_up_to(PortChosenBy::send)},
         {"Phase", words_up_to(Phase::freed)},
         {"Outcome", words_up_to(Outcome::abandoned)},
         {"Provenance", words_up_to(Provenance::unknown)},

@@ -176,6 +176,7 @@ Lease lease() {
             .network_namespace_name = "blue",
             .role = Role::client,
             .port_choice = PortChoice::automatic,
+            .port_chosen_by = PortChosenBy::connect,
             .phase = Phase::freed,
             .outcome = Outcome::timed_out,
             .opened = moment(),
@@ -549,6 +550,10 @@ Lease any_lease() {
             .role = maybe(any_role),
             .port_choice = maybe([] {
                 return any_of({PortChoice::automatic, PortChoice::explicit_});
+            }),
+            .port_chosen_by = maybe([] {
+                return any_of({PortChosenBy::bind, PortChosenBy::listen, PortChosenBy::connect,
+                               PortChosenBy::send});
             }),
             .phase = any_of({Phase::bound, Phase::listening, Phase::connecting, Phase::connected,
                              Phase::closing, Phase::lingering, Phase::freed}),

@@ -27,6 +27,7 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
     expect_words(Family::ipv6, {"ipv4", "ipv6"});
     expect_words(Role::datagram, {"client", "listener", "accepted", "datagram"});
     expect_words(PortChoice::explicit_, {"automatic", "explicit"});
+    expect_words(PortChosenBy::send, {"bind", "listen", "connect", "send"});
     expect_words(Phase::freed, {"bound", "listening", "connecting", "connected", "closing",
                                 "lingering", "freed"});
     expect_words(Outcome::abandoned,
@@ -50,6 +51,8 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
 
 TEST(Vocabulary, ValuesKeepTheirWords) {
     EXPECT_EQ(to_string(PortChoice::explicit_), "explicit");
+    EXPECT_EQ(to_string(PortChosenBy::listen), "listen");
+    EXPECT_EQ(to_string(PortChosenBy::connect), "connect");
     EXPECT_EQ(to_string(Outcome::timed_out), "timedOut");
     EXPECT_EQ(to_string(CaptureTier::sock_diag), "sock_diag");
     EXPECT_EQ(to_string(Phase::lingering), "lingering");

@@ -238,11 +238,13 @@ TEST(PoolTable, WhatCanBeAsOldAsTheWindowIsNoGrowth) {
 }
 
 // As connect(2) passes over them, whatever they are connected to.
-TEST(PoolTable, CountsWhatWasBoundBeforeItConnectedBesideEachDestination) {
+void expect_bound_ports_beside_each_destination(PortChoice choice,
+                                                std::optional<PortChosenBy> chosen_by) {
     std::vector<proto::Lease> leases;
     for (int i = 0; i < 60; ++i) {
         leases.push_back(connection(50010 + i, "192.0.2.1"));
-        leases.back().port_choice = PortChoice::explicit_;
+        leases.back().port_choice = choice;
+        leases.back().port_chosen_by = chosen_by;
         leases.back().phase = i < 5 ? Phase::lingering : Phase::connected;
     }
     for (int i = 0; i < 30; ++i)
@@ -264,6 +266,27 @@ TEST(PoolTable, CountsWhatWasBoundBeforeItConnectedBesideEachDestination) {
     for (proto::Lease &lease : leases)
         lease.role = Role::accepted; // its port is the listener's
     EXPECT_EQ(pools(leases).size(), 1U);
+}
+
+TEST(PoolTable, CountsWhatWasBoundBeforeItConnectedBesideEachDestination) {
+    expect_bound_ports_beside_each_destination(PortChoice::explicit_, std::nullopt);
+    expect_bound_ports_beside_each_destination(PortChoice::automatic, PortChosenBy::bind);
+}
+
+TEST(PoolTable, CountsWhatConnectChoseForItsDestinationOnly) {
+    for (const auto chosen_by : {std::optional<PortChosenBy>{}, {PortChosenBy::connect}}) {
+        std::vector<proto::Lease> leases;
+        for (int i = 0; i < 60; ++i) {
+            leases.push_back(connection(50010 + i, i < 40 ? "192.0.2.1" : "192.0.2.2"));
+            leases.back().port_choice = PortChoice::automatic;
+            leases.back().port_chosen_by = chosen_by;
+        }
+        const auto told = pools(leases);
+        ASSERT_EQ(told.size(), 2U);
+        EXPECT_EQ(told[0].used_ports, 40);
+        EXPECT_EQ(told[1].used_ports, 20);
+        EXPECT_EQ(told[1].bound_ports, 0);
+    }
 }
 
 TEST(PoolTable, WhatLingersOverLoopbackExhaustsNothing) {

@@ -104,6 +104,8 @@ inline rc::Gen<model::Lease> leases(std::int64_t serial,
         lease.peer = *endpoints();
         lease.role = *maybe(word(Role::datagram));
         lease.port_choice = *maybe(word(PortChoice::explicit_));
+        if (lease.port_choice == PortChoice::automatic)
+            lease.port_chosen_by = *maybe(word(PortChosenBy::send));
         lease.phase = *word(Phase::freed);
         lease.outcome = *maybe(word(Outcome::abandoned));
         lease.opened = *whens();

@@ -350,8 +350,8 @@ TEST(Opening, ARowThatNoPortdWroteIsDamage) {
           "lease SET port = 65536", "lease SET flow = 999", "lease SET state = state | (31 << 20)",
           "lease SET opened_spread_us = 7", "lease SET freed_us = 1", "flow SET protocol = -1",
           "flow SET local_address = 99", "flow SET opener = 5", "flow SET uid = -1",
-          "flow SET boot = 99", "flow SET process = 999", "flow SET key_kind = 3",
-          "address SET value = x'00'"}) {
+          "flow SET boot = 99", "flow SET port_chosen_by = 4", "flow SET process = 999",
+          "flow SET key_kind = 3", "address SET value = x'00'"}) {
         TemporaryDirectory directory;
         fill(directory.path());
         {

@@ -28,6 +28,7 @@ TEST(HistoryView, SpellsEverythingOut) {
     lease.peer = {{Family::ipv4, {10, 171, 9, 0}}, 443};
     lease.role = Role::client;
     lease.port_choice = PortChoice::automatic;
+    lease.port_chosen_by = PortChosenBy::bind;
     lease.phase = Phase::lingering;
     lease.outcome = Outcome::timed_out;
     lease.closed = model::When::sampled(at_us(2'000'000), at_us(3'000'001));
@@ -52,6 +53,7 @@ TEST(HistoryView, SpellsEverythingOut) {
                 {"peer_port", "443"},
                 {"role", "client"},
                 {"port_choice", "automatic"},
+                {"port_chosen_by", "bind"},
                 {"phase", "lingering"},
                 {"outcome", "timedOut"},
                 {"opened_earliest", "2023-11-14T22:13:21.500000Z"},
