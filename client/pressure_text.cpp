@@ -39,9 +39,15 @@ bool is_over_loopback(const proto::PoolPressure &pool) {
     return proto::is_over_loopback(pool.local_address.value_or(""), pool.peer_address.value_or(""));
 }
 
+bool does_connect_reuse(const proto::PoolPressure &pool) {
+    return pool.peer_address &&
+           proto::does_connect_reuse(pool.time_wait_reuse, pool.local_address.value_or(""),
+                                     *pool.peer_address);
+}
+
 // Those that no connection to the same destination can get.
 std::int64_t lost_ports(const proto::PoolPressure &pool) {
-    return pool.used_ports - (is_over_loopback(pool) ? pool.lingering_ports : 0);
+    return pool.used_ports - (does_connect_reuse(pool) ? pool.lingering_ports : 0);
 }
 
 bool are_scarce(std::int64_t ports, const proto::PoolPressure &pool) {
@@ -117,6 +123,26 @@ std::string sysctl(const std::string &assignment, const proto::PoolPressure &poo
                            charset);
 }
 
+// Why connect(2) takes ports again.
+std::string describe_reuse(const proto::PoolPressure &pool) {
+    if (!pool.time_wait_reuse)
+        return " over loopback, unless net.ipv4.tcp_tw_reuse is 0, which portd does not know";
+    return *pool.time_wait_reuse == TimeWaitReuse::always
+               ? ", as net.ipv4.tcp_tw_reuse is 1"
+               : " over loopback, as net.ipv4.tcp_tw_reuse is 2";
+}
+
+// It costs that nothing but TCP timestamps tells apart what arrives late of a connection, and what
+// is of the next one with its ports (RFC 6191).
+std::string reuse_remedy(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
+                         Charset charset) {
+    const std::string setting =
+        is_over_loopback(pool) ? "net.ipv4.tcp_tw_reuse=2" : "net.ipv4.tcp_tw_reuse=1";
+    return "use a port again a second after its connection (then only TCP timestamps at both ends "
+           "tell its late segments apart from the next one's; without them, nothing changes)" +
+           describe_place(pool, summary, charset) + ":\n" + sysctl(setting, pool, summary, charset);
+}
+
 std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
     if (pool.peer_address)
         return "Connections from " + escape_text(pool.local_address.value_or(""), charset) +
@@ -138,14 +164,13 @@ bool is_growth_known(const proto::PoolPressure &pool) {
     return !pool.automatic_ports || pool.ports_per_hour;
 }
 
-std::optional<std::string> loopback_remark(const proto::PoolPressure &pool, std::int64_t now_usec,
-                                           Charset charset) {
+std::optional<std::string> lingering_remark(const proto::PoolPressure &pool, std::int64_t now_usec,
+                                            Charset charset) {
     if (is_near(pool, now_usec) || !are_scarce(pool.used_ports, pool))
         return std::nullopt;
     return std::to_string(pool.lingering_ports) + " ports linger after connections to " +
            describe_destination(pool, charset) +
-           ": connect(2) takes such ports of loopback again after a second, unless "
-           "net.ipv4.tcp_tw_reuse is 0, which portd does not know.";
+           ": connect(2) takes such ports again after a second" + describe_reuse(pool) + ".";
 }
 
 std::vector<Column> pressure_columns() {
@@ -201,9 +226,8 @@ std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
     const std::string place = describe_place(pool, summary, charset);
     std::vector<std::string> remedies;
-    if (pool.kind == "timeWait" && !is_over_loopback(pool))
-        remedies.push_back("use a port again a second after its connection" + place + ":\n" +
-                           sysctl("net.ipv4.tcp_tw_reuse=1", pool, summary, charset));
+    if (pool.kind == "timeWait" && !does_connect_reuse(pool))
+        remedies.push_back(reuse_remedy(pool, summary, charset));
     remedies.push_back("more ports" + place + ":\n" +
                        sysctl(wider_range(pool), pool, summary, charset));
     const std::string program = main_program(pool, charset).value_or("the program");

@@ -11,15 +11,16 @@
 
 namespace portd::client {
 
-// In use for four fifths or more, or so within an hour; what lingers over loopback is not in use.
+// In use for four fifths or more, or so within an hour; a port that lingers and
+// connect(2) takes again is not in use.
 bool is_near(const proto::PoolPressure &pool, std::int64_t now_usec);
 
 // Whether it is known how fast it gets near to exhaustion, where it can.
 bool is_growth_known(const proto::PoolPressure &pool);
 
-// Of a pool that would be near if the ports that linger over loopback were lost.
-std::optional<std::string> loopback_remark(const proto::PoolPressure &pool, std::int64_t now_usec,
-                                           Charset charset);
+// Of a pool that would be near if the ports that linger were lost.
+std::optional<std::string> lingering_remark(const proto::PoolPressure &pool, std::int64_t now_usec,
+                                            Charset charset);
 
 std::vector<Column> pressure_columns();
 Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset charset);

@@ -68,7 +68,7 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
     bool is_growth_missing = false;
     for (const proto::PoolPressure &pool : pools) {
         is_growth_missing = is_growth_missing || !is_growth_known(pool);
-        if (const auto remark = loopback_remark(pool, session.now_usec(), look.charset))
+        if (const auto remark = lingering_remark(pool, session.now_usec(), look.charset))
             session.remark(*remark);
         if (!is_near(pool, session.now_usec()))
             continue;
@@ -144,12 +144,12 @@ Each destination (from one address to one address and port) can use each port of
 ip_local_port_range once; so can UDP. TCP sockets that were bound without a
 destination, or before they connected, take their ports from all destinations. A port
 is LIVE while a connection has it, BOUND while a socket without a peer has it, and
-LINGERING in TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on as lately;
-where it is so slow that this says nothing, it is empty. Ports that linger after
-connections over loopback exhaust nothing: they are taken again after a second, unless
-net.ipv4.tcp_tw_reuse is 0. MOST BY has the programs with most of the ports, and how
-many. The range of another network namespace than that of portd is known with eBPF,
-while processes hold sockets there.
+LINGERING in TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on
+as lately; where it is so slow that this says nothing, it is empty. Ports that linger
+exhaust nothing where they are taken again after a second: over loopback if
+net.ipv4.tcp_tw_reuse is 2, which the kernel begins with, and always if it is 1. MOST
+BY has the programs with most of the ports, and how many. The range of another network
+namespace than that of portd is known with eBPF, while processes hold sockets there.
 The exit status is 0 if a pool is near to exhaustion: four fifths are in use, or all
 will be within an hour; 1 if none is; and 4 if that is not known of the network
 namespace that was asked for, or the growth is not known: it is withheld from who may

@@ -151,6 +151,7 @@ struct PoolPressure {
     std::optional<std::int64_t> automatic_ports; // absent, as are the next two: not known
     std::optional<std::int64_t> range_low;
     std::optional<std::int64_t> range_high;
+    std::optional<TimeWaitReuse> time_wait_reuse; // of TCP; absent: not known
     std::int64_t used_ports = 0;
     std::int64_t live_ports = 0;
     std::int64_t bound_ports = 0;

@@ -112,6 +112,7 @@ void describe(auto &visit, Is<PoolPressure> auto &pool) {
     visit("automaticPorts", pool.automatic_ports);
     visit("rangeLow", pool.range_low, told_port);
     visit("rangeHigh", pool.range_high, told_port);
+    visit("timeWaitReuse", pool.time_wait_reuse);
     visit("usedPorts", pool.used_ports);
     visit("livePorts", pool.live_ports);
     visit("boundPorts", pool.bound_ports);

@@ -34,6 +34,10 @@ struct Words<PortChosenBy> {
     static constexpr std::array<std::string_view, 4> table{"bind", "listen", "connect", "send"};
 };
 template <>
+struct Words<TimeWaitReuse> {
+    static constexpr std::array<std::string_view, 3> table{"never", "always", "loopback"};
+};
+template <>
 struct Words<Phase> {
     static constexpr std::array<std::string_view, 7> table{
         "bound", "listening", "connecting", "connected", "closing", "lingering", "freed"};
@@ -116,6 +120,9 @@ std::string_view to_string(PortChoice value) {
 std::string_view to_string(PortChosenBy value) {
     return word(value);
 }
+std::string_view to_string(TimeWaitReuse value) {
+    return word(value);
+}
 std::string_view to_string(Phase value) {
     return word(value);
 }
@@ -167,6 +174,7 @@ template std::optional<Family> parse_word(std::string_view);
 template std::optional<Role> parse_word(std::string_view);
 template std::optional<PortChoice> parse_word(std::string_view);
 template std::optional<PortChosenBy> parse_word(std::string_view);
+template std::optional<TimeWaitReuse> parse_word(std::string_view);
 template std::optional<Phase> parse_word(std::string_view);
 template std::optional<Outcome> parse_word(std::string_view);
 template std::optional<Provenance> parse_word(std::string_view);

@@ -22,6 +22,10 @@ enum class PortChoice : std::uint8_t { automatic, explicit_ };
 // connections to different destinations.
 enum class PortChosenBy : std::uint8_t { bind, listen, connect, send };
 
+// net.ipv4.tcp_tw_reuse, by its numbers: whether connect(2) takes the port of a connection that is
+// in TIME_WAIT again, to the same destination and after a second.
+enum class TimeWaitReuse : std::uint8_t { never, always, loopback };
+
 // The life of a lease, in order. Steps may be skipped (a datagram socket goes from bound to freed)
 // but are never walked back. `lingering`: no process holds the socket, yet the port is taken
 // (TIME_WAIT, and orphaned FIN_WAIT or LAST_ACK sockets).
@@ -108,6 +112,7 @@ std::string_view to_string(Family);
 std::string_view to_string(Role);
 std::string_view to_string(PortChoice);
 std::string_view to_string(PortChosenBy);
+std::string_view to_string(TimeWaitReuse);
 std::string_view to_string(Phase);
 std::string_view to_string(Outcome);
 std::string_view to_string(Provenance);

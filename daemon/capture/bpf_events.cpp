@@ -144,7 +144,8 @@ std::optional<BpfEvent> decode_namespace(const portd_namespace &raw) {
     return NamespaceTold{raw.network_namespace,
                          {.local_range = {raw.range_low, raw.range_high},
                           .reserved = ranges_of(raw.reserved_ports),
-                          .unprivileged_start = raw.unprivileged_start}};
+                          .unprivileged_start = raw.unprivileged_start,
+                          .time_wait_reuse = model::time_wait_reuse_of(raw.time_wait_reuse)}};
 }
 
 // "nginx\0sbin\0usr\0/\0" is /usr/sbin/nginx. Nothing if the last NUL is missing.

@@ -29,6 +29,9 @@ model::NamespacePorts read_namespace_ports(const std::filesystem::path &proc_roo
         ports.reserved = model::parse_port_list(*text).value_or(ports.reserved);
     if (std::ifstream file(folder / "ip_unprivileged_port_start"); file)
         file >> ports.unprivileged_start;
+    if (std::ifstream file(folder / "tcp_tw_reuse"); file)
+        if (int value = 0; file >> value)
+            ports.time_wait_reuse = model::time_wait_reuse_of(value);
     return ports;
 }
 

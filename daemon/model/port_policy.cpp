@@ -88,6 +88,12 @@ std::optional<std::vector<PortRange>> parse_port_list(std::string_view text) {
     return ranges;
 }
 
+std::optional<TimeWaitReuse> time_wait_reuse_of(int value) {
+    if (value < 0 || value > static_cast<int>(TimeWaitReuse::loopback))
+        return std::nullopt;
+    return static_cast<TimeWaitReuse>(value);
+}
+
 std::string port_list_text(const std::vector<PortRange> &ranges) {
     std::string text;
     for (const PortRange &range : ranges) {

@@ -1,6 +1,8 @@
 // Which ports are dynamic, and of which portd keeps leases.
 #pragma once
 
+#include "proto/vocabulary.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,13 +26,14 @@ constexpr PortRange iana_system{0, 1023};
 constexpr PortRange iana_user{1024, 49151};
 constexpr PortRange iana_dynamic{49152, 65535};
 
-// What a network namespace says of its ports, from /proc/sys/net/ipv4 (ip(7)).
+// What a network namespace says of its ports, as in /proc/sys/net/ipv4 (ip(7)).
 struct NamespacePorts {
     PortRange local_range{32768, 60999}; // ip_local_port_range: automatic choice takes from here
     // ip_local_reserved_ports: automatic choice leaves these out. In ascending order and apart, as
     // the kernel tells them.
     std::vector<PortRange> reserved;
-    std::uint16_t unprivileged_start = 1024; // ip_unprivileged_port_start
+    std::uint16_t unprivileged_start = 1024;        // ip_unprivileged_port_start
+    std::optional<TimeWaitReuse> time_wait_reuse{}; // tcp_tw_reuse; absent: not known
 
     bool is_reserved(std::uint16_t port) const;
     // Whether the kernel could have chosen this port by itself.
@@ -48,6 +51,8 @@ std::optional<PortRange> parse_local_port_range(std::string_view text);
 // "80,1000-1010\n" or empty, as in ip_local_reserved_ports, which may hold port 0 too. Nothing if
 // the text is not that.
 std::optional<std::vector<PortRange>> parse_port_list(std::string_view text);
+// 0, 1 or 2, as in tcp_tw_reuse. Nothing of other numbers.
+std::optional<TimeWaitReuse> time_wait_reuse_of(int value);
 // "80,1000-1010"; parses back to the same.
 std::string port_list_text(const std::vector<PortRange> &ranges);
 

@@ -113,6 +113,11 @@ const model::NamespacePorts *PoolTable::ports_of(std::int64_t network_namespace)
     return found == settings_.ports->end() ? nullptr : &found->second;
 }
 
+std::optional<TimeWaitReuse> PoolTable::time_wait_reuse_in(std::int64_t network_namespace) const {
+    const model::NamespacePorts *const ports = ports_of(network_namespace);
+    return ports ? ports->time_wait_reuse : std::nullopt;
+}
+
 // Where that is not known, the ports that the kernel is known to have chosen.
 bool PoolTable::can_be_automatic(const proto::Lease &lease) const {
     const model::NamespacePorts *const ports = ports_of(lease.network_namespace);
@@ -183,7 +188,8 @@ void PoolTable::add(const proto::Lease &lease, const Key &key) {
     Pool &pool = found->second;
     const auto port = static_cast<std::size_t>(lease.local_port);
     const bool can_be_taken_lingering =
-        proto::is_over_loopback(key.local_address, key.peer_address);
+        key.is_destination() && proto::does_connect_reuse(time_wait_reuse_in(key.network_namespace),
+                                                          key.local_address, key.peer_address);
     const bool is_use = lease.phase != Phase::lingering || !can_be_taken_lingering;
     const auto &end = can_be_taken_lingering && lease.closed ? lease.closed : lease.freed;
     for (std::size_t point = 0; point < points; ++point)
@@ -236,6 +242,8 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
         pressure.peer_address = key.peer_address;
         pressure.peer_port = key.peer_port;
     }
+    if (key.protocol == Protocol::tcp)
+        pressure.time_wait_reuse = time_wait_reuse_in(key.network_namespace);
     pressure.live_ports = count(pool.live);
     pressure.bound_ports = count(bound & ~pool.live);
     pressure.lingering_ports = count(pool.lingering & ~pool.live & ~bound);

@@ -7,8 +7,8 @@
 // choice or to port 0. Where a lease does not tell by which call the kernel chose, it counts for
 // its own destination only. A datagram socket needs a port of its own.
 //
-// Ports that linger after connections over loopback are told, but are no use that could exhaust
-// them: connect(2) takes them again, see proto/loopback.hpp.
+// Ports that linger where connect(2) takes them again (see proto/loopback.hpp) are told, but are no
+// use that could exhaust them.
 //
 // First the open leases are counted, to find the destinations with most connections; then those and
 // the leases of a window before now are looked at once more, for which of their ports were in use
@@ -85,6 +85,7 @@ class PoolTable {
     static Key key_of(const proto::Lease &lease);
     void count(const Key &key);
     void add(const proto::Lease &lease, const Key &key);
+    std::optional<TimeWaitReuse> time_wait_reuse_in(std::int64_t network_namespace) const;
     const model::NamespacePorts *ports_of(std::int64_t network_namespace) const;
     bool can_be_automatic(const proto::Lease &lease) const;
     std::int64_t instant_of(std::size_t point) const;

@@ -221,9 +221,31 @@ class Pressure(unittest.TestCase):
                              told["usedPorts"])
             shown = portd.ctl("pressure", "--netns", portd.name).stdout
             self.assertEqual(portd.run(CONNECT, 82, ELSEWHERE), NO_PORT_FOR_CONNECT)
+            self.assertEqual(told["timeWaitReuse"], "loopback")
+            self.assertIn("only TCP timestamps", " ".join(shown.split()), "what it costs")
             portd.take_advice(shown, "tcp_tw_reuse")
             time.sleep(1.1)  # a port is used again a second after its connection
             self.assertEqual(portd.run(CONNECT, 82, ELSEWHERE), "ok")
+            told = self.pool(portd, "timeWait", lambda pool: pool["timeWaitReuse"] == "always")
+            self.assertNotIn("exhaustedUsec", told)
+            shown = portd.ctl("pressure", "--netns", portd.name)
+            self.assertEqual(shown.returncode, 1, shown.stdout)
+            self.assertIn("as net.ipv4.tcp_tw_reuse is 1", " ".join(shown.stderr.split()))
+
+    def test_time_wait_over_loopback_where_it_is_not_used_again(self):
+        code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "1000")
+        with small_range() as portd, python_child(code, before=portd.inside) as (process, _):
+            portd.set("tcp_tw_reuse", 0)
+            self.assertEqual(self.pile_up(process), NO_PORT_FOR_CONNECT)
+            self.pool(portd, "timeWait", lambda pool: pool.get("timeWaitReuse") == "never" and
+                      "exhaustedUsec" in pool)
+            shown = portd.ctl("pressure", "--netns", portd.name)
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            self.assertIn("there is none left", " ".join(shown.stdout.split()))
+            time.sleep(1.1)
+            self.assertEqual(portd.run(CONNECT, 82), NO_PORT_FOR_CONNECT)
+            portd.take_advice(shown.stdout, "tcp_tw_reuse")
+            self.assertEqual(portd.run(CONNECT, 82), "ok")
 
     def test_time_wait_over_loopback_exhausts_nothing(self):
         code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "180")
@@ -237,7 +259,7 @@ class Pressure(unittest.TestCase):
             shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 1, shown.stdout)
             self.assertNotIn("tcp_tw_reuse=1", shown.stdout)
-            self.assertIn("takes such ports of loopback again", " ".join(shown.stderr.split()))
+            self.assertIn("takes such ports again after a second over loopback", " ".join(shown.stderr.split()))
 
     def test_what_was_bound_before_it_connected_is_taken_from_every_destination(self):
         with small_range() as portd, \
@@ -487,11 +509,18 @@ class Elsewhere(unittest.TestCase):
         with self.small_range_elsewhere() as (portd, name):
             def range_there():
                 return portd.ctl("map", "--netns", name).stdout.split(",")[0]
+
+            def reuse_there():
+                said = portd.ctl("--json", "pressure", "--netns", name).stdout.splitlines()
+                return [o["timeWaitReuse"] for o in map(json.loads, said) if "kind" in o]
             with python_child(SERVE_ANYWHERE, before=self.inside):
                 wait_until(lambda: range_there() == "Ports 20000-20199")
+                self.assertEqual(reuse_there(), ["loopback"])
                 self.set("ip_local_port_range", "19000 20199")
+                self.set("tcp_tw_reuse", "1")
                 with a_reason_to_look():
                     wait_until(lambda: range_there() == "Ports 19000-20199", 60)
+                self.assertEqual(reuse_there(), ["always"])
             refused = portd.ctl("map", "--netns", name + "x")
             self.assertEqual((refused.returncode, refused.stdout), (2, ""))
             self.assertEqual(refused.stderr, portd.ctl("pressure", "--netns", name + "x").stderr)

@@ -128,14 +128,18 @@ struct portd_row {
     __u8 connect_chose_port; /* TCP: connect(2) did, for sure */
 };
 
-/* ip_local_port_range, ip_unprivileged_port_start and ip_local_reserved_ports of net.ipv4, ip(7). */
+/* ip_local_port_range, ip_unprivileged_port_start, ip_local_reserved_ports, ip(7), and tcp_tw_reuse of
+   net.ipv4. */
+enum { PORTD_NO_SUCH_SETTING = 255 };
+
 struct portd_namespace {
     struct portd_header header;
     __u32 network_namespace;
     __u16 range_low; /* both included */
     __u16 range_high;
     __u16 unprivileged_start;
-    __u16 unused[3];
+    __u8 time_wait_reuse; /* PORTD_NO_SUCH_SETTING: the kernel has no such field */
+    __u8 unused[5];
     __u64 reserved_ports[65536 / 64]; /* one bit a port */
 };
 

@@ -96,6 +96,9 @@ static __always_inline bool tell_namespace(struct seq_file *out, struct net *net
     room->network_namespace = inode;
     room->range_low = range & 0xffff;
     room->range_high = range >> 16;
+    room->time_wait_reuse = bpf_core_field_exists(net->ipv4.sysctl_tcp_tw_reuse)
+                                ? BPF_CORE_READ(net, ipv4.sysctl_tcp_tw_reuse)
+                                : PORTD_NO_SUCH_SETTING;
     room->unprivileged_start = BPF_CORE_READ(net, ipv4.sysctl_ip_prot_sock);
     if (bpf_probe_read_kernel(room->reserved_ports, sizeof(room->reserved_ports),
                               BPF_CORE_READ(net, ipv4.sysctl_local_reserved_ports)) != 0)

@@ -134,6 +134,7 @@ struct ns_common {
 struct netns_ipv4 {
     unsigned long *sysctl_local_reserved_ports; /* one bit a port */
     int sysctl_ip_prot_sock;                    /* net.ipv4.ip_unprivileged_port_start */
+    __u8 sysctl_tcp_tw_reuse;
 };
 
 struct net {

@@ -133,6 +133,10 @@ TEST(BpfEvents, ANamespaceIsDecodedWholly) {
     EXPECT_EQ(told.network_namespace, 4026531840U);
     EXPECT_EQ(told.ports.local_range, (model::PortRange{32768, 60999}));
     EXPECT_EQ(told.ports.unprivileged_start, 80);
+    EXPECT_EQ(told.ports.time_wait_reuse, TimeWaitReuse::loopback);
+    raw.time_wait_reuse = PORTD_NO_SUCH_SETTING;
+    const auto older = decode_record(bytes_of(raw));
+    EXPECT_FALSE(std::get<NamespaceTold>(older.value()).ports.time_wait_reuse);
     EXPECT_EQ(model::port_list_text(told.ports.reserved), "1,127-128,40000-40001,65535");
 }
 

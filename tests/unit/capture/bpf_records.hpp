@@ -65,6 +65,7 @@ inline portd_namespace namespace_record() {
     record.range_low = 32768;
     record.range_high = 60999;
     record.unprivileged_start = 80;
+    record.time_wait_reuse = 2;
     record.reserved_ports[40000 / 64] = 3ULL << 40000 % 64;
     return record;
 }

@@ -181,19 +181,49 @@ TEST(Pressure, WhatLingersOverLoopbackIsNotScarce) {
     lingering.live_ports = 0;
     lingering.lingering_ports = 190;
     EXPECT_TRUE(is_near(lingering, t0));
-    EXPECT_EQ(loopback_remark(lingering, t0, Charset::utf8), std::nullopt);
+    EXPECT_EQ(lingering_remark(lingering, t0, Charset::utf8), std::nullopt);
     lingering.peer_address = "127.0.0.1";
     EXPECT_FALSE(is_near(lingering, t0));
-    EXPECT_THAT(loopback_remark(lingering, t0, Charset::utf8).value_or(""),
+    EXPECT_THAT(lingering_remark(lingering, t0, Charset::utf8).value_or(""),
                 HasSubstr("190 ports linger after connections to 127.0.0.1:443: connect(2) takes"));
     EXPECT_THAT(remedies_of(lingering, summary_of(50000, 50199), Charset::utf8),
                 Not(Contains(HasSubstr("tcp_tw_reuse"))));
+    EXPECT_THAT(lingering_remark(lingering, t0, Charset::utf8).value_or(""),
+                HasSubstr("is 0, which portd does not know."));
+    lingering.time_wait_reuse = TimeWaitReuse::loopback;
+    EXPECT_FALSE(is_near(lingering, t0));
+    EXPECT_THAT(lingering_remark(lingering, t0, Charset::utf8).value_or(""),
+                HasSubstr("after a second over loopback, as net.ipv4.tcp_tw_reuse is 2."));
     lingering.live_ports = 160;
     lingering.lingering_ports = 30;
     EXPECT_TRUE(is_near(lingering, t0));
     lingering.used_ports = 40;
     lingering.live_ports = 10;
-    EXPECT_EQ(loopback_remark(lingering, t0, Charset::utf8), std::nullopt);
+    EXPECT_EQ(lingering_remark(lingering, t0, Charset::utf8), std::nullopt);
+}
+
+TEST(Pressure, WhatLingersIsScarceUnlessItIsTakenAgain) {
+    proto::PoolPressure lingering = pool("timeWait", 190);
+    lingering.live_ports = 0;
+    lingering.lingering_ports = 190;
+    const auto first_remedy = [&] {
+        return remedies_of(lingering, summary_of(50000, 50199), Charset::utf8).front();
+    };
+    for (const auto reuse : {TimeWaitReuse::never, TimeWaitReuse::loopback}) {
+        lingering.time_wait_reuse = reuse;
+        EXPECT_TRUE(is_near(lingering, t0));
+        EXPECT_THAT(first_remedy(), HasSubstr("\nsysctl -w net.ipv4.tcp_tw_reuse=1"));
+        EXPECT_THAT(first_remedy(), HasSubstr("only TCP timestamps at both ends"));
+    }
+    lingering.time_wait_reuse = TimeWaitReuse::always;
+    EXPECT_FALSE(is_near(lingering, t0));
+    EXPECT_THAT(lingering_remark(lingering, t0, Charset::utf8).value_or(""),
+                HasSubstr("again after a second, as net.ipv4.tcp_tw_reuse is 1."));
+    EXPECT_THAT(first_remedy(), HasSubstr("more ports"));
+    lingering.peer_address = "127.0.0.1";
+    lingering.time_wait_reuse = TimeWaitReuse::never;
+    EXPECT_TRUE(is_near(lingering, t0));
+    EXPECT_THAT(first_remedy(), HasSubstr("\nsysctl -w net.ipv4.tcp_tw_reuse=2"));
 }
 
 TEST(Pressure, TroubleIsToldInWords) {

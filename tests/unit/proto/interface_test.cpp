@@ -272,6 +272,7 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"Role", words_up_to(Role::datagram)},
         {"PortChoice", words_up_to(PortChoice::explicit_)},
         {"PortChosenBy", words_up_to(PortChosenBy::send)},
+        {"TimeWaitReuse", words_up_to(TimeWaitReuse::loopback)},
         {"Phase", words_up_to(Phase::freed)},
         {"Outcome", words_up_to(Outcome::abandoned)},
         {"Provenance", words_up_to(Provenance::unknown)},

@@ -423,6 +423,7 @@ PressureReply pressure_reply() {
                                  .automatic_ports = 200,
                                  .range_low = 50000,
                                  .range_high = 50199,
+                                 .time_wait_reuse = TimeWaitReuse::loopback,
                                  .used_ports = 6,
                                  .live_ports = 1,
                                  .bound_ports = 2,
@@ -841,6 +842,10 @@ PressureReply any_pressure_reply() {
                             .automatic_ports = maybe(any_integer),
                             .range_low = maybe(any_port),
                             .range_high = maybe(any_port),
+                            .time_wait_reuse = maybe([] {
+                                return any_of({TimeWaitReuse::never, TimeWaitReuse::always,
+                                               TimeWaitReuse::loopback});
+                            }),
                             .used_ports = any_integer(),
                             .live_ports = any_integer(),
                             .bound_ports = any_integer(),

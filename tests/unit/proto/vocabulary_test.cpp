@@ -28,6 +28,7 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
     expect_words(Role::datagram, {"client", "listener", "accepted", "datagram"});
     expect_words(PortChoice::explicit_, {"automatic", "explicit"});
     expect_words(PortChosenBy::send, {"bind", "listen", "connect", "send"});
+    expect_words(TimeWaitReuse::loopback, {"never", "always", "loopback"});
     expect_words(Phase::freed, {"bound", "listening", "connecting", "connected", "closing",
                                 "lingering", "freed"});
     expect_words(Outcome::abandoned,

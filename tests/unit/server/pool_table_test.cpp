@@ -289,8 +289,13 @@ TEST(PoolTable, CountsWhatConnectChoseForItsDestinationOnly) {
     }
 }
 
-TEST(PoolTable, WhatLingersOverLoopbackExhaustsNothing) {
-    const auto lingering = [](const char *local, const char *peer) {
+TEST(PoolTable, WhatLingersExhaustsNothingWhereItIsTakenAgain) {
+    const auto lingering = [](const char *local, const char *peer,
+                              std::optional<TimeWaitReuse> reuse = std::nullopt) {
+        auto with = settings();
+        auto known = *with.ports;
+        known.at(7).time_wait_reuse = reuse;
+        with.ports = std::make_shared<const model::KnownPorts>(known);
         std::vector<proto::Lease> leases;
         for (int i = 0; i < 90; ++i) {
             leases.push_back(connection(50010 + i, peer, i * 600'000));
@@ -298,7 +303,9 @@ TEST(PoolTable, WhatLingersOverLoopbackExhaustsNothing) {
             leases.back().phase = Phase::lingering;
             leases.back().closed = observed(i * 600'000 + 1000);
         }
-        return pools(leases).at(0);
+        auto told = pools(leases, with).at(0);
+        EXPECT_EQ(told.time_wait_reuse, reuse);
+        return told;
     };
     for (const auto &[local, peer] : {std::pair("127.0.0.1", "127.0.0.1"),
                                       {"::1", "::1"},
@@ -311,7 +318,35 @@ TEST(PoolTable, WhatLingersOverLoopbackExhaustsNothing) {
         EXPECT_EQ(told.ports_per_hour, 0) << peer;
         EXPECT_EQ(told.exhausted_usec, std::nullopt) << peer;
     }
-    EXPECT_EQ(lingering("192.0.2.9", "192.0.2.1").exhausted_usec, now);
+    const auto end = [&](const char *peer, std::optional<TimeWaitReuse> reuse) {
+        return lingering("192.0.2.9", peer, reuse).exhausted_usec;
+    };
+    EXPECT_EQ(end("192.0.2.1", std::nullopt), now);
+    EXPECT_EQ(end("192.0.2.1", TimeWaitReuse::loopback), now);
+    EXPECT_EQ(end("192.0.2.1", TimeWaitReuse::always), std::nullopt);
+    EXPECT_EQ(end("192.0.2.1", TimeWaitReuse::never), now);
+    EXPECT_EQ(end("127.0.0.1", TimeWaitReuse::loopback), std::nullopt);
+    EXPECT_EQ(end("127.0.0.1", TimeWaitReuse::never), now);
+}
+
+// connect(2) passes over the port as long as anything of it is there.
+TEST(PoolTable, WhatWasBoundAndLingersIsNotTakenAgain) {
+    auto with = settings();
+    auto known = *with.ports;
+    known.at(7).time_wait_reuse = TimeWaitReuse::always;
+    with.ports = std::make_shared<const model::KnownPorts>(known);
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 90; ++i) {
+        leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.back().port_chosen_by = PortChosenBy::bind;
+        leases.back().phase = Phase::lingering;
+        leases.back().closed = observed(1000);
+    }
+    for (const auto &told : pools(leases, with)) {
+        EXPECT_EQ(told.lingering_ports, told.peer_address ? 0 : 90);
+        EXPECT_EQ(told.bound_ports, told.peer_address ? 90 : 0);
+        EXPECT_EQ(told.exhausted_usec, now);
+    }
 }
 
 TEST(PoolTable, CallsANamespaceByOneName) {
