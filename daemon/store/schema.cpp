@@ -295,15 +295,14 @@ std::string provenance_of(const std::string &kind) {
            " END";
 }
 
-std::string moment(const std::string &name, const std::string &at_us, Time time) {
-    const std::string kind = kind_sql(time);
-    const std::string latest_only = "(" + kind + " BETWEEN 9 AND 12)";
-    const std::string earliest_only = "(" + kind + " BETWEEN 13 AND 16)";
-    const std::string wall_us = wall_time(at_us);
-    return "CASE WHEN NOT " + latest_only + " THEN " +
-           iso_time("(" + wall_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
-           "_earliest, CASE WHEN NOT " + earliest_only + " THEN " + iso_time(wall_us) + " END AS " +
-           name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
+// Of what lease_time_view() gives.
+std::string moment(const std::string &name) {
+    const std::string kind = "m." + name + "_kind";
+    const std::string at_us = "m." + name + "_us";
+    return "CASE WHEN " + kind + " NOT BETWEEN 9 AND 12 THEN " +
+           iso_time("(" + at_us + " - ifnull(l." + name + "_spread_us, 0))") + " END AS " + name +
+           "_earliest, CASE WHEN " + kind + " NOT BETWEEN 13 AND 16 THEN " + iso_time(at_us) +
+           " END AS " + name + "_latest, " + provenance_of(kind) + " AS " + name + "_provenance, ";
 }
 
 // What an operator wants to see of the process that opened the socket or was the last to hold it.
@@ -332,30 +331,51 @@ std::string namespace_name(const std::string &row, const std::string &moment) {
            " ORDER BY n.since_us DESC LIMIT 1) AS network_namespace_name, ";
 }
 
-std::string history_view() {
+// What the view of leases needs more than once stands in views of its own: SQLite keeps all of them
+// in memory for each file that is open, spelt out as often as they stand there.
+
+std::string address_text_view() {
+    return "CREATE VIEW address_text AS SELECT a.id, " + address("a.value") +
+           " AS text FROM address AS a";
+}
+
+std::string row_time_view() {
     const std::string opened = "(l.id + p.origin + p.shift_us + l.opened_by_us)";
-    const std::string closed = "(" + opened + " + l.closed_us)";
-    const std::string freed = "(" + opened + " + ifnull(l.closed_us, 0) + l.freed_us)";
-    const std::string first = "(" + opened + " + l.first_observed_us)";
+    return "CREATE VIEW row_time AS SELECT l.id AS lease, " + opened + " AS opened_us, " + opened +
+           " + l.first_observed_us AS first_observed_us, " + opened +
+           " + l.closed_us AS closed_us, " + opened +
+           " + ifnull(l.closed_us, 0) + l.freed_us AS freed_us, " + kind_sql(Time::opened) +
+           " AS opened_kind, " + kind_sql(Time::closed) + " AS closed_kind, " +
+           kind_sql(Time::freed) + " AS freed_kind FROM part AS p JOIN lease AS l";
+}
+
+// By the wall clock, but first_observed_us.
+std::string lease_time_view() {
+    return "CREATE VIEW lease_time AS SELECT r.lease, r.first_observed_us, " +
+           wall_time("r.opened_us") + " AS opened_us, r.opened_kind, " + wall_time("r.closed_us") +
+           " AS closed_us, r.closed_kind, " + wall_time("r.freed_us") +
+           " AS freed_us, r.freed_kind FROM row_time AS r";
+}
+
+std::string history_view() {
     return "CREATE VIEW history AS SELECT l.id + p.origin AS serial, " +
-           words<Protocol>("f.protocol") + " AS protocol, " + address("here.value") +
-           " AS local_address, l.port AS local_port, CASE WHEN l.peer_port > 0 THEN " +
-           address("there.value") +
-           " END AS peer_address, nullif(l.peer_port, 0) AS peer_port, f.network_namespace, " +
-           namespace_name("f", first) + words<Role>("f.role") + " AS role, " +
+           words<Protocol>("f.protocol") +
+           " AS protocol, here.text AS local_address, l.port AS local_port, CASE WHEN l.peer_port "
+           "> 0 THEN there.text END AS peer_address, nullif(l.peer_port, 0) AS peer_port, "
+           "f.network_namespace, " +
+           namespace_name("f", "m.first_observed_us") + words<Role>("f.role") + " AS role, " +
            words<PortChoice>("f.port_choice") + " AS port_choice, " +
            words<PortChosenBy>("f.port_chosen_by") + " AS port_chosen_by, " +
            words<Phase>(phase_sql()) + " AS phase, " + words<Outcome>(outcome_sql()) +
-           " AS outcome, " + moment("opened", opened, Time::opened) +
-           moment("closed", closed, Time::closed) + moment("freed", freed, Time::freed) +
-           "f.uid, " + process_columns("opener") + process_columns("last_holder") +
+           " AS outcome, " + moment("opened") + moment("closed") + moment("freed") + "f.uid, " +
+           process_columns("opener") + process_columns("last_holder") +
            "l.bytes_sent, l.bytes_received, "
            "CASE WHEN f.key_kind = 0 THEN printf('%llu', l.key_value) END AS cookie, b.uuid AS "
            "boot "
-           "FROM part AS p JOIN lease AS l JOIN flow AS f ON f.id = l.flow "
-           "JOIN boot AS b ON b.id = f.boot "
-           "JOIN address AS here ON here.id = f.local_address "
-           "LEFT JOIN address AS there ON there.id = l.peer_address" +
+           "FROM part AS p JOIN lease AS l JOIN lease_time AS m ON m.lease = l.id "
+           "JOIN flow AS f ON f.id = l.flow JOIN boot AS b ON b.id = f.boot "
+           "JOIN address_text AS here ON here.id = f.local_address "
+           "LEFT JOIN address_text AS there ON there.id = l.peer_address" +
            process_join("opener") + process_join("last_holder");
 }
 
@@ -426,6 +446,9 @@ void create_schema(Database &database) {
         database.execute("PRAGMA application_id = " + std::to_string(application_id));
         set_version(database);
     }
+    set_view(database, "address_text", address_text_view());
+    set_view(database, "row_time", row_time_view());
+    set_view(database, "lease_time", lease_time_view());
     set_view(database, "history", history_view());
     set_view(database, "failed_bind", failed_bind_view());
 }
