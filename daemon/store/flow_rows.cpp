@@ -48,7 +48,7 @@ Stretch FlowRow::life() const {
     times.freed_us = row_.optional_integer(Column::freed_us);
     times.freed_spread_us = row_.optional_integer(Column::freed_spread_us);
     model::Lease lease;
-    if (!unpack_times(times, lease))
+    if (row_.is_null(Column::first_observed_us) || !unpack_times(times, lease))
         database_.damaged("lease " + std::to_string(id_) + ": its times cannot be");
     Stretch life;
     if (lease.opened.earliest)

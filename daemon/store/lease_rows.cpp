@@ -65,6 +65,8 @@ LeaseRows::Stored LeaseRows::lease(std::int64_t serial) {
     LeaseTimes times;
     times.kinds = state->kinds;
     times.opened_by_us = row.integer() + part_.moment_us(serial) - base;
+    if (row.null()) // there is a text, and it is none that portd writes
+        row.refuse(packed);
     times.first_observed_us = row.integer();
     times.opened_spread_us = row.optional_integer();
     times.closed_us = row.optional_integer();

@@ -20,12 +20,10 @@ constexpr std::size_t rows_at_once = 32;
 
 // The columns of a row in the order in which they are bound: what is settled, and what changes as a
 // lease goes on.
-constexpr std::array<std::string_view, 6> settled{"id",           "port",      "flow",
-                                                  "peer_address", "peer_port", "key_value"};
-constexpr std::array<std::string_view, 10> progress{
-    "state",      "opened_by_us",     "first_observed_us", "opened_spread_us",
-    "closed_us",  "closed_spread_us", "freed_us",          "freed_spread_us",
-    "bytes_sent", "bytes_received"};
+constexpr std::array<std::string_view, 5> settled{"id", "flow", "ports", "peer_address",
+                                                  "key_value"};
+constexpr std::array<std::string_view, 7> progress{
+    "state", "opened_by_us", "closed_us", "freed_us", "spreads", "bytes_sent", "bytes_received"};
 
 template <std::size_t Count>
 std::string list(const std::array<std::string_view, Count> &columns) {
@@ -57,6 +55,15 @@ std::string assignments(const std::array<std::string_view, Count> &columns, std:
             .append(columns[i])
             .append(" = ?" + std::to_string(parameter++));
     return text;
+}
+
+// Of lease.spreads.
+std::string spreads_text(const LeaseTimes &times) {
+    const auto text = [](std::optional<std::int64_t> spread_us) {
+        return spread_us ? std::to_string(*spread_us) : "null";
+    };
+    return "[" + std::to_string(times.first_observed_us) + "," + text(times.opened_spread_us) +
+           "," + text(times.closed_spread_us) + "," + text(times.freed_spread_us) + "]";
 }
 
 // A holder of whom there is nothing to say.
@@ -258,14 +265,11 @@ void LeaseWriter::remember(const model::Lease &lease, std::int64_t flow, bool ha
 }
 
 void LeaseWriter::bind_row(Execution &execution, const model::Lease &lease, std::int64_t flow) {
-    execution.bind(part_.id_of(lease.serial)).bind(lease.local.port).bind(flow);
-    const std::optional<std::int64_t> peer = peer_of(lease);
-    execution.bind(peer);
-    if (peer)
-        execution.bind(lease.peer.port);
-    else
-        execution.bind_null();
-    execution.bind(as_signed(lease.id.socket.value));
+    execution.bind(part_.id_of(lease.serial))
+        .bind(flow)
+        .bind((std::int64_t{lease.local.port} - 32768) * 65536 + lease.peer.port)
+        .bind(peer_of(lease))
+        .bind(as_signed(lease.id.socket.value));
 }
 
 void LeaseWriter::bind_progress(Execution &execution, const model::Lease &lease, const Boot &boot) {
@@ -273,14 +277,13 @@ void LeaseWriter::bind_progress(Execution &execution, const model::Lease &lease,
     const model::Instant filed = filed_at(lease, boot);
     execution.bind(pack_state({span_of(lease, filed), lease.phase, lease.outcome, times.kinds}))
         .bind(times.opened_by_us - to_us(filed))
-        .bind(times.first_observed_us)
-        .bind(times.opened_spread_us)
         .bind(times.closed_us)
-        .bind(times.closed_spread_us)
-        .bind(times.freed_us)
-        .bind(times.freed_spread_us)
-        .bind(as_signed(lease.bytes_sent))
-        .bind(as_signed(lease.bytes_received));
+        .bind(times.freed_us);
+    if (times.first_observed_us == 0 && !times.opened_spread_us && !times.closed_spread_us)
+        execution.bind(times.freed_spread_us);
+    else
+        execution.bind_copy(spreads_text(times));
+    execution.bind(as_signed(lease.bytes_sent)).bind(as_signed(lease.bytes_received));
 }
 
 } // namespace portd::store

@@ -20,9 +20,9 @@ namespace {
 
 // ?1: the distance between the ids of the two parts; ?2: that between their shifts.
 constexpr const char *copy_leases =
-    "INSERT INTO next.lease SELECT id + ?1, port, flow, peer_address, peer_port, key_value, "
-    "state, opened_by_us + ?2, first_observed_us, opened_spread_us, closed_us, closed_spread_us, "
-    "freed_us, freed_spread_us, bytes_sent, bytes_received FROM main.lease AS l WHERE ";
+    "INSERT INTO next.lease SELECT id + ?1, flow, ports, peer_address, key_value, state, "
+    "opened_by_us + ?2, closed_us, freed_us, spreads, bytes_sent, bytes_received "
+    "FROM main.lease AS l WHERE ";
 
 // ?3: what turns an id into a moment; ?4: the moment since when freed leases are taken along.
 constexpr const char *freed_lately =

@@ -63,7 +63,7 @@ CREATE TABLE process(
     slice INTEGER REFERENCES text,
     container INTEGER REFERENCES text
 ) STRICT;
-CREATE INDEX process_by_pid ON process(pid, start_us);
+CREATE INDEX process_by_pid ON process(pid);
 CREATE INDEX process_by_executable ON process(executable) WHERE executable IS NOT NULL;
 CREATE INDEX process_by_command ON process(command);
 CREATE INDEX process_by_unit ON process(unit) WHERE unit IS NOT NULL;
@@ -146,21 +146,28 @@ CREATE TABLE waiting_of_port(
 -- found, and are microseconds, too: so ids are in the order of time.
 CREATE TABLE lease(
     id INTEGER PRIMARY KEY,             -- serial less part.origin
-    port INTEGER NOT NULL,
     flow INTEGER NOT NULL REFERENCES flow,
+    ports INTEGER NOT NULL,             -- (port - 32768) * 65536 + peer_port: never more than 4 bytes
     peer_address INTEGER REFERENCES address,
-    peer_port INTEGER,                  -- 0: none
     key_value INTEGER NOT NULL,         -- the 64 bits, as a signed number
     state INTEGER NOT NULL,             -- see store/lease_state.hpp
     opened_by_us INTEGER NOT NULL,      -- after serial + part.shift_us
-    first_observed_us INTEGER NOT NULL,
-    opened_spread_us INTEGER,
     closed_us INTEGER,
-    closed_spread_us INTEGER,
     freed_us INTEGER,
-    freed_spread_us INTEGER,
-    bytes_sent INTEGER,
-    bytes_received INTEGER
+    spreads ANY,                        -- freed_spread_us alone, or a text: [first_observed_us,
+    bytes_sent INTEGER,                 -- opened_spread_us, closed_spread_us, freed_spread_us]
+    bytes_received INTEGER,
+    -- What is calculated when it is read takes no room, not even that of its absence.
+    port INTEGER AS ((ports >> 16) + 32768) VIRTUAL,
+    peer_port INTEGER AS (ports & 65535) VIRTUAL, -- 0: none
+    first_observed_us INTEGER AS (CASE WHEN typeof(spreads) <> 'text' THEN 0
+        WHEN json_valid(spreads) THEN spreads ->> 0 END) VIRTUAL,
+    opened_spread_us INTEGER AS (CASE WHEN typeof(spreads) = 'text' AND json_valid(spreads)
+        THEN spreads ->> 1 END) VIRTUAL,
+    closed_spread_us INTEGER AS (CASE WHEN typeof(spreads) = 'text' AND json_valid(spreads)
+        THEN spreads ->> 2 END) VIRTUAL,
+    freed_spread_us INTEGER AS (CASE WHEN typeof(spreads) <> 'text' THEN spreads
+        WHEN json_valid(spreads) THEN spreads ->> 3 END) VIRTUAL
 ) STRICT;
 -- Of a sealed part: which leases of each span there are, at the most.
 CREATE TABLE span_bounds(

@@ -21,8 +21,48 @@ struct Step {
     const char *sql;
 };
 
+constexpr const char *six = R"sql(
+ALTER TABLE flow ADD COLUMN port_chosen_by INTEGER;
+DROP INDEX process_by_pid;
+CREATE INDEX process_by_pid ON process(pid);
+DROP VIEW history;
+CREATE TABLE lease_6(
+    id INTEGER PRIMARY KEY,
+    flow INTEGER NOT NULL REFERENCES flow,
+    ports INTEGER NOT NULL,
+    peer_address INTEGER REFERENCES address,
+    key_value INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    opened_by_us INTEGER NOT NULL,
+    closed_us INTEGER,
+    freed_us INTEGER,
+    spreads ANY,
+    bytes_sent INTEGER,
+    bytes_received INTEGER,
+    port INTEGER AS ((ports >> 16) + 32768) VIRTUAL,
+    peer_port INTEGER AS (ports & 65535) VIRTUAL,
+    first_observed_us INTEGER AS (CASE WHEN typeof(spreads) <> 'text' THEN 0
+        WHEN json_valid(spreads) THEN spreads ->> 0 END) VIRTUAL,
+    opened_spread_us INTEGER AS (CASE WHEN typeof(spreads) = 'text' AND json_valid(spreads)
+        THEN spreads ->> 1 END) VIRTUAL,
+    closed_spread_us INTEGER AS (CASE WHEN typeof(spreads) = 'text' AND json_valid(spreads)
+        THEN spreads ->> 2 END) VIRTUAL,
+    freed_spread_us INTEGER AS (CASE WHEN typeof(spreads) <> 'text' THEN spreads
+        WHEN json_valid(spreads) THEN spreads ->> 3 END) VIRTUAL
+) STRICT;
+INSERT INTO lease_6 SELECT id, flow, (port - 32768) * 65536 + ifnull(peer_port, 0), peer_address,
+    key_value, state, opened_by_us, closed_us, freed_us,
+    CASE WHEN first_observed_us = 0 AND opened_spread_us IS NULL AND closed_spread_us IS NULL
+        THEN freed_spread_us
+        ELSE json_array(first_observed_us, opened_spread_us, closed_spread_us, freed_spread_us) END,
+    bytes_sent, bytes_received FROM lease;
+DROP TABLE lease;
+ALTER TABLE lease_6 RENAME TO lease;
+CREATE INDEX lease_long ON lease(state & 7) WHERE state & 7 > 2;
+)sql";
+
 constexpr std::array<Step, 1> steps{{
-    {5, "ALTER TABLE flow ADD COLUMN port_chosen_by INTEGER"},
+    {5, six},
 }};
 static_assert(steps.back().from + 1 == schema_version);
 

@@ -347,8 +347,9 @@ TEST(Opening, DamageMetWhileRunningSetsTheFileAsideAndANewOneGoesOn) {
 TEST(Opening, ARowThatNoPortdWroteIsDamage) {
     for (const std::string change :
          {"lease SET state = -1", "lease SET state = 1 << 25", "lease SET state = state & ~7 | 6",
-          "lease SET port = 65536", "lease SET flow = 999", "lease SET state = state | (31 << 20)",
-          "lease SET opened_spread_us = 7", "lease SET freed_us = 1", "flow SET protocol = -1",
+          "lease SET ports = 32768 * 65536", "lease SET flow = 999",
+          "lease SET state = state | (31 << 20)", "lease SET spreads = '[0,7,null,null]'",
+          "lease SET spreads = '['", "lease SET freed_us = 1", "flow SET protocol = -1",
           "flow SET local_address = 99", "flow SET opener = 5", "flow SET uid = -1",
           "flow SET boot = 99", "flow SET port_chosen_by = 4", "flow SET process = 999",
           "flow SET key_kind = 3", "address SET value = x'00'"}) {

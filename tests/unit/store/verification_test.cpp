@@ -117,7 +117,8 @@ TEST_F(Verify, FindsNothingWrongWithWhatAWriterWrote) {
 }
 
 TEST_F(Verify, NamesTheFileOfARowThatNoPortdWrote) {
-    change("current-000002.db", "UPDATE lease SET port = 0 WHERE id = (SELECT max(id) FROM lease)");
+    change("current-000002.db",
+           "UPDATE lease SET ports = -32768 * 65536 WHERE id = (SELECT max(id) FROM lease)");
     const auto told = verify();
     EXPECT_THAT(told[0].file->findings, IsEmpty());
     EXPECT_THAT(told[1].file->findings, Not(IsEmpty()));
