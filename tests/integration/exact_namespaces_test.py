@@ -143,11 +143,13 @@ class Namespaces(unittest.TestCase):
                 with network_namespace(name), \
                         python_child(SERVER, before=["ip", "netns", "exec", name]) as (_, port):
                     wait_until(lambda: portd.leases("list", "--port", port, "--netns", name))
+                    inode = os.stat(f"/run/netns/{name}").st_ino
                 portd.wait_samples()
-                lease, = portd.leases("history", port)
+                lease, = portd.leases("history", port, "--netns", inode)
                 self.assertEqual(lease["networkNamespaceName"], name)
-            with python_child(SERVER, before=["unshare", "--net"]) as (_, port):
-                lease, = wait_until(lambda: portd.leases("history", port))
+            with python_child(SERVER, before=["unshare", "--net"]) as (process, port):
+                inode = os.stat(f"/proc/{process.pid}/ns/net").st_ino
+                lease, = wait_until(lambda: portd.leases("history", port, "--netns", inode))
                 self.assertNotIn("networkNamespaceName", lease)
 
     def test_what_is_dynamic_for_portd_is_recorded_where_it_is_not(self):
