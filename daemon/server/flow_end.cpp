@@ -41,11 +41,20 @@ struct Stretch {
     }
 };
 
-// In which the lease may have had its port.
+// In which one of its processes may have had it. Where the earliest opening is not known, none had
+// it before it began itself: portd would know of others, if it had watched then.
 Stretch possible_life(const proto::Lease &lease) {
     Stretch life;
-    if (const auto at = earliest_usec(lease.opened))
+    if (const auto at = earliest_usec(lease.opened)) {
         life.since_us = *at;
+    } else {
+        const auto opened_us = latest_usec(lease.opened).value_or(Limits::max());
+        std::optional<std::int64_t> began_us;
+        for (const proto::Process &process : lease.holders)
+            if (process.start_usec)
+                began_us = std::min(began_us.value_or(opened_us), *process.start_usec);
+        life.since_us = began_us.value_or(life.since_us);
+    }
     if (lease.freed)
         life.until_us = latest_usec(*lease.freed).value_or(Limits::max());
     return life;

@@ -18,18 +18,20 @@ using Limits = std::numeric_limits<std::int64_t>;
 // Moments of a lease as its part has them. See store/lease_times.hpp.
 struct Moments {
     std::string opened_by;
-    std::string opened_earliest;
-    std::string freed_latest; // NULL: not known, or not freed
-    std::string ended_at;     // in the order of ends, of a lease that is over
+    std::string opened_earliest; // see held_from() in store/lease_times.hpp
+    std::string freed_latest;    // NULL: not known, or not freed
+    std::string ended_at;        // in the order of ends, of a lease that is over
 
     explicit Moments(const Part &part) {
         const std::string filed =
             std::to_string(saturating_sum(part.origin.value_or(0), part.shift_us));
         opened_by = "(l.id + " + filed + " + l.opened_by_us)";
-        opened_earliest = "CASE WHEN " + kind_sql(Time::opened) +
-                          " BETWEEN 9 AND 12 THEN (SELECT b.base_offset_us FROM boot AS b WHERE "
-                          "b.id = f.boot) ELSE " +
-                          opened_by + " - ifnull(l.opened_spread_us, 0) END";
+        opened_earliest =
+            "CASE WHEN " + kind_sql(Time::opened) + " BETWEEN 9 AND 12 THEN min(" + opened_by +
+            ", ifnull((SELECT min(q.start_us) FROM process AS q WHERE q.id IN (SELECT f.process "
+            "UNION ALL SELECT h.process FROM flow_holder AS h WHERE h.flow = f.id)), "
+            "(SELECT b.base_offset_us FROM boot AS b WHERE b.id = f.boot))) ELSE " +
+            opened_by + " - ifnull(l.opened_spread_us, 0) END";
         freed_latest = "CASE WHEN " + kind_sql(Time::freed) + " BETWEEN 1 AND 12 THEN " +
                        opened_by + " + ifnull(l.closed_us, 0) + l.freed_us END";
         ended_at = ended_at_sql(part);

@@ -1,5 +1,6 @@
 #include "store/lease_times.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace portd::store {
@@ -80,6 +81,15 @@ bool unpack(std::int64_t kind, Us at_us, Us spread_us, std::optional<When> &when
 
 Instant opened_by(const model::Lease &lease) {
     return lease.opened.latest.value_or(lease.id.first_observed);
+}
+
+std::optional<Instant> held_from(const model::Lease &lease) {
+    std::optional<Instant> from = lease.opened.earliest;
+    if (from)
+        return from;
+    for (const model::Holder &holder : lease.holders)
+        from = std::min(from.value_or(opened_by(lease)), holder.process->key.started_at);
+    return from;
 }
 
 LeaseTimes pack_times(const model::Lease &lease) {

@@ -16,6 +16,12 @@ namespace portd::store {
 // portd had word of the lease at first_observed: it was open by then.
 model::Instant opened_by(const model::Lease &lease);
 
+// The earliest moment from which it can be told who had the port. Where opened.earliest is not
+// known (portd found the socket when it began, or after it had lost events), no process had it
+// before it began itself; of one before that, and of the socket then, portd would know if it had
+// watched. Absent: since any time of the boot.
+std::optional<model::Instant> held_from(const model::Lease &lease);
+
 // Microseconds. Of each of the three times, the one bound that there is or else the latest:
 //   opened  is `opened_by`; closed follows after it, freed after closed (or opened_by if there is
 //   no

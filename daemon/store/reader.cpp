@@ -2,6 +2,7 @@
 
 #include "store/flow_search.hpp"
 #include "store/in_the_way.hpp"
+#include "store/lease_times.hpp"
 #include "store/merge.hpp"
 #include "store/part_files.hpp"
 #include "store/part_reader.hpp"
@@ -261,8 +262,7 @@ Stretch life_of(const LeaseRows::Stored &stored) {
     const std::int64_t base_us = stored.boot->base_offset_us;
     Stretch life;
     const auto opened = lease.opened.latest.value_or(lease.id.first_observed);
-    life.since_us =
-        to_us(std::min(opened, lease.opened.earliest.value_or(model::Instant{}))) + base_us;
+    life.since_us = to_us(std::min(opened, held_from(lease).value_or(model::Instant{}))) + base_us;
     if (lease.freed && lease.freed->latest)
         life.until_us = to_us(*lease.freed->latest) + base_us;
     return life;

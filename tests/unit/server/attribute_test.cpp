@@ -340,6 +340,18 @@ TEST_F(Attribute, WhatIsNotKnownOfTheTimesIsSaid) {
                 ElementsAre(AttributionReason::tuple, AttributionReason::inferred));
 }
 
+TEST_F(Attribute, NoProcessIsToldOfATimeBeforeItBegan) {
+    history.leases = {freed_lease("a", port, 1000, 10, 20)};
+    proto::Lease &lease = history.leases[0];
+    lease.opened = {std::nullopt, std::nullopt, 15, Provenance::sampled};
+    lease.opener.start_usec = 8;
+    lease.holders = {lease.opener};
+    EXPECT_NE(ask(flow(7)).who.confidence, Confidence::likely);
+    EXPECT_EQ(ask(flow(9)).who.confidence, Confidence::likely);
+    lease.holders[0].start_usec.reset();
+    EXPECT_EQ(ask(flow(7)).who.confidence, Confidence::likely) << "there may have been somebody";
+}
+
 TEST_F(Attribute, TheLastToHoldItIsToldWhereItIsAnotherOne) {
     history.leases = {freed_lease("a", port, 1000, 10, 20)};
     history.leases[0].last_holder = process(900);

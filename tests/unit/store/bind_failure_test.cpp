@@ -184,7 +184,9 @@ class InTheWayTest : public testing::Test {
         lease.id.socket.value = 1'000'000u + static_cast<std::uint64_t>(serial_);
         lease.role = Role::listener;
         lease.phase = Phase::listening;
-        add_holder(lease, make_process(812, "nginx"));
+        auto nginx = std::make_shared<model::Process>(*make_process(812, "nginx"));
+        nginx->key.started_at = at_us(50); // before the attempt
+        add_holder(lease, nginx);
         return lease;
     }
 

@@ -95,9 +95,19 @@ std::optional<std::int64_t> latest(const proto::Moment &moment) {
     return moment.usec ? moment.usec : moment.latest_usec;
 }
 
+// From when on it can be told who had it.
+std::int64_t held_from(const proto::Lease &lease) {
+    const std::int64_t opened_by = *latest(lease.opened);
+    if (const auto at = earliest(lease.opened))
+        return std::min(*at, opened_by);
+    std::int64_t from = lease.holders.empty() ? base : opened_by;
+    for (const proto::Process &process : lease.holders)
+        from = std::min(from, *process.start_usec);
+    return from;
+}
+
 bool lived_in_interval(const model::LeaseQuery &query, const proto::Lease &lease) {
-    if (query.until_us &&
-        std::min(earliest(lease.opened).value_or(base), *latest(lease.opened)) > *query.until_us)
+    if (query.until_us && held_from(lease) > *query.until_us)
         return false;
     return !query.since_us || !lease.freed ||
            latest(*lease.freed).value_or(INT64_MAX) >= *query.since_us;
@@ -105,7 +115,7 @@ bool lived_in_interval(const model::LeaseQuery &query, const proto::Lease &lease
 
 bool has_length(const model::LeaseQuery &query, const proto::Lease &lease) {
     const std::int64_t opened_by = *latest(lease.opened);
-    const std::int64_t opened_from = earliest(lease.opened).value_or(base);
+    const std::int64_t opened_from = earliest(lease.opened).value_or(held_from(lease));
     const auto &end = lease.closed ? lease.closed : lease.freed;
     const proto::Moment still{now, {}, {}, Provenance::observed};
     const auto ended_from = earliest(end.value_or(still));
@@ -190,6 +200,7 @@ std::vector<model::ProcessRef> some_processes(Random &random) {
     std::vector<model::ProcessRef> processes;
     for (int i = 0; i < 8; ++i) {
         auto process = std::make_shared<model::Process>(*make_process(random.below(1, 5)));
+        process->key.started_at = at_us(random.below(1, 100));
         process->command = random.one_of<std::string>({"curl", "nginx", "sh"});
         process->executable.reset();
         if (random.below(0, 4) > 0)

@@ -1,5 +1,6 @@
 #include "store/database.hpp"
 #include "store/lease_query.hpp"
+#include "store/lease_times.hpp"
 #include "unit/store/store_fixture.hpp"
 
 #include <gmock/gmock.h>
@@ -54,8 +55,8 @@ struct Sample {
             return false;
         if (query.pid && std::ranges::none_of(lease.holders, has_pid))
             return false;
-        const auto earliest = lease.opened.earliest ? row_us(*lease.opened.earliest) : base;
-        if (query.until_us && earliest > *query.until_us)
+        const auto from = held_from(lease);
+        if (query.until_us && (from ? row_us(*from) : base) > *query.until_us)
             return false;
         if (query.since_us && lease.freed && lease.freed->latest &&
             row_us(*lease.freed->latest) < *query.since_us)
