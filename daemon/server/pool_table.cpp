@@ -170,10 +170,20 @@ std::int64_t PoolTable::instant_of(std::size_t point) const {
     return settings_.now_us - settings_.window_us * back / static_cast<std::int64_t>(points - 1);
 }
 
+void PoolTable::note_name(const proto::Lease &lease) {
+    const auto found = names_.find(lease.network_namespace);
+    if (found == names_.end())
+        return;
+    Name &name = found->second;
+    const bool is_of_present = !lease.freed && lease.phase != Phase::lingering;
+    if (is_of_present && !name.is_of_present)
+        name = {lease.network_namespace_name, true};
+    else if (is_of_present == name.is_of_present && lease.network_namespace_name)
+        name.text = lease.network_namespace_name;
+}
+
 void PoolTable::add(const proto::Lease &lease) {
-    if (const auto name = names_.find(lease.network_namespace);
-        name != names_.end() && lease.network_namespace_name)
-        name->second = lease.network_namespace_name;
+    note_name(lease);
     if (!can_be_automatic(lease))
         return;
     add(lease, key_of(lease));
@@ -235,7 +245,7 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
     proto::PoolPressure pressure;
     pressure.network_namespace = key.network_namespace;
     if (const auto name = names_.find(key.network_namespace); name != names_.end())
-        pressure.network_namespace_name = name->second;
+        pressure.network_namespace_name = name->second.text;
     pressure.protocol = key.protocol;
     if (key.is_destination()) {
         pressure.local_address = key.local_address;

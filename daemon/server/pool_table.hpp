@@ -96,8 +96,14 @@ class PoolTable {
     Settings settings_;
     std::map<Key, std::int64_t> leases_; // open ones
     std::map<Key, Pool> pools_;
-    // Of the network namespaces of the pools, as told last: not each lease has it.
-    std::map<std::int64_t, std::optional<std::string>> names_;
+    // Of a network namespace, as told last: not each lease has it. What lingers can be of an
+    // earlier one of the same inode number, and only tells where nothing else does.
+    struct Name {
+        std::optional<std::string> text;
+        bool is_of_present = false;
+    };
+    std::map<std::int64_t, Name> names_; // of the pools
+    void note_name(const proto::Lease &lease);
     std::int64_t other_destinations_ = 0;
 };
 

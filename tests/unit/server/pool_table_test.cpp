@@ -357,6 +357,20 @@ TEST(PoolTable, CallsANamespaceByOneName) {
         EXPECT_EQ(pool.network_namespace_name, "green");
 }
 
+TEST(PoolTable, CallsNoNamespaceAsADeletedOneWhoseSocketsLinger) {
+    std::vector<proto::Lease> leases{connection(50010, "192.0.2.1"), connection(50011, "192.0.2.1"),
+                                     connection(50012, "192.0.2.1")};
+    for (const std::size_t deleted : {0u, 2u}) {
+        leases[deleted].phase = Phase::lingering;
+        leases[deleted].network_namespace_name = "green";
+    }
+    for (const auto &pool : pools(leases))
+        EXPECT_FALSE(pool.network_namespace_name);
+    leases[1].phase = Phase::lingering;
+    for (const auto &pool : pools(leases))
+        EXPECT_EQ(pool.network_namespace_name, "green") << "nothing else tells";
+}
+
 TEST(PoolTable, MeasuresEachNamespaceByItsOwnRange) {
     std::vector<proto::Lease> leases;
     for (int i = 0; i <= 24; ++i) { // two in five seconds
