@@ -1,5 +1,7 @@
 #include "client/network_setting.hpp"
 
+#include "client/format.hpp"
+
 #include <algorithm>
 
 namespace portd::client {
@@ -20,6 +22,10 @@ std::string shell_word(const std::string &text) {
 }
 
 } // namespace
+
+std::string in_namespace(const std::optional<OtherNamespace> &in, Charset charset) {
+    return in ? " in network namespace " + format_namespace(in->inode, in->name, charset) : "";
+}
 
 std::string setting_command(const std::string &assignment, const std::optional<OtherNamespace> &in,
                             Charset charset) {

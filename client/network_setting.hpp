@@ -3,6 +3,7 @@
 
 #include "client/text.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -10,8 +11,12 @@ namespace portd::client {
 
 // A network namespace other than the one that portd is in; the name is that of ip-netns(8).
 struct OtherNamespace {
+    std::int64_t inode = 0;
     std::optional<std::string> name;
 };
+
+// " in network namespace blue"; nothing of portd's own.
+std::string in_namespace(const std::optional<OtherNamespace> &in, Charset charset);
 
 // The command that makes the assignment ("net.ipv4.tcp_tw_reuse=1") in that namespace, absent: in
 // portd's own, and in no other. How to get into one without a name is not known: what is left to

@@ -104,23 +104,12 @@ std::string wider_range(const proto::PoolPressure &pool) {
            "'";
 }
 
-// " in network namespace blue", where that is another one than the daemon's. Each has settings of
-// its own.
-std::string describe_place(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
-                           Charset charset) {
+// Each has settings of its own.
+std::optional<OtherNamespace> namespace_of(const proto::PoolPressure &pool,
+                                           const proto::PressureSummary &summary) {
     if (pool.network_namespace == summary.network_namespace)
-        return "";
-    return " in network namespace " +
-           format_namespace(pool.network_namespace, pool.network_namespace_name, charset);
-}
-
-std::string sysctl(const std::string &assignment, const proto::PoolPressure &pool,
-                   const proto::PressureSummary &summary, Charset charset) {
-    const bool is_own = pool.network_namespace == summary.network_namespace;
-    return setting_command(assignment,
-                           is_own ? std::nullopt
-                                  : std::optional(OtherNamespace{pool.network_namespace_name}),
-                           charset);
+        return std::nullopt;
+    return OtherNamespace{pool.network_namespace, pool.network_namespace_name};
 }
 
 // Why connect(2) takes ports again.
@@ -134,13 +123,13 @@ std::string describe_reuse(const proto::PoolPressure &pool) {
 
 // It costs that nothing but TCP timestamps tells apart what arrives late of a connection, and what
 // is of the next one with its ports (RFC 6191).
-std::string reuse_remedy(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
+std::string reuse_remedy(const proto::PoolPressure &pool, const std::optional<OtherNamespace> &in,
                          Charset charset) {
     const std::string setting =
         is_over_loopback(pool) ? "net.ipv4.tcp_tw_reuse=2" : "net.ipv4.tcp_tw_reuse=1";
     return "use a port again a second after its connection (then only TCP timestamps at both ends "
            "tell its late segments apart from the next one's; without them, nothing changes)" +
-           describe_place(pool, summary, charset) + ":\n" + sysctl(setting, pool, summary, charset);
+           in_namespace(in, charset) + ":\n" + setting_command(setting, in, charset);
 }
 
 std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
@@ -208,8 +197,9 @@ Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset
 
 std::string describe_trouble(const proto::PoolPressure &pool, const proto::PressureSummary &summary,
                              Charset charset) {
-    std::string text = purpose_of(pool, charset) + describe_place(pool, summary, charset) +
-                       " use " + describe_use(pool) + " ports";
+    std::string text = purpose_of(pool, charset) +
+                       in_namespace(namespace_of(pool, summary), charset) + " use " +
+                       describe_use(pool) + " ports";
     if (pool.kind == "timeWait")
         text += ", most of them lingering in TIME_WAIT for 60 s after their connection";
     text += describe_users(pool, charset);
@@ -224,12 +214,12 @@ std::string describe_trouble(const proto::PoolPressure &pool, const proto::Press
 
 std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
-    const std::string place = describe_place(pool, summary, charset);
+    const auto in = namespace_of(pool, summary);
     std::vector<std::string> remedies;
     if (pool.kind == "timeWait" && !does_connect_reuse(pool))
-        remedies.push_back(reuse_remedy(pool, summary, charset));
-    remedies.push_back("more ports" + place + ":\n" +
-                       sysctl(wider_range(pool), pool, summary, charset));
+        remedies.push_back(reuse_remedy(pool, in, charset));
+    remedies.push_back("more ports" + in_namespace(in, charset) + ":\n" +
+                       setting_command(wider_range(pool), in, charset));
     const std::string program = main_program(pool, charset).value_or("the program");
     if (pool.kind == "timeWait")
         remedies.push_back("in " + program + ": keep connections open and use them again");

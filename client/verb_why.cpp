@@ -27,12 +27,12 @@ proto::WhyRequest read(const Typed &typed, OptionReader &reader) {
 }
 
 // The one that was asked about, absent: portd's own.
-std::optional<OtherNamespace> namespace_of(const Typed &typed) {
+std::optional<OtherNamespace> namespace_of(const Typed &typed, std::int64_t inode) {
     if (!typed.network_namespace)
         return std::nullopt;
     if (is_inode(*typed.network_namespace))
-        return OtherNamespace{};
-    return OtherNamespace{typed.network_namespace};
+        return OtherNamespace{inode, {}};
+    return OtherNamespace{inode, typed.network_namespace};
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
@@ -58,8 +58,8 @@ ExitStatus run(const Typed &typed, Session &session) {
         return status;
     }
     session.sentence(describe_verdict(request, *diagnosis, session.charset()));
-    const Fields fields =
-        describe_diagnosis(request, *diagnosis, namespace_of(typed), session.charset());
+    const Fields fields = describe_diagnosis(
+        request, *diagnosis, namespace_of(typed, diagnosis->network_namespace), session.charset());
     for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
     for (const std::string &remark : gap_remarks(diagnosis->coverage, session.charset()))

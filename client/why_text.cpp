@@ -216,10 +216,7 @@ std::vector<std::string> advice_of(const proto::WhyRequest &request,
                                    const proto::Diagnosis &diagnosis,
                                    const std::optional<OtherNamespace> &in, Charset charset) {
     const std::string port = std::to_string(request.port);
-    const std::string place =
-        in ? " in network namespace " +
-                 format_namespace(diagnosis.network_namespace, in->name, charset)
-           : "";
+    const std::string place = in_namespace(in, charset);
     std::vector<std::string> advice;
     if (diagnosis.privileged == true)
         advice.push_back(

@@ -30,6 +30,9 @@ constexpr const char *first_and_last =
     "SELECT (SELECT min(id) FROM lease), (SELECT max(id) FROM lease)";
 const std::string by_id = std::string(select_flow_row) + "lease AS l WHERE l.id = ?1";
 
+// Searches for so many ports ask which of them there are, before they look for each.
+constexpr std::size_t many_ports = 64;
+
 bool overlap(const IdRange &a, const IdRange &b) {
     return a.first <= b.last && b.first <= a.last;
 }
@@ -47,9 +50,6 @@ bool has_runs(const Part &part) {
 }
 
 } // namespace
-
-// Searches for so many ports ask which of them there are, before they look for each.
-constexpr std::size_t many_ports = 64;
 
 // Where leases are found.
 struct FlowSearch::Source {

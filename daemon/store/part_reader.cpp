@@ -91,11 +91,12 @@ bool PartReader::end() {
     snapshot_.reset();
     const Kept &most = !file_.is_sealed ? of_written : was_wide_ ? of_sealed_for_flows : of_sealed;
     const bool has_many_statements = statement_bytes() > most.statement_bytes;
-    if (has_many_statements)
+    if (has_many_statements) {
         std::erase_if(statements_,
                       [&](const auto &one) { return one.second.last_question != question_; });
-    if (statement_bytes() > most.statement_bytes)
-        statements_.clear();
+        if (statement_bytes() > most.statement_bytes)
+            statements_.clear();
+    }
     const bool has_many_rows = rows_.forget_beyond(most.flows, most.processes);
     return has_many_statements || has_many_rows;
 }

@@ -129,8 +129,8 @@ bool Reader::State::are_few(PartReader &part, const std::optional<BoundSql> &cou
 }
 
 FoundBy Reader::State::shortest_way(PartReader &part, const model::LeaseQuery &query) const {
-    if (query.port)
-        return FoundBy::passing; // the port is better than either
+    if (query.port || query.ended || query.open_only)
+        return FoundBy::passing; // there is a better way than either
     if (are_few(part, count_leases_of_processes(query, part.part(), few_leases + 1)))
         return FoundBy::process;
     const bool has_interval = query.since_us || query.until_us;
@@ -261,8 +261,8 @@ Stretch life_of(const LeaseRows::Stored &stored) {
     const model::Lease &lease = stored.lease;
     const std::int64_t base_us = stored.boot->base_offset_us;
     Stretch life;
-    const auto opened = lease.opened.latest.value_or(lease.id.first_observed);
-    life.since_us = to_us(std::min(opened, held_from(lease).value_or(model::Instant{}))) + base_us;
+    life.since_us =
+        to_us(std::min(opened_by(lease), held_from(lease).value_or(model::Instant{}))) + base_us;
     if (lease.freed && lease.freed->latest)
         life.until_us = to_us(*lease.freed->latest) + base_us;
     return life;

@@ -128,10 +128,10 @@ struct portd_row {
     __u8 connect_chose_port; /* TCP: connect(2) did, for sure */
 };
 
-/* ip_local_port_range, ip_unprivileged_port_start, ip_local_reserved_ports, ip(7), and tcp_tw_reuse of
-   net.ipv4. */
 enum { PORTD_NO_SUCH_SETTING = 255 };
 
+/* ip_local_port_range, ip_unprivileged_port_start, ip_local_reserved_ports, ip(7), and tcp_tw_reuse of
+   net.ipv4. */
 struct portd_namespace {
     struct portd_header header;
     __u32 network_namespace;

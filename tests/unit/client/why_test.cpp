@@ -144,9 +144,9 @@ TEST_F(Why, AdviceIsACommandThatChangesTheNetworkNamespaceThatWasAskedAbout) {
     EXPECT_THAT(advice(),
                 ElementsAre(HasSubstr(":\nsysctl -w net.ipv4.ip_unprivileged_port_start=60609")));
     EXPECT_THAT(
-        advice(OtherNamespace{"blue"}),
+        advice(OtherNamespace{7, "blue"}),
         ElementsAre(HasSubstr(" in network namespace blue:\nip netns exec blue sysctl -w ")));
-    EXPECT_THAT(advice(OtherNamespace{}),
+    EXPECT_THAT(advice(OtherNamespace{7, {}}),
                 ElementsAre(HasSubstr(":\nnsenter --net=/proc/PID/ns/net sysctl -w ")));
 }
 
