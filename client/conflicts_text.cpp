@@ -26,10 +26,6 @@ std::string range_of(const proto::ConflictsSummary &summary) {
     return std::to_string(summary.range_low) + "-" + std::to_string(summary.range_high);
 }
 
-std::string ports_text(std::int64_t count) {
-    return std::to_string(count) + (count == 1 ? " port" : " ports");
-}
-
 } // namespace
 
 std::vector<Column> conflict_columns() {
@@ -85,11 +81,11 @@ std::vector<std::string> describe_rest(const std::vector<proto::PortConflict> &c
                             (summary.withheld ? " that you may see" : "") +
                             " on a port that the kernel may choose (" + range_of(summary) + ").");
     if (summary.reserved > 0)
-        sentences.push_back(ports_text(summary.reserved) + " of services inside of " +
+        sentences.push_back(counted(summary.reserved, "port") + " of services inside of " +
                             range_of(summary) + (summary.reserved == 1 ? " is" : " are") +
                             " reserved already.");
     if (summary.choice_unknown > 0)
-        sentences.push_back("Of " + ports_text(summary.choice_unknown) +
+        sentences.push_back("Of " + counted(summary.choice_unknown, "port") +
                             " more it is not known whether a program or the kernel chose " +
                             (summary.choice_unknown == 1 ? "it." : "them."));
     return sentences;

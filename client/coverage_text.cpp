@@ -94,6 +94,14 @@ std::string cause_of(const proto::Coverage &coverage, std::optional<std::int64_t
     return "";
 }
 
+// `times`: "" or "3 times ".
+std::string gap_remark(const proto::Gap &gap, const std::string &times, Charset charset) {
+    const bool lost_only = gap.cause == "overflow" || gap.cause == "storeFailed";
+    return (lost_only ? "portd missed events " : "portd was not watching ") + times +
+           describe_stretch(gap.since_usec, gap.until_usec) + ": " + describe_cause(gap, charset) +
+           ".";
+}
+
 } // namespace
 
 Watching judge(const proto::Coverage &coverage, std::optional<std::int64_t> at_usec) {
@@ -132,8 +140,10 @@ std::string describe_cause(const proto::Gap &gap, Charset charset) {
     const auto known = std::ranges::find(causes, gap.cause, &Cause::word);
     std::string text = known != std::end(causes) ? known->text : escape_text(gap.cause, charset);
     if (gap.lost_events)
-        text += "; " + std::to_string(*gap.lost_events) +
-                (gap.cause == unseen ? " sockets" : " events were lost");
+        text +=
+            "; " + (gap.cause == unseen ? counted(*gap.lost_events, "socket")
+                                        : counted(*gap.lost_events, "event") +
+                                              (gap.lost_events == 1 ? " was" : " were") + " lost");
     return text;
 }
 
@@ -173,16 +183,36 @@ std::vector<std::string> clock_remarks(const proto::Coverage &coverage) {
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset) {
     std::vector<std::string> remarks;
     const std::size_t shown = std::min(coverage.gaps.size(), most_gap_remarks);
-    for (std::size_t i = 0; i < shown; ++i) {
-        const proto::Gap &gap = coverage.gaps[i];
-        const bool lost_only = gap.cause == "overflow" || gap.cause == "storeFailed";
-        remarks.push_back((lost_only ? "portd missed events " : "portd was not watching ") +
-                          describe_stretch(gap.since_usec, gap.until_usec) + ": " +
-                          describe_cause(gap, charset) + ".");
+    for (std::size_t i = 0; i < shown; ++i)
+        remarks.push_back(gap_remark(coverage.gaps[i], "", charset));
+    if (const auto left = static_cast<std::int64_t>(coverage.gaps.size() - shown); left > 0)
+        remarks.push_back((left == 1 ? "There is " : "There are ") +
+                          counted(left, "more such gap") + "; --json lists them all.");
+    return remarks;
+}
+
+std::vector<std::string> gap_remarks_by_cause(const proto::Coverage &coverage, Charset charset) {
+    struct Sum {
+        proto::Gap gap; // from the first one's begin to the last one's end
+        std::int64_t count = 0;
+    };
+    std::vector<Sum> sums;
+    for (const proto::Gap &gap : coverage.gaps) {
+        const auto known = std::ranges::find(
+            sums, gap.cause, [](const Sum &sum) -> const auto & { return sum.gap.cause; });
+        if (known == sums.end()) {
+            sums.push_back({gap, 1});
+            continue;
+        }
+        ++known->count;
+        known->gap.until_usec = gap.until_usec;
+        if (known->gap.lost_events)
+            *known->gap.lost_events += gap.lost_events.value_or(0);
     }
-    if (coverage.gaps.size() > shown)
-        remarks.push_back("There are " + std::to_string(coverage.gaps.size() - shown) +
-                          " more such gaps; --json lists them all.");
+    std::vector<std::string> remarks;
+    for (const Sum &sum : sums)
+        remarks.push_back(
+            gap_remark(sum.gap, sum.count > 1 ? counted(sum.count, "time") + " " : "", charset));
     return remarks;
 }
 

@@ -36,6 +36,10 @@ std::vector<std::string> clock_remarks(const proto::Coverage &coverage);
 // One sentence for each gap, at most eight and then how many more there are.
 std::vector<std::string> gap_remarks(const proto::Coverage &coverage, Charset charset);
 
+// The same in a sentence for each cause, however many gaps it has: beside an answer that is about
+// now.
+std::vector<std::string> gap_remarks_by_cause(const proto::Coverage &coverage, Charset charset);
+
 // What the source of that time cannot see, where it is one that looks from time to time; else
 // nothing.
 std::optional<std::string> snapshot_remark(const proto::Coverage &coverage);

@@ -1,5 +1,6 @@
 #include "client/doctor.hpp"
 
+#include "client/text.hpp"
 #include "proto/vocabulary.hpp"
 
 #include <algorithm>
@@ -276,9 +277,9 @@ Finding check_state_directory(const Facts &facts) {
                        state.path + ": only root and the group portd may look into it");
     if (!state.damaged->empty())
         return notice("state directory",
-                      std::to_string(state.damaged->size()) +
-                          " damaged files of history were set aside, " + state.damaged->front() +
-                          " is one; what they had is not in answers",
+                      counted(static_cast<std::int64_t>(state.damaged->size()), "damaged file") +
+                          " of history set aside, " + state.damaged->front() +
+                          " among them; what is in them is not in answers",
                       "sqlite3 " + state.path + "/" + state.damaged->front() + " .recover");
     return good("state directory", state.path + " belongs to " + state.owner);
 }

@@ -64,11 +64,13 @@ void TablePrinter::finish() {
     print_held();
     if (fold_.late() > 0)
         session_.remark(
-            std::to_string(fold_.late()) +
-            " more accepted connections belong to listeners above; --accepted shows them.");
+            counted(static_cast<std::int64_t>(fold_.late()), "more accepted connection") +
+            (fold_.late() == 1 ? " belongs" : " belong") +
+            " to listeners above; --accepted shows them.");
     if (unmarked_ > 0)
-        session_.remark(std::to_string(unmarked_) +
-                        " of these rows are of other network namespaces; -o wide shows which.");
+        session_.remark(std::to_string(unmarked_) + " of these rows " +
+                        (unmarked_ == 1 ? "is" : "are") +
+                        " of other network namespaces; -o wide shows which.");
 }
 
 class BlockPrinter final : public LeasePrinter {

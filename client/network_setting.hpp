@@ -15,6 +15,10 @@ struct OtherNamespace {
     std::optional<std::string> name;
 };
 
+// Where the range of another network namespace is not known.
+inline constexpr const char *when_range_is_known =
+    "With eBPF it is known half a minute after a process has a socket there: ask again then.";
+
 // " in network namespace blue"; nothing of portd's own.
 std::string in_namespace(const std::optional<OtherNamespace> &in, Charset charset);
 

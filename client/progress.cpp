@@ -52,11 +52,11 @@ void RowProgress::still_looking() {
     if (rows_ == 0)
         line_.show("looking; nothing found so far");
     else if (!is_seen_)
-        line_.show(std::to_string(rows_) + (rows_ == 1 ? " row so far" : " rows so far"));
+        line_.show(counted(static_cast<std::int64_t>(rows_), "row") + " so far");
 }
 
 std::string describe_progress(const proto::AuditProgress &progress) {
-    std::string text = "looked at " + std::to_string(progress.examined) + " leases";
+    std::string text = "looked at " + counted(progress.examined, "lease");
     if (progress.reached_usec)
         text += ", up to " + format_instant(*progress.reached_usec, Digits::seconds);
     return text;

@@ -119,6 +119,10 @@ std::string in_quotes(std::string_view text) {
     return "'" + escape_text(text, Charset::utf8) + "'";
 }
 
+std::string counted(std::int64_t count, std::string_view noun) {
+    return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 std::size_t display_width(std::string_view escaped) {
     std::size_t width = 0;
     while (!escaped.empty()) {

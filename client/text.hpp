@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,9 @@ std::string escape_text(std::string_view text, Charset charset);
 
 // 'text', escaped, for messages that repeat what was given.
 std::string in_quotes(std::string_view text);
+
+// "1 lease", "2 leases": a noun that takes an s.
+std::string counted(std::int64_t count, std::string_view noun);
 
 // Columns that an escaped text takes on a terminal.
 std::size_t display_width(std::string_view escaped);

@@ -6,6 +6,7 @@
 #include "client/lease_filter.hpp"
 #include "client/lease_text.hpp"
 #include "client/map_classes.hpp"
+#include "client/network_setting.hpp"
 #include "client/option_reader.hpp"
 #include "client/verb.hpp"
 
@@ -139,7 +140,8 @@ void say_whose_range(const proto::Status &status, Session &session) {
     session.remark("These are the ports that the kernel chooses from where portd is "
                    "(ip_local_port_range " +
                    std::to_string(status.range_low) + "-" + std::to_string(status.range_high) +
-                   "): portd does not know the range of that network namespace; see --range.");
+                   "): portd does not know the range of that network namespace; see --range. " +
+                   when_range_is_known);
 }
 
 void print(const Question &question, const MapClasses &classes, const Doubt &doubt,

@@ -68,11 +68,11 @@ void add_events(const proto::Status &status, Fields &fields) {
         fields.add("Events", text);
     if (!status.witness_misses)
         return;
-    std::string witness = std::to_string(*status.witness_misses) +
-                          " sockets that capture had not seen since the start";
+    std::string witness =
+        counted(*status.witness_misses, "socket") + " that capture had not seen since the start";
     if (status.witness_overflows.value_or(0) > 0)
-        witness += "; " + std::to_string(*status.witness_overflows) +
-                   " times it did not hear all, so there may be more";
+        witness += "; " + counted(*status.witness_overflows, "time") +
+                   " it did not hear all, so there may be more";
     fields.add("Witness", witness);
 }
 

@@ -8,10 +8,6 @@
 namespace portd::client {
 namespace {
 
-std::string counted(std::int64_t count, const std::string &thing) {
-    return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
-}
-
 void print(const proto::FileReport &report, Session &session) {
     const Look &look = session.look();
     const bool is_sound = report.findings.empty();
@@ -47,7 +43,7 @@ ExitStatus run(const Typed &, Session &session) {
         const auto content = decoded<proto::VerifyReply>(*reply.parameters);
         if (content.progress) {
             progress.show("checking " + escape_text(content.progress->file, session.charset()) +
-                          ", " + std::to_string(content.progress->examined) + " rows");
+                          ", " + counted(content.progress->examined, "row"));
             continue;
         }
         progress.clear();

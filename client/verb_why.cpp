@@ -62,7 +62,7 @@ ExitStatus run(const Typed &typed, Session &session) {
         request, *diagnosis, namespace_of(typed, diagnosis->network_namespace), session.charset());
     for (const std::string &line : fields.lines(session.look().width))
         session.output().line(line);
-    for (const std::string &remark : gap_remarks(diagnosis->coverage, session.charset()))
+    for (const std::string &remark : gap_remarks_by_cause(diagnosis->coverage, session.charset()))
         session.remark(remark);
     if (diagnosis->withheld)
         session.remark(withheld_remark);

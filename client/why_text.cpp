@@ -16,10 +16,6 @@ namespace {
 constexpr std::size_t most_harmless = 4;
 constexpr std::size_t most_times = 8;
 
-std::string counted(std::int64_t count, const std::string &noun) {
-    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
 std::string describe_bind(const proto::WhyRequest &request, Charset charset) {
     const std::string protocol =
         request.protocol ? std::string(portd::to_string(*request.protocol)) : "tcp or udp";
@@ -171,6 +167,7 @@ void add_kind(std::int64_t port, const proto::Diagnosis &diagnosis, Fields &fiel
                                        " out, so that it does not know who has it");
     if (!diagnosis.in_range) {
         fields.add("Chosen by the kernel", "not known for this network namespace");
+        fields.more(when_range_is_known);
         return;
     }
     const std::string range =

@@ -380,7 +380,7 @@ TEST_F(CommandLine, RowsOfOtherNamespacesThatComeLateAreARemark) {
     const FakeDaemon daemon(answers_from(records));
     const Outcome outcome = run({"history", "--socket", daemon.path()});
     EXPECT_THAT(outcome.out, Not(HasSubstr("NETNS")));
-    EXPECT_THAT(outcome.err, HasSubstr("1 of these rows are of other network namespaces"));
+    EXPECT_THAT(outcome.err, HasSubstr("1 of these rows is of other network namespaces"));
 }
 
 } // namespace

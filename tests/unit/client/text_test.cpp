@@ -153,5 +153,11 @@ TEST_F(Text, InAPlainLocaleNothingIsTakenForPrintable) {
     EXPECT_EQ(escape_text("caf\u00e9", Charset::utf8), R"(caf\u00e9)");
 }
 
+TEST_F(Text, NounsAgreeWithTheirNumbers) {
+    EXPECT_EQ(counted(0, "lease"), "0 leases");
+    EXPECT_EQ(counted(1, "lease"), "1 lease");
+    EXPECT_EQ(counted(2, "lease"), "2 leases");
+}
+
 } // namespace
 } // namespace portd::client

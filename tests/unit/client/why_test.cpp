@@ -93,6 +93,18 @@ TEST_F(Why, NothingInTheWayIsSaidWherePortdKnows) {
     EXPECT_THAT(unrecorded.out, Not(HasSubstr("was in the way")));
 }
 
+TEST_F(Why, EachCauseOfGapsIsToldOnce) {
+    diagnosis_.coverage.complete = false;
+    diagnosis_.coverage.gaps = {{t0 - 60 * second, t0 - 50 * second, "notRunning", {}},
+                                {t0 - 40 * second, t0 - 30 * second, "unseen", 1},
+                                {t0 - 20 * second, t0 - 10 * second, "notRunning", {}}};
+    EXPECT_EQ(ask().err,
+              "portd was not watching 2 times from 2026-11-22 03:11:05 UTC to 2026-11-22 03:11:55 "
+              "UTC: the daemon was not running.\n"
+              "portd was not watching from 2026-11-22 03:11:25 UTC to 2026-11-22 03:11:35 UTC: "
+              "sockets ended whose opening had not been told; 1 socket.\n");
+}
+
 TEST_F(Why, NamesWhoIsInTheWayAndWhatWas) {
     add_obstacle(portd::Phase::connected, portd::BindReason::wildcard_asked);
     diagnosis_.leases = 2;
@@ -163,6 +175,12 @@ TEST_F(Why, WhatIsNotKnownIsNoCertainty) {
     EXPECT_THAT(text, HasSubstr("Perhaps in the way"));
     EXPECT_THAT(text, HasSubstr("IPV6_V6ONLY, which portd does not know"));
     EXPECT_THAT(text, HasSubstr("not known for this network namespace"));
+}
+
+TEST_F(Why, ARangeThatIsNotKnownMayBeLater) {
+    diagnosis_.in_range.reset();
+    EXPECT_THAT(ask().out, HasSubstr("not known for this network namespace"));
+    EXPECT_THAT(ask().out, HasSubstr("ask again then"));
 }
 
 TEST_F(Why, RefusesWhatNoProgramBinds) {
