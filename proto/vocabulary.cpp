@@ -89,9 +89,9 @@ struct Words<Confidence> {
 };
 template <>
 struct Words<AttributionReason> {
-    static constexpr std::array<std::string_view, 10> table{
-        "tuple",           "localEnd",  "otherPeer", "dualStack", "portOnly",
-        "addressNotLocal", "lingering", "skewed",    "sampled",   "inferred"};
+    static constexpr std::array<std::string_view, 11> table{
+        "tuple",     "localEnd", "otherPeer", "dualStack", "portOnly",    "addressNotLocal",
+        "lingering", "skewed",   "sampled",   "inferred",  "noConnection"};
 };
 template <>
 struct Words<FlowSide> {

@@ -104,6 +104,7 @@ enum class AttributionReason : std::uint8_t {
     skewed,            // the lease was there only by the tolerance for the log's clock
     sampled,           // the bounds of its times leave open whether it was there
     inferred,          // the process was not seen with the socket, but follows
+    no_connection,     // only a listener matches, and no connection of the two ends was there
 };
 enum class FlowSide : std::uint8_t { source, destination };
 

@@ -203,7 +203,9 @@ proto::FlowAttribution AttributeStream::attribution(std::size_t flow,
         return is_told(end) && findings_[end].is_of_this_machine();
     };
     const auto found = [&](std::size_t end) {
-        return is_told(end) ? findings_[end].attribution(processes) : std::nullopt;
+        return is_told(end)
+                   ? findings_[end].attribution(processes, connections_of(*sought_[end], watched))
+                   : std::nullopt;
     };
     if (is_here(source) || is_here(destination)) {
         told.side = is_here(source) ? FlowSide::source : FlowSide::destination;
@@ -237,6 +239,30 @@ bool AttributeStream::is_to_come(std::size_t flow) const {
     return std::ranges::any_of(ends_of_[flow], [this](std::size_t end) {
         return end != none && ends_[end].since_us > latest_us_;
     });
+}
+
+// Hooks tell of each; whoever does not see all leases may not see it.
+EveryConnection AttributeStream::connections_of(const SoughtEnd &end,
+                                                const proto::Coverage &watched) const {
+    const model::FlowEnd sought = end.sought();
+    const auto is_of_then = [&](std::int64_t since_us, std::int64_t until_us) {
+        return since_us <= sought.until_us && until_us >= sought.since_us;
+    };
+    const bool has_gap = std::ranges::any_of(watched.gaps, [&](const proto::Gap &gap) {
+        return is_of_then(gap.since_usec.value_or(sought.since_us),
+                          gap.until_usec.value_or(sought.until_us));
+    });
+    const bool was_sampled = std::ranges::any_of(watched.intervals, [&](const auto &one) {
+        return one.source != CaptureTier::ebpf && is_of_then(one.since_usec, one.until_usec);
+    });
+    const bool is_stored = std::ranges::any_of(watched.intervals, [&](const auto &one) {
+        return one.source == CaptureTier::ebpf && one.until_usec >= sought.until_us;
+    });
+    const bool tells_both_ends = end.local && end.peer && end.peer_port;
+    return tells_both_ends && !has_gap && !was_sampled && is_stored &&
+                   caller_.sight == Sight::everything
+               ? EveryConnection::is_known
+               : EveryConnection::may_be_missing;
 }
 
 // procfs sees only what lives while it looks.

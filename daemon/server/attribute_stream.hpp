@@ -45,6 +45,7 @@ class AttributeStream final : public Stream {
     proto::FlowAttribution attribution(std::size_t flow, const proto::Coverage &watched,
                                        ProcessTable &processes) const;
     proto::EndAttribution nobody(const SoughtEnd &end, const proto::Coverage &watched) const;
+    EveryConnection connections_of(const SoughtEnd &end, const proto::Coverage &watched) const;
     bool is_to_come(std::size_t flow) const;
 
     AttributeQuestion question_;

@@ -164,6 +164,8 @@ void EndFinding::add(const proto::Lease &lease, const SoughtEnd &end,
     if (leases_.contains(lease.id))
         return;
     ++matching_;
+    has_peerless_streams_only_ = has_peerless_streams_only_ && lease.protocol == Protocol::tcp &&
+                                 compare_peer(lease, end) == Peer::none;
     if (leases_.size() < most_leases)
         leases_.insert(lease.id);
     users_.insert(lease.user);
@@ -222,7 +224,8 @@ std::vector<AttributionReason> EndFinding::reasons() const {
     return found;
 }
 
-std::optional<proto::EndAttribution> EndFinding::attribution(ProcessTable &processes) const {
+std::optional<proto::EndAttribution> EndFinding::attribution(ProcessTable &processes,
+                                                             EveryConnection connections) const {
     if (!rank_)
         return std::nullopt;
     proto::EndAttribution told;
@@ -231,6 +234,12 @@ std::optional<proto::EndAttribution> EndFinding::attribution(ProcessTable &proce
     told.matching = matching_;
     if (users_.size() == 1)
         told.user = *users_.begin();
+    if (has_peerless_streams_only_ && is_of_this_machine() &&
+        connections == EveryConnection::is_known) {
+        told.confidence = Confidence::unknown;
+        told.reasons.push_back(AttributionReason::no_connection);
+        return told;
+    }
     const Candidate &first = candidates_.front();
     const auto telling = [](const Candidate &one) -> const proto::Process & {
         return is_known(one.opener) ? one.opener : one.last_holder;

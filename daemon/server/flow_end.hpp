@@ -6,7 +6,8 @@
 //
 // A socket that is bound to every address has the port at all addresses of this machine, and at
 // none of another one's, whose flows may stand in the same log: unless the address is known to be
-// of this machine, such a lease names nobody.
+// of this machine, such a lease names nobody. Nor does a listener of TCP, where its connection to
+// the other end would have been seen, but was not: the flow may never have got to a process.
 #pragma once
 
 #include "model/address_range.hpp"
@@ -48,6 +49,9 @@ class ProcessTable {
     std::set<std::pair<std::string, std::int64_t>> places_;
 };
 
+// Whether each connection between the two ends of the flow would have a lease, if there was one.
+enum class EveryConnection : bool { may_be_missing, is_known };
+
 class EndFinding {
   public:
     static constexpr std::size_t most_candidates = 8;
@@ -56,7 +60,8 @@ class EndFinding {
     void add(const proto::Lease &lease, const SoughtEnd &end,
              const std::vector<model::AddressRange> &local_addresses);
     // Nothing if no lease fits.
-    std::optional<proto::EndAttribution> attribution(ProcessTable &processes) const;
+    std::optional<proto::EndAttribution> attribution(ProcessTable &processes,
+                                                     EveryConnection connections) const;
     // Whether one does that says more than that it cannot be excluded.
     bool is_of_this_machine() const;
     // Whether no other lease than those that were added can fit better: one that fits had the
@@ -84,6 +89,7 @@ class EndFinding {
     std::vector<AttributionReason> reasons() const;
 
     std::optional<Rank> rank_;
+    bool has_peerless_streams_only_ = true;
     std::vector<Candidate> candidates_; // that differ in their processes, one more than are told
     std::set<std::string> leases_;      // the first ones
     std::int64_t matching_ = 0;

@@ -282,7 +282,7 @@ TEST(Interface, HasTheWordsOfTheVocabulary) {
         {"BindVerdict", words_up_to(BindVerdict::does_not_block)},
         {"BindReason", words_up_to(BindReason::other_namespace)},
         {"Confidence", words_up_to(Confidence::nobody)},
-        {"AttributionReason", words_up_to(AttributionReason::inferred)},
+        {"AttributionReason", words_up_to(AttributionReason::no_connection)},
         {"FlowSide", words_up_to(FlowSide::destination)},
         {"Event", words_up_to(Event::gap)},
     };

@@ -44,9 +44,9 @@ TEST(Vocabulary, EveryValueHasOneSpelling) {
                   "otherNamespace"});
     expect_words(Confidence::nobody, {"exact", "likely", "ambiguous", "unknown", "withheld",
                                       "unwatched", "notRecorded", "nobody"});
-    expect_words(AttributionReason::inferred,
+    expect_words(AttributionReason::no_connection,
                  {"tuple", "localEnd", "otherPeer", "dualStack", "portOnly", "addressNotLocal",
-                  "lingering", "skewed", "sampled", "inferred"});
+                  "lingering", "skewed", "sampled", "inferred", "noConnection"});
     expect_words(FlowSide::destination, {"source", "destination"});
 }
 

@@ -197,6 +197,35 @@ TEST_F(Attribute, ASocketOfEveryAddressIsOfThisMachineOnly) {
     EXPECT_THAT(told.who.reasons, ElementsAre(AttributionReason::dual_stack));
 }
 
+TEST_F(Attribute, AListenerIsNotNamedForAConnectionThatNobodySaw) {
+    history.leases = {without_peer(open_lease("a", port, 1000, 10), "192.0.2.1", Role::listener)};
+    auto told = ask(flow(500));
+    EXPECT_EQ(told.who.confidence, Confidence::unknown);
+    EXPECT_THAT(told.who.reasons,
+                ElementsAre(AttributionReason::local_end, AttributionReason::no_connection));
+    EXPECT_EQ(told.who.process, std::nullopt);
+    EXPECT_THAT(told.who.leases, ElementsAre("a"));
+
+    auto of_this_end_only = flow(500);
+    of_this_end_only.destination_port.reset();
+    EXPECT_EQ(ask(of_this_end_only).who.confidence, Confidence::likely);
+    EXPECT_EQ(ask(flow(1001)).who.confidence, Confidence::unwatched) << "in the future";
+    request.within_usec = 600; // what comes within it has not been stored yet
+    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::likely);
+    request.within_usec = 0;
+    history.watched.gaps = {{600, 700, "overflow", 1}};
+    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::unknown);
+    EXPECT_EQ(ask(flow(650)).who.confidence, Confidence::likely);
+    history.watched.gaps.clear();
+    history.watched.intervals[0].source = CaptureTier::sock_diag;
+    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::likely);
+    EXPECT_EQ(ask(flow(500), {1000, Sight::own}).who.confidence, Confidence::likely);
+
+    history.watched.intervals[0].source = CaptureTier::ebpf;
+    history.leases.push_back(of_process(open_lease("b", port, 1000, 490), 813));
+    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::exact);
+}
+
 TEST_F(Attribute, ADatagramSocketMayHaveHadAnotherPeer) {
     auto datagram = flow(15);
     datagram.protocol = Protocol::udp;
