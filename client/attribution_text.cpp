@@ -1,5 +1,7 @@
 #include "client/attribution_text.hpp"
 
+#include "client/text.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -213,8 +215,13 @@ std::string describe_counts(const AttributionCounts &counts) {
     add(counts.no_ports, "not of TCP or UDP");
     add(counts.unreadable, "unreadable");
     const std::int64_t rows = counts.rows();
-    return std::to_string(rows) + (rows == 1 ? " row" : " rows") +
-           (text.empty() ? "" : ": " + text);
+    return counted(rows, "row") + (text.empty() ? "" : ": " + text);
+}
+
+void UnreadableRows::add(const LogRow &row) {
+    if (row.kind == LogRow::Kind::unreadable && remarks_.size() < most_remarks)
+        remarks_.push_back("Line " + std::to_string(row.line_number) +
+                           " cannot be read: " + row.fault + ".");
 }
 
 json to_json(const AttributionCounts &counts) {

@@ -44,4 +44,15 @@ struct AttributionCounts {
 std::string describe_counts(const AttributionCounts &counts);
 nlohmann::json to_json(const AttributionCounts &counts);
 
+// The first rows that could not be read, and why: a sentence each.
+class UnreadableRows {
+  public:
+    void add(const LogRow &row);
+    const std::vector<std::string> &remarks() const { return remarks_; }
+
+  private:
+    static constexpr std::size_t most_remarks = 3;
+    std::vector<std::string> remarks_;
+};
+
 } // namespace portd::client

@@ -79,8 +79,10 @@ template <typename Columns>
 void read_columns(LogRow &row, const ColumnNames &names, const Columns &columns,
                   std::string_view unset, std::int64_t now_usec) {
     FlowFields fields;
-    if (columns.size() != names.names.size())
+    if (columns.size() != names.names.size()) {
+        row.fault = faults::other_columns;
         return;
+    }
     for (std::size_t i = 0; i < columns.size(); ++i)
         if (const auto field = names.fields[i]; field && columns[i] != unset)
             fields.set(*field, columns[i]);

@@ -114,8 +114,12 @@ LogRow::Kind FlowFields::make(LogRow &row, std::int64_t now_usec) const {
             return kind;
     const auto time =
         value(FlowField::time) ? parse_log_time(*value(FlowField::time), now_usec) : std::nullopt;
-    if (!time)
+    const auto unreadable = [&row](const char *fault) {
+        row.fault = fault;
         return Kind::unreadable;
+    };
+    if (!time)
+        return unreadable(faults::no_time_value);
     flow.at_usec = time->usec;
     std::int64_t duration = 0;
     if (const auto &text = value(FlowField::duration))
@@ -135,10 +139,10 @@ LogRow::Kind FlowFields::make(LogRow &row, std::int64_t now_usec) const {
     };
     if (!port(FlowField::source_port, flow.source_port) ||
         !port(FlowField::destination_port, flow.destination_port))
-        return Kind::unreadable;
+        return unreadable(faults::no_port);
     if (!flow.source_port && !flow.destination_port) {
         row.community_id = value(FlowField::community_id).value_or("");
-        return is_community_id(row.community_id) ? Kind::named : Kind::unreadable;
+        return is_community_id(row.community_id) ? Kind::named : unreadable(faults::no_port);
     }
     const auto address = [&](FlowField field, std::optional<std::string> &target) {
         target = value(field);
@@ -147,7 +151,7 @@ LogRow::Kind FlowFields::make(LogRow &row, std::int64_t now_usec) const {
     return address(FlowField::source_address, flow.source_address) &&
                    address(FlowField::destination_address, flow.destination_address)
                ? Kind::flow
-               : Kind::unreadable;
+               : unreadable(faults::no_address);
 }
 
 LogRow::Kind read_protocol(std::string_view text, std::optional<Protocol> &protocol) {

@@ -43,7 +43,19 @@ struct LogRow {
     std::string community_id{}; // of Kind::named
     // Of Kind::named: what is known without asking whose the flow was.
     std::optional<proto::FlowAttribution> answer{};
+    std::int64_t line_number = 0; // from 1, where whoever reads the log counts
+    std::string fault{};          // of Kind::unreadable: why, safe to print
 };
+
+// Why a row is unreadable.
+namespace faults {
+inline constexpr const char *no_time = "it does not begin with a time that is understood";
+inline constexpr const char *no_time_value = "it has no time that is understood";
+inline constexpr const char *no_port = "it has no port, from 1 to 65535";
+inline constexpr const char *no_address = "it has what is no address";
+inline constexpr const char *no_object = "it is no JSON object";
+inline constexpr const char *other_columns = "it has not the columns that the heading names";
+} // namespace faults
 
 // What is added: columns by name, and the same as one JSON object where the log needs it.
 struct LogAddition {

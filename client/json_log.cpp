@@ -63,8 +63,10 @@ LogRow JsonLog::read(std::string line) {
         return {LogRow::Kind::header, std::move(line)};
     const json object = parse(line);
     row.line = std::move(line);
-    if (object.is_discarded())
+    if (object.is_discarded()) {
+        row.fault = faults::no_object;
         return row;
+    }
     FlowFields fields;
     set_suricata_times(fields, object);
     for (const auto &[name, value] : object.items()) {
@@ -76,8 +78,10 @@ LogRow JsonLog::read(std::string line) {
             set(fields, name + '.' + inner, member);
     }
     row.kind = fields.make(row, now_usec_);
-    if (row.kind == LogRow::Kind::unreadable && is_of_no_flow(object, row.flow))
+    if (row.kind == LogRow::Kind::unreadable && is_of_no_flow(object, row.flow)) {
         row.kind = LogRow::Kind::no_ports;
+        row.fault.clear();
+    }
     return row;
 }
 

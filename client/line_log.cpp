@@ -15,6 +15,7 @@ namespace portd::client {
 namespace {
 
 constexpr std::string_view blanks = " \t\r,";
+constexpr std::size_t longest_told_word = 40;
 
 std::vector<std::string_view> words_of(std::string_view text) {
     std::vector<std::string_view> words;
@@ -68,7 +69,8 @@ void set_duration(std::string_view text, proto::Flow &flow) {
     flow.duration_usec = flow.duration_usec.value_or(0) + *duration;
 }
 
-LogRow::Kind read_pairs(const std::vector<std::string_view> &words, proto::Flow &flow) {
+LogRow::Kind read_pairs(const std::vector<std::string_view> &words, LogRow &row) {
+    proto::Flow &flow = row.flow;
     std::array<Tuple, 2> tuples; // of the original direction, and of the reply
     auto kind = LogRow::Kind::flow;
     for (const std::string_view word : words) {
@@ -92,9 +94,12 @@ LogRow::Kind read_pairs(const std::vector<std::string_view> &words, proto::Flow 
     if (kind != LogRow::Kind::flow)
         return kind;
     const auto &[original, reply] = tuples;
-    if (!original.source || !is_address(*original.source) || !original.destination ||
-        !is_address(*original.destination) || (!original.source_port && !original.destination_port))
+    const bool has_addresses = original.source && is_address(*original.source) &&
+                               original.destination && is_address(*original.destination);
+    if (!has_addresses || (!original.source_port && !original.destination_port)) {
+        row.fault = has_addresses ? faults::no_port : faults::no_address;
         return LogRow::Kind::unreadable;
+    }
     flow.source_address = original.source;
     flow.source_port = original.source_port;
     flow.destination_address = original.destination;
@@ -135,25 +140,37 @@ std::optional<WordEnd> read_end(std::string_view word) {
 }
 
 // Nothing but a protocol and one or two ends, or a Community ID: a guess at other words could name
-// a wrong port.
+// a wrong port. Behind a protocol and two ends with addresses nothing needs to be guessed at, but a
+// third such end.
 LogRow::Kind read_words(const std::vector<std::string_view> &words, LogRow &row) {
     proto::Flow &flow = row.flow;
     std::vector<WordEnd> ends;
     for (const std::string_view word : words) {
         if (word == "->" || word == ">")
             continue;
-        if (row.community_id.empty() && is_community_id(word))
+        const bool is_told =
+            flow.protocol && ends.size() == 2 && ends[0].address && ends[1].address;
+        if (row.community_id.empty() && is_community_id(word)) {
             row.community_id = word;
-        else if (auto end = read_end(word))
-            ends.push_back(*std::move(end));
-        else if (flow.protocol || read_protocol(word, flow.protocol) != LogRow::Kind::flow)
-            return word == "icmp" || word == "ICMP" ? LogRow::Kind::no_ports
-                                                    : LogRow::Kind::unreadable;
+        } else if (auto end = read_end(word)) {
+            if (!is_told || end->address)
+                ends.push_back(*std::move(end));
+        } else if (is_told) {
+            continue;
+        } else if (word == "icmp" || word == "ICMP") {
+            return LogRow::Kind::no_ports;
+        } else if (flow.protocol || read_protocol(word, flow.protocol) != LogRow::Kind::flow) {
+            row.fault = in_quotes(word.substr(0, longest_told_word)) +
+                        " is neither a protocol nor an address and a port";
+            return LogRow::Kind::unreadable;
+        }
     }
     if (ends.empty() && !row.community_id.empty())
         return LogRow::Kind::named;
-    if (ends.empty() || ends.size() > 2)
+    if (ends.empty() || ends.size() > 2) {
+        row.fault = ends.empty() ? faults::no_port : "it has more than two ends";
         return LogRow::Kind::unreadable;
+    }
     flow.source_address = ends[0].address;
     flow.source_port = ends[0].port;
     if (ends.size() == 2) {
@@ -179,7 +196,9 @@ LogRow LineLog::read(std::string line) {
         const bool has_pairs = std::ranges::any_of(words, [](std::string_view word) {
             return word.starts_with("src=") || word.starts_with("SRC=");
         });
-        row.kind = has_pairs ? read_pairs(words, row.flow) : read_words(words, row);
+        row.kind = has_pairs ? read_pairs(words, row) : read_words(words, row);
+    } else {
+        row.fault = faults::no_time;
     }
     row.line = std::move(line);
     return row;

@@ -114,12 +114,15 @@ class Attributing {
                 format_ = detect_format(line);
             if (!log_ && format_)
                 log_ = open_log(*format_, added_columns(), session_.now_usec());
-            finder_.add(log_ ? log_->read(std::move(line))
-                             : LogRow{LogRow::Kind::header, std::move(line)});
+            LogRow row =
+                log_ ? log_->read(std::move(line)) : LogRow{LogRow::Kind::header, std::move(line)};
+            row.line_number = ++lines_;
+            finder_.add(std::move(row));
         }
         finish();
     }
     const AttributionCounts &counts() const { return counts_; }
+    const UnreadableRows &unreadable() const { return unreadable_; }
 
   private:
     void finish() {
@@ -131,8 +134,9 @@ class Attributing {
     void print(const LogRow &row, const proto::FlowAttribution *flow,
                const std::vector<proto::Process> &processes) {
         counts_.add(row, flow);
+        unreadable_.add(row);
         if (!session_.look().width) // else the rows themselves show it
-            progress_.show("read " + std::to_string(counts_.rows()) + " rows");
+            progress_.show("read " + counted(counts_.rows(), "row"));
         if (row.kind == LogRow::Kind::header) {
             if (!session_.wants_json())
                 session_.output().line(shown(row.line, session_));
@@ -157,7 +161,9 @@ class Attributing {
     Session &session_;
     Progress progress_;
     std::unique_ptr<FlowLog> log_;
+    std::int64_t lines_ = 0;
     AttributionCounts counts_;
+    UnreadableRows unreadable_;
     FlowFinder finder_;
     FlowAsker asker_;
 };
@@ -178,6 +184,8 @@ ExitStatus run(const Typed &typed, Session &session) {
         session.json_line({{"summary", to_json(counts)}});
     else
         session.remark(describe_counts(counts));
+    for (const std::string &remark : attributing.unreadable().remarks())
+        session.remark(remark);
     const bool is_complete = counts.of(Confidence::unwatched) == 0 &&
                              counts.of(Confidence::withheld) == 0 &&
                              counts.of(Confidence::not_recorded) == 0 && counts.unreadable == 0;
@@ -200,7 +208,8 @@ constexpr const char *notes = R"(
 Reads a log of flows from FILE or the standard input, and writes each row back in
 its own format with the process, user, unit and container that had it. Formats:
 conn.log of Zeek, JSON of Zeek and Suricata (EVE), CSV whose first line names the
-columns, and lines with a time: of conntrack, of the kernel's packet filter, or
+columns, and lines with a time: of conntrack, of the kernel's packet filter, or a
+protocol and two ends (what follows them is passed on), such as
   2026-11-22T03:12:05Z tcp 192.0.2.1:60609 198.51.100.7:443
 portd_confidence is exact or likely where a process is named. Where several can be
 meant it is ambiguous, and all are listed. Otherwise it is unknown, withheld,
@@ -208,7 +217,9 @@ unwatched, notRecorded (portd_reasons names the port: port:443) or nobody; a tim
 in the future is unwatched, too. If both
 ends are of this machine, the process at the destination has columns of its own. A row
 that has a Community ID and no port is compared with every lease of its time; noLease:
-none has that id. Rows that cannot be read are passed on.
+none has that id. A row that names both ends and was addressed to a listener, while no
+connection of the two was seen by eBPF, is unknown (noConnection). Rows that cannot
+be read are passed on; the error output names the first three lines, and why.
 The exit status is 0 if a process is named in a row, else 1.
 
 Examples:

@@ -310,8 +310,37 @@ class Attribute(unittest.TestCase):
             result = subprocess.run([BIN / "portd-ctl", "--socket", self.portd.socket, "attribute",
                                      path, *form], capture_output=True, timeout=60)
             self.assertEqual(result.returncode, 1, result.stderr)
-            self.assertRegex(result.stderr.decode(), r"^\d+ rows: \d+ unreadable\n$")
+            told = result.stderr.decode()
+            self.assertRegex(told, r"^\d+ rows: \d+ unreadable\n(Line \d+ cannot be read: .+\n){1,3}$")
+            self.assertTrue(told.replace("\n", "").isprintable(), told)
             self.assertIn(b"x" * 1000, result.stdout)
+
+    def test_the_first_rows_that_cannot_be_read_are_told(self):
+        row = self.play("churn", "--count", 20)[0]
+        lines = [plain([row])[0] + " ESTABLISHED 4711 bytes", "# a comment", "yesterday tcp 5",
+                 f"{iso(row.at)} tcp \x1b[2Jhost:5", f"{iso(row.at)} tcp", "", "again"]
+        result = self.attribute(lines)
+        self.assertIn(f" portd_pid={row.pid} ", result.stdout.splitlines()[0])
+        self.assertEqual(result.stderr.splitlines()[1:], [
+            "Line 3 cannot be read: it does not begin with a time that is understood.",
+            "Line 4 cannot be read: '\\x1b[2Jhost:5' is neither a protocol nor an address and a port.",
+            "Line 5 cannot be read: it has no port, from 1 to 65535."])
+
+    def test_a_listener_is_not_named_for_what_never_got_to_it(self):
+        with socket.create_server(("127.0.0.1", 0)) as server, \
+                socket.create_connection(server.getsockname()) as client:
+            server.accept()[0].close()
+            at = now_us()
+            self.portd.wait_samples(2)
+            port, nobodys = server.getsockname()[1], free_port()
+            lines = [f"{seconds(at)} tcp 127.0.0.1:{source} 127.0.0.1:{port}"
+                     for source in (nobodys, client.getsockname()[1])]
+            told, _ = self.objects([*lines, f"{seconds(at)} tcp 127.0.0.1:{port}"],
+                                   "--within", "0s")
+            self.assertEqual([one["confidence"] for one in told], ["unknown", "exact", "likely"])
+            self.assertEqual(told[0]["reasons"], ["localEnd", "noConnection"])
+            self.assertNotIn("process", told[0])
+            self.assertEqual(told[1]["responder"]["process"]["pid"], os.getpid())
 
     def test_it_goes_on_with_a_log_that_grows(self):
         row = self.play("churn", "--count", 20)[0]

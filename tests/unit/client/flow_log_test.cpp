@@ -216,6 +216,53 @@ TEST(FlowLogs, LinesAreReadOfPlainWords) {
         EXPECT_EQ(told(LogFormat::lines, {text}), "unreadable") << text;
 }
 
+TEST(FlowLogs, WhatFollowsAProtocolAndTwoWholeEndsIsPassedOn) {
+    EXPECT_EQ(told(LogFormat::lines,
+                   {"1795317125.000000 tcp 10.0.0.1:60609 192.0.2.1:443 ESTABLISHED 1234 bytes"}),
+              "flow tcp 10.0.0.1:60609 > 192.0.2.1:443 @0+0");
+    for (const char *text :
+         {"1795317125 10.0.0.1:60609 192.0.2.1:443 established", // of which protocol?
+          "1795317125 tcp 10.0.0.1:60609 443 established", "1795317125 tcp 10.0.0.1:60609 closed",
+          "1795317125 tcp 10.0.0.1:60609 192.0.2.1:443 via 203.0.113.1:61000"})
+        EXPECT_EQ(told(LogFormat::lines, {text}), "unreadable") << text;
+}
+
+TEST(FlowLogs, WhyARowIsUnreadableIsTold) {
+    const auto fault = [](LogFormat format, std::initializer_list<const char *> lines) {
+        std::unique_ptr<FlowLog> log;
+        return read_last(format, lines, log).fault;
+    };
+    EXPECT_EQ(fault(LogFormat::lines, {"hello 60609"}), faults::no_time);
+    EXPECT_EQ(fault(LogFormat::lines, {"1795317125 tcp"}), faults::no_port);
+    EXPECT_EQ(fault(LogFormat::lines, {"1795317125 tcp ho\x1b[2Jst"}),
+              "'ho\\x1b[2Jst' is neither a protocol nor an address and a port");
+    EXPECT_LT(fault(LogFormat::lines, {("1795317125 " + std::string(9999, 'x')).c_str()}).size(),
+              120u);
+    EXPECT_EQ(fault(LogFormat::lines, {"1795317125 src=10.0.0.1 dst=x sport=1"}),
+              faults::no_address);
+    EXPECT_EQ(fault(LogFormat::json, {"{"}), faults::no_object);
+    EXPECT_EQ(fault(LogFormat::json, {R"({"ts":"x","src_port":1})"}), faults::no_time_value);
+    EXPECT_EQ(fault(LogFormat::json, {R"({"ts":1,"src_port":70000})"}), faults::no_port);
+    EXPECT_EQ(fault(LogFormat::json, {R"({"ts":1,"src_port":1,"src_ip":"x"})"}),
+              faults::no_address);
+    EXPECT_EQ(fault(LogFormat::csv, {"time,port", "1"}), faults::other_columns);
+}
+
+TEST(Attributions, TheFirstUnreadableRowsAreTold) {
+    UnreadableRows rows;
+    for (int i = 1; i <= 9; ++i) {
+        LogRow row;
+        row.kind = i % 2 == 0 ? Kind::unreadable : Kind::flow;
+        row.line_number = i;
+        row.fault = faults::no_port;
+        rows.add(row);
+    }
+    EXPECT_THAT(rows.remarks(),
+                testing::ElementsAre("Line 2 cannot be read: it has no port, from 1 to 65535.",
+                                     testing::StartsWith("Line 4 "),
+                                     testing::StartsWith("Line 6 ")));
+}
+
 TEST(FlowLogs, AreToldByTheirFirstLine) {
     EXPECT_EQ(detect_format("#separator \\x09"), LogFormat::zeek);
     EXPECT_EQ(detect_format("#fields\tts"), LogFormat::zeek);
@@ -316,6 +363,7 @@ RC_GTEST_PROP(FlowLogs, AnyBytesAreReadAndWritten,
         const LogRow row = log->read(line);
         if (row.kind == Kind::header)
             continue;
+        RC_ASSERT((row.kind == Kind::unreadable) == !row.fault.empty());
         const std::string text = log->write(row, named(name));
         RC_ASSERT(text.find('\n') == std::string::npos);
         RC_ASSERT(log->to_json(row).is_object());
