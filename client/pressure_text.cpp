@@ -7,6 +7,8 @@
 #include "proto/loopback.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 
 namespace portd::client {
 namespace {
@@ -50,6 +52,16 @@ std::int64_t lost_ports(const proto::PoolPressure &pool) {
     return pool.used_ports - (does_connect_reuse(pool) ? pool.lingering_ports : 0);
 }
 
+// Most of its ports are lost to every connection.
+bool is_mostly_taken(const proto::PoolPressure &pool) {
+    return 2 * pool.taken_ports > pool.used_ports;
+}
+
+// Of all TCP sockets: in the way of bind(2).
+bool is_for_bind(const proto::PoolPressure &pool) {
+    return pool.protocol == Protocol::tcp && !pool.peer_address;
+}
+
 bool are_scarce(std::int64_t ports, const proto::PoolPressure &pool) {
     return pool.automatic_ports && 5 * ports >= 4 * *pool.automatic_ports;
 }
@@ -67,19 +79,19 @@ std::string describe_end(const proto::PoolPressure &pool, std::int64_t now_usec)
 }
 
 // Nothing where it is not known or withheld.
-std::optional<std::string> main_program(const proto::PoolPressure &pool, Charset charset) {
-    return pool.programs.empty() ? std::nullopt
-                                 : name_of(pool.programs.front(), AuditBy::program, charset);
+std::optional<std::string> main_program(const std::vector<proto::AuditGroup> &programs,
+                                        Charset charset) {
+    return programs.empty() ? std::nullopt : name_of(programs.front(), AuditBy::program, charset);
 }
 
 // ", most of all /usr/bin/curl (17)": a sentence goes on so.
-std::string describe_users(const proto::PoolPressure &pool, Charset charset) {
-    if (pool.programs.empty())
+std::string describe_users(const std::vector<proto::AuditGroup> &programs, Charset charset) {
+    if (programs.empty())
         return "";
-    if (main_program(pool, charset))
-        return ", most of all " + describe_programs(pool.programs, charset);
-    const proto::AuditGroup &first = pool.programs.front();
-    const std::vector<proto::AuditGroup> others(pool.programs.begin() + 1, pool.programs.end());
+    if (main_program(programs, charset))
+        return ", most of all " + describe_programs(programs, charset);
+    const proto::AuditGroup &first = programs.front();
+    const std::vector<proto::AuditGroup> others(programs.begin() + 1, programs.end());
     return ", most of all programs that " +
            std::string(first.withheld ? "are withheld from you (" : "are not known (") +
            std::to_string(first.leases) + ")" +
@@ -127,7 +139,8 @@ std::string reuse_remedy(const proto::PoolPressure &pool, const std::optional<Ot
                          Charset charset) {
     const std::string setting =
         is_over_loopback(pool) ? "net.ipv4.tcp_tw_reuse=2" : "net.ipv4.tcp_tw_reuse=1";
-    return "use a port again a second after its connection (then only TCP timestamps at both ends "
+    return "let connect(2) use a port again a second after its connection (then only TCP "
+           "timestamps at both ends "
            "tell its late segments apart from the next one's; without them, nothing changes)" +
            in_namespace(in, charset) + ":\n" + setting_command(setting, in, charset);
 }
@@ -136,8 +149,62 @@ std::string purpose_of(const proto::PoolPressure &pool, Charset charset) {
     if (pool.peer_address)
         return "Connections from " + escape_text(pool.local_address.value_or(""), charset) +
                " to " + describe_destination(pool, charset);
-    return pool.protocol == Protocol::udp ? "UDP sockets"
-                                          : "TCP sockets that have a port without a destination";
+    return pool.protocol == Protocol::udp ? "UDP sockets" : "TCP sockets";
+}
+
+// What a number of ports in a sentence is made of.
+std::string describe_parts(const proto::PoolPressure &pool) {
+    std::string text;
+    const auto add = [&text](std::int64_t count, const char *what) {
+        if (count > 0)
+            text += (text.empty() ? "" : ", ") + std::to_string(count) + what;
+    };
+    add(pool.live_ports, " with a connection");
+    add(pool.bound_ports, " bound");
+    add(pool.lingering_ports, " lingering");
+    return text;
+}
+
+std::string describe_failing_calls(const proto::PoolPressure &pool) {
+    if (pool.protocol == Protocol::udp)
+        return "connect and bind fail";
+    return is_for_bind(pool) ? "bind and listen fail" : "connect fails";
+}
+
+// "in /usr/bin/curl: …".
+std::string in_program(const std::vector<proto::AuditGroup> &programs, const std::string &remedy,
+                       Charset charset) {
+    return "in " + main_program(programs, charset).value_or("the program") + ": " + remedy;
+}
+
+// Of connections that are in the way of bind(2).
+std::string bind_remedy(const proto::PoolPressure &pool) {
+    std::string outside;
+    if (pool.range_low && pool.range_high)
+        outside = " of " + std::to_string(*pool.range_low) + "-" + std::to_string(*pool.range_high);
+    return "in what binds or listens: choose a port outside" + outside +
+           ", or bind to an address that these connections are not from (SO_REUSEADDR and "
+           "net.ipv4.tcp_tw_reuse do not help bind(2) to port 0)";
+}
+
+using Near = std::vector<const proto::PoolPressure *>;
+
+// The one whose users have most of its ports; itself, if that is no other one.
+const proto::PoolPressure *cause_of(const proto::PoolPressure &pool, const Near &near) {
+    const auto is_beside = [&](const proto::PoolPressure *other) {
+        return other->network_namespace == pool.network_namespace &&
+               other->protocol == pool.protocol;
+    };
+    const auto has_its_ports = [&](const proto::PoolPressure *other) {
+        if (!is_beside(other))
+            return false;
+        if (is_mostly_taken(pool))
+            return is_mostly_taken(*other);
+        return is_for_bind(pool) && other->peer_address && !is_mostly_taken(*other) &&
+               2 * (other->used_ports - other->bound_ports) > pool.used_ports;
+    };
+    const auto found = std::ranges::find_if(near, has_its_ports);
+    return found == near.end() ? &pool : *found;
 }
 
 } // namespace
@@ -184,7 +251,9 @@ Row pressure_row(const proto::PoolPressure &pool, std::int64_t now_usec, Charset
         {std::string(portd::to_string(pool.protocol))},
         {format_namespace(pool.network_namespace, pool.network_namespace_name, charset)},
         {escape_text(pool.local_address.value_or("any"), charset)},
-        {pool.peer_address ? describe_destination(pool, charset) : "(bound)"},
+        {pool.peer_address   ? describe_destination(pool, charset)
+         : is_for_bind(pool) ? "(bind)"
+                             : "(bound)"},
         {describe_use(pool), is_near(pool, now_usec) ? Style::caution : Style::plain},
         {number(pool.live_ports)},
         {number(pool.bound_ports)},
@@ -200,13 +269,23 @@ std::string describe_trouble(const proto::PoolPressure &pool, const proto::Press
     std::string text = purpose_of(pool, charset) +
                        in_namespace(namespace_of(pool, summary), charset) + " use " +
                        describe_use(pool) + " ports";
-    if (pool.kind == "timeWait")
-        text += ", most of them lingering in TIME_WAIT for 60 s after their connection";
-    text += describe_users(pool, charset);
+    if (is_for_bind(pool))
+        text += ", in the way of bind(2) to port 0 at every address and of listen(2) without a "
+                "port: " +
+                describe_parts(pool) + describe_users(pool.programs, charset);
+    else if (is_mostly_taken(pool))
+        text += ": " + std::to_string(pool.taken_ports) +
+                " are bound, and lost to every destination" +
+                describe_users(pool.taken_by, charset);
+    else if (pool.kind == "timeWait")
+        text += ", most of them lingering in TIME_WAIT for 60 s after their connection" +
+                describe_users(pool.programs, charset);
+    else
+        text += describe_users(pool.programs, charset);
     if (const std::string growth = describe_growth(pool); !growth.empty() && growth != "unknown")
         text += "; they grow by " + growth;
     if (is_exhausted(pool))
-        text += "; there is none left (connect and bind fail)";
+        text += "; there is none left (" + describe_failing_calls(pool) + ")";
     else if (pool.exhausted_usec)
         text += "; none is left at " + format_instant(*pool.exhausted_usec, Digits::seconds);
     return text + ".";
@@ -216,27 +295,61 @@ std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset) {
     const auto in = namespace_of(pool, summary);
     std::vector<std::string> remedies;
-    if (pool.kind == "timeWait" && !does_connect_reuse(pool))
+    const bool is_taken = is_mostly_taken(pool);
+    if (pool.kind == "timeWait" && !is_taken && !does_connect_reuse(pool))
         remedies.push_back(reuse_remedy(pool, in, charset));
     remedies.push_back("more ports" + in_namespace(in, charset) + ":\n" +
                        setting_command(wider_range(pool), in, charset));
-    const std::string program = main_program(pool, charset).value_or("the program");
-    if (pool.kind == "timeWait")
-        remedies.push_back("in " + program + ": keep connections open and use them again");
+    constexpr const char *use_again = "keep connections open and use them again";
+    if (is_taken)
+        remedies.push_back(in_program(pool.taken_by,
+                                      "close what is done with; set IP_BIND_ADDRESS_NO_PORT "
+                                      "before a bind(2) that is followed by connect(2)",
+                                      charset));
+    else if (is_for_bind(pool))
+        remedies.push_back(in_program(pool.programs,
+                                      pool.lingering_ports > pool.live_ports
+                                          ? use_again
+                                          : "close connections that are done with",
+                                      charset));
+    else if (pool.kind == "timeWait")
+        remedies.push_back(in_program(pool.programs, use_again, charset));
     else if (pool.kind == "oneDestination")
-        remedies.push_back("in " + program +
-                           ": close connections that are done with, or connect "
-                           "to, or from, more than one address");
-    else if (pool.kind == "boundStreams")
-        remedies.push_back("in " + program +
-                           ": close what is done with; set "
-                           "IP_BIND_ADDRESS_NO_PORT before a bind(2) that is "
-                           "followed by connect(2)");
+        remedies.push_back(in_program(pool.programs,
+                                      "close connections that are done with, or connect to, or "
+                                      "from, more than one address",
+                                      charset));
     else
-        remedies.push_back("in " + program +
-                           ": close what is done with, or send to all peers from "
-                           "one socket");
+        remedies.push_back(
+            in_program(pool.programs,
+                       "close what is done with, or send to all peers from one socket", charset));
+    if (is_for_bind(pool) && !is_taken)
+        remedies.push_back(bind_remedy(pool));
     return remedies;
+}
+
+std::vector<Trouble> troubles_of(const std::vector<proto::PoolPressure> &pools,
+                                 const proto::PressureSummary &summary, std::int64_t now_usec,
+                                 Charset charset) {
+    Near near;
+    for (const proto::PoolPressure &pool : pools)
+        if (is_near(pool, now_usec))
+            near.push_back(&pool);
+    Near causes;
+    std::vector<Trouble> troubles;
+    for (const proto::PoolPressure *pool : near) {
+        const proto::PoolPressure *const cause = cause_of(*pool, near);
+        const auto place = std::ranges::find(causes, cause) - causes.begin();
+        if (place == std::ssize(causes)) {
+            causes.push_back(cause);
+            troubles.push_back({{}, remedies_of(*cause, summary, charset)});
+        }
+        Trouble &trouble = troubles[static_cast<std::size_t>(place)];
+        trouble.sentences.push_back(describe_trouble(*pool, summary, charset));
+        if (is_for_bind(*pool) && cause->peer_address && !is_mostly_taken(*pool))
+            trouble.remedies.push_back(bind_remedy(*pool));
+    }
+    return troubles;
 }
 
 } // namespace portd::client

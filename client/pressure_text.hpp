@@ -34,4 +34,13 @@ std::string describe_trouble(const proto::PoolPressure &pool, const proto::Press
 std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset);
 
+// What is near to exhaustion for one reason, a sentence for each pool, and what helps.
+struct Trouble {
+    std::vector<std::string> sentences;
+    std::vector<std::string> remedies;
+};
+std::vector<Trouble> troubles_of(const std::vector<proto::PoolPressure> &pools,
+                                 const proto::PressureSummary &summary, std::int64_t now_usec,
+                                 Charset charset);
+
 } // namespace portd::client

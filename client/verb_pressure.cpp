@@ -4,6 +4,7 @@
 #include "client/fields.hpp"
 #include "client/format.hpp"
 #include "client/lease_filter.hpp"
+#include "client/network_setting.hpp"
 #include "client/option_reader.hpp"
 #include "client/pressure_text.hpp"
 #include "client/verb.hpp"
@@ -64,28 +65,27 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
     const Look &look = session.look();
     if (!pools.empty())
         print_table(pools, session);
-    bool any_near = false;
-    bool is_growth_missing = false;
-    for (const proto::PoolPressure &pool : pools) {
-        is_growth_missing = is_growth_missing || !is_growth_known(pool);
+    for (const proto::PoolPressure &pool : pools)
         if (const auto remark = lingering_remark(pool, session.now_usec(), look.charset))
             session.remark(*remark);
-        if (!is_near(pool, session.now_usec()))
-            continue;
-        any_near = true;
-        session.sentence(describe_trouble(pool, summary, look.charset));
+    const auto troubles = troubles_of(pools, summary, session.now_usec(), look.charset);
+    for (const Trouble &trouble : troubles) {
+        for (const std::string &sentence : trouble.sentences)
+            session.sentence(sentence);
         Fields fields;
         std::string name = "What helps";
-        for (const std::string &remedy : remedies_of(pool, summary, look.charset))
+        for (const std::string &remedy : trouble.remedies)
             fields.add(std::exchange(name, ""), remedy);
         for (const std::string &line : fields.lines(look.width))
             session.output().line(line);
     }
+    const bool any_near = !troubles.empty();
     const Known known = known_of(pools, summary);
     if (known == Known::nothing)
         session.sentence("It is not known how near that network namespace is to exhaustion: portd "
-                         "does not know its ip_local_port_range.");
-    else if (!any_near && is_growth_missing)
+                         "does not know its ip_local_port_range. " +
+                         std::string(when_range_is_known));
+    else if (!any_near && !std::ranges::all_of(pools, is_growth_known))
         session.sentence(
             std::string("No pool of ports has four fifths in use; how fast they grow ") +
             (summary.withheld ? "is withheld from you."
@@ -95,11 +95,13 @@ void print(const std::vector<proto::PoolPressure> &pools, const proto::PressureS
         session.sentence("No pool of ports is near to exhaustion, as far as portd knows.");
     if (known == Known::some)
         session.remark("Of some network namespaces it is not known: portd does not know their "
-                       "ip_local_port_range.");
+                       "ip_local_port_range. " +
+                       std::string(when_range_is_known));
     say_range(summary, asked_namespace, session);
     if (summary.other_destinations > 0)
-        session.remark(std::to_string(summary.other_destinations) +
-                       " other destinations have fewer connections; see --limit.");
+        session.remark(counted(summary.other_destinations, "other destination") +
+                       (summary.other_destinations == 1 ? " has" : " have") +
+                       " fewer connections; see --limit.");
     for (const std::string &remark : gap_remarks(summary.coverage, look.charset))
         session.remark(remark);
     if (summary.withheld)
@@ -142,11 +144,14 @@ constexpr std::array options{
 constexpr const char *notes = R"(
 Each destination (from one address to one address and port) can use each port of
 ip_local_port_range once; so can UDP. TCP sockets that were bound without a
-destination, or before they connected, take their ports from all destinations. A port
-is LIVE while a connection has it, BOUND while a socket without a peer has it, and
-LINGERING in TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on
-as lately; where it is so slow that this says nothing, it is empty. Ports that linger
-exhaust nothing where they are taken again after a second: over loopback if
+destination, or before they connected, take their ports from all destinations. The row
+(bind) has the ports of all TCP sockets: bind(2) to every address with port 0, and
+listen(2) without a bind(2), get none of them, whatever SO_REUSEADDR says, and fail
+(EADDRINUSE) though each destination may have ports left. A port is LIVE while a
+connection has it, BOUND while a socket without a peer has it, and LINGERING in
+TIME_WAIT and its kin. EXHAUSTED says when none is left if GROWTH goes on as lately;
+where it is so slow that this says nothing, it is empty. Ports that linger exhaust
+no destination where they are taken again after a second: over loopback if
 net.ipv4.tcp_tw_reuse is 2, which the kernel begins with, and always if it is 1. MOST
 BY has the programs with most of the ports, and how many. The range of another network
 namespace than that of portd is known with eBPF, while processes hold sockets there.

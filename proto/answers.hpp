@@ -159,6 +159,8 @@ struct PoolPressure {
     std::optional<std::int64_t> ports_per_hour; // growth of used_ports; absent: not known
     std::optional<std::int64_t> exhausted_usec; // at that growth; absent: never, or not known
     std::vector<AuditGroup> programs;           // at most 3, with most ports
+    std::int64_t taken_ports = 0;               // of used_ports: no connection gets them
+    std::vector<AuditGroup> taken_by;           // who has those, as in programs
 
     bool operator==(const PoolPressure &) const = default;
 };

@@ -120,6 +120,8 @@ void describe(auto &visit, Is<PoolPressure> auto &pool) {
     visit("portsPerHour", pool.ports_per_hour);
     visit("exhaustedUsec", pool.exhausted_usec);
     visit("programs", pool.programs);
+    visit("takenPorts", pool.taken_ports);
+    visit("takenBy", pool.taken_by);
 }
 
 void describe(auto &visit, Is<PressureSummary> auto &summary) {

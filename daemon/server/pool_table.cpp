@@ -1,9 +1,11 @@
 #include "pool_table.hpp"
 
+#include "model/lease_rules.hpp"
 #include "moment.hpp"
 #include "proto/loopback.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
@@ -24,10 +26,12 @@ bool is_connection(const proto::Lease &lease) {
     return lease.protocol == Protocol::tcp && lease.peer_address && lease.role != Role::accepted;
 }
 
-// It was bound before it connected. The port of an accepted connection is its listener's.
+// No connect(2) gets its port: it has no destination, or was bound before it connected. The port of
+// an accepted connection is its listener's.
 bool took_port_from_all(const proto::Lease &lease) {
-    return is_connection(lease) && (lease.port_choice == PortChoice::explicit_ ||
-                                    lease.port_chosen_by == PortChosenBy::bind);
+    return lease.protocol == Protocol::tcp &&
+           (!is_connection(lease) || lease.port_choice == PortChoice::explicit_ ||
+            lease.port_chosen_by == PortChosenBy::bind);
 }
 
 // Of a lease that can be as old as the window it is not known that it came in it.
@@ -36,12 +40,15 @@ bool is_new(const proto::Lease &lease, std::int64_t window_begins_us) {
     return earliest && *earliest > window_begins_us;
 }
 
-// `end`: closed or freed. What is freed was closed before.
-bool had_port_at(const proto::Lease &lease, const std::optional<proto::Moment> &end,
-                 std::int64_t at_us, std::int64_t window_begins_us) {
+bool had_port_at(const proto::Lease &lease, std::optional<std::int64_t> end_us, std::int64_t at_us,
+                 std::int64_t window_begins_us) {
     if (is_new(lease, window_begins_us) && latest_usec(lease.opened).value_or(at_us) > at_us)
         return false;
-    return !end || latest_usec(*end).value_or(at_us) >= at_us;
+    return !end_us || *end_us >= at_us;
+}
+
+std::optional<std::int64_t> latest_of(const std::optional<proto::Moment> &moment) {
+    return moment ? latest_usec(*moment) : std::nullopt;
 }
 
 // The growths of spans of so many steps from one point to the next, which end with the last one.
@@ -61,7 +68,7 @@ double median(std::vector<double> values) {
 // How many ports for each step from one point to the next, if it goes on as lately: as in the
 // middle one of the last three steps, a quarter of the window. So neither a burst, nor a pause, of
 // one step makes the growth. A few ports in them tell too little: then as in the quarters of the
-// window, in the middle of the four. What did not grow lately does not grow.
+// window, in the middle of the four. What did not grow lately, all in all, does not grow.
 double growth_of(std::span<const std::int64_t> use) {
     constexpr std::size_t quarter = (PoolTable::points - 1) / 4;
     const auto lately = growths(use.last(quarter + 1), 1);
@@ -69,7 +76,7 @@ double growth_of(std::span<const std::int64_t> use) {
     if (in_all == 0)
         return 0;
     if (std::abs(in_all) >= least_growth)
-        return median(lately);
+        return in_all > 0 ? std::max(median(lately), 0.0) : std::min(median(lately), 0.0);
     const double last = static_cast<double>(in_all) / quarter;
     const double usual = median(growths(use, quarter)) / quarter;
     return in_all > 0 ? std::clamp(usual, 0.0, last) : std::clamp(usual, last, 0.0);
@@ -79,7 +86,7 @@ std::string kind_of(bool is_destination, const proto::PoolPressure &pressure) {
     if (pressure.protocol == Protocol::udp)
         return "boundDatagrams";
     if (!is_destination)
-        return "boundStreams";
+        return "allStreams";
     return pressure.lingering_ports > pressure.live_ports ? "timeWait" : "oneDestination";
 }
 
@@ -90,20 +97,18 @@ std::int64_t left_of(const proto::PoolPressure &pressure) {
 
 } // namespace
 
-PoolTable::Key PoolTable::bound_key(std::int64_t network_namespace, Protocol protocol) {
+PoolTable::Key PoolTable::whole_key(std::int64_t network_namespace, Protocol protocol) {
     return {.network_namespace = network_namespace,
             .protocol = protocol,
             .local_address = {},
             .peer_address = {}};
 }
 
-PoolTable::Key PoolTable::key_of(const proto::Lease &lease) {
-    Key key = bound_key(lease.network_namespace, lease.protocol);
-    if (is_connection(lease)) {
-        key.local_address = lease.local_address;
-        key.peer_address = *lease.peer_address;
-        key.peer_port = lease.peer_port.value_or(0);
-    }
+PoolTable::Key PoolTable::destination_key(const proto::Lease &connection) {
+    Key key = whole_key(connection.network_namespace, connection.protocol);
+    key.local_address = connection.local_address;
+    key.peer_address = connection.peer_address.value_or("");
+    key.peer_port = connection.peer_port.value_or(0);
     return key;
 }
 
@@ -128,32 +133,26 @@ bool PoolTable::can_be_automatic(const proto::Lease &lease) const {
 void PoolTable::count(const proto::Lease &lease) {
     if (!can_be_automatic(lease))
         return;
-    count(key_of(lease));
-    if (took_port_from_all(lease))
-        count(bound_key(lease.network_namespace, lease.protocol));
-}
-
-void PoolTable::count(const Key &key) {
-    const auto found = leases_.find(key);
-    if (found != leases_.end())
+    if (wholes_.size() < 2 * most_namespaces)
+        wholes_.insert(whole_key(lease.network_namespace, lease.protocol));
+    if (!is_connection(lease))
+        return;
+    const Key key = destination_key(lease);
+    const auto found = destinations_.find(key);
+    if (found != destinations_.end())
         ++found->second;
-    else if (leases_.size() < most_destinations)
-        leases_.emplace(key, 1);
+    else if (destinations_.size() < most_destinations)
+        destinations_.emplace(key, 1);
     else
         ++other_destinations_; // at most: the same one can come again
 }
 
 void PoolTable::choose() {
-    std::set<std::int64_t> namespaces;
+    for (const Key &key : wholes_)
+        pools_[key];
     std::vector<std::pair<std::int64_t, const Key *>> destinations;
-    for (const auto &[key, count] : leases_) {
-        if (key.is_destination())
-            destinations.emplace_back(count, &key);
-        if (namespaces.size() < most_namespaces)
-            namespaces.insert(key.network_namespace);
-        if (!key.is_destination() && namespaces.contains(key.network_namespace))
-            pools_[key];
-    }
+    for (const auto &[key, count] : destinations_)
+        destinations.emplace_back(count, &key);
     std::ranges::stable_sort(destinations, std::ranges::greater{},
                              &std::pair<std::int64_t, const Key *>::first);
     for (std::size_t i = 0; i < destinations.size(); ++i)
@@ -161,8 +160,11 @@ void PoolTable::choose() {
             pools_[key];
         else
             ++other_destinations_;
-    for (const auto &[key, pool] : pools_)
+    for (const auto &[key, pool] : pools_) {
         names_[key.network_namespace];
+        if (key.protocol == Protocol::tcp)
+            taken_[whole_key(key.network_namespace, key.protocol)];
+    }
 }
 
 std::int64_t PoolTable::instant_of(std::size_t point) const {
@@ -182,30 +184,54 @@ void PoolTable::note_name(const proto::Lease &lease) {
         name.text = lease.network_namespace_name;
 }
 
+// By when its port was free. What is inferred of the end of TIME_WAIT is so late that it is over in
+// any case.
+std::optional<std::int64_t> PoolTable::end_of_use(const proto::Lease &lease) const {
+    constexpr std::int64_t time_wait_us = std::chrono::microseconds(model::time_wait_span).count();
+    const auto freed_us = latest_of(lease.freed);
+    const bool is_inferred = lease.freed ? lease.freed->provenance == Provenance::inferred
+                                         : lease.phase == Phase::lingering &&
+                                               lease.network_namespace != settings_.own_namespace;
+    const auto closed_us = latest_of(lease.closed);
+    if (!is_inferred || !closed_us)
+        return freed_us;
+    return std::min(freed_us.value_or(*closed_us + time_wait_us), *closed_us + time_wait_us);
+}
+
+// By connect(2), a second after its connection.
+bool PoolTable::can_be_taken_lingering(const proto::Lease &lease) const {
+    return is_connection(lease) && !took_port_from_all(lease) &&
+           proto::does_connect_reuse(time_wait_reuse_in(lease.network_namespace),
+                                     lease.local_address, *lease.peer_address);
+}
+
 void PoolTable::add(const proto::Lease &lease) {
     note_name(lease);
     if (!can_be_automatic(lease))
         return;
-    add(lease, key_of(lease));
+    const Key whole = whole_key(lease.network_namespace, lease.protocol);
+    add(lease, whole, pools_);
+    if (is_connection(lease))
+        add(lease, destination_key(lease), pools_);
     if (took_port_from_all(lease))
-        add(lease, bound_key(lease.network_namespace, lease.protocol));
+        add(lease, whole, taken_);
 }
 
-void PoolTable::add(const proto::Lease &lease, const Key &key) {
-    const auto found = pools_.find(key);
-    if (found == pools_.end())
+void PoolTable::add(const proto::Lease &lease, const Key &key, Pools &pools) const {
+    const auto found = pools.find(key);
+    if (found == pools.end())
         return;
     Pool &pool = found->second;
     const auto port = static_cast<std::size_t>(lease.local_port);
-    const bool can_be_taken_lingering =
-        key.is_destination() && proto::does_connect_reuse(time_wait_reuse_in(key.network_namespace),
-                                                          key.local_address, key.peer_address);
-    const bool is_use = lease.phase != Phase::lingering || !can_be_taken_lingering;
-    const auto &end = can_be_taken_lingering && lease.closed ? lease.closed : lease.freed;
+    const auto end_us = end_of_use(lease);
+    const bool lingers_unused = can_be_taken_lingering(lease);
+    const auto end_of_growth_us = lingers_unused && lease.closed ? latest_of(lease.closed) : end_us;
+    const bool is_use = lease.phase != Phase::lingering || !lingers_unused;
     for (std::size_t point = 0; point < points; ++point)
-        if ((is_use || end) && had_port_at(lease, end, instant_of(point), instant_of(0)))
+        if ((is_use || end_of_growth_us) &&
+            had_port_at(lease, end_of_growth_us, instant_of(point), instant_of(0)))
             pool.used.at(point).set(port);
-    if (lease.freed)
+    if (lease.freed || (end_us && *end_us < settings_.now_us))
         return;
     if (is_use)
         pool.used.back().set(port);
@@ -217,28 +243,30 @@ void PoolTable::add(const proto::Lease &lease, const Key &key) {
         (lease.peer_address ? pool.live : pool.bound).set(port);
 }
 
-const PoolTable::Pool *PoolTable::bound_beside(const Key &key) const {
-    const auto found = pools_.find(bound_key(key.network_namespace, key.protocol));
-    return key.is_destination() && found != pools_.end() ? &found->second : nullptr;
+// Null where nothing is: of UDP.
+const PoolTable::Pool *PoolTable::taken_from(const Key &key) const {
+    const auto found = taken_.find(whole_key(key.network_namespace, key.protocol));
+    return found != taken_.end() ? &found->second : nullptr;
 }
 
 // A few ports more or less are no trend, and none that was seen for a minute tells of the next
 // days.
-void PoolTable::predict(const std::array<std::int64_t, points> &use,
+void PoolTable::predict(const std::array<std::int64_t, points> &use, std::int64_t unavailable,
                         proto::PoolPressure &pressure) const {
     const double slope = growth_of(use);
     const double step_us = static_cast<double>(settings_.window_us) / (points - 1);
     pressure.ports_per_hour = std::llround(slope * hour_us / step_us);
     if (!pressure.automatic_ports || pressure.exhausted_usec)
         return;
-    const std::int64_t left = *pressure.automatic_ports - use.back();
+    const std::int64_t left = *pressure.automatic_ports - unavailable;
     const double steps_left = slope > 0 ? static_cast<double>(left) / slope : furthest_steps + 1;
     if (slope * (points - 1) >= least_growth && steps_left <= furthest_steps)
         pressure.exhausted_usec = settings_.now_us + std::llround(steps_left * step_us);
 }
 
 proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
-    const Pool *beside = bound_beside(key);
+    const Pool *const taken = taken_from(key);
+    const Pool *const beside = key.is_destination() ? taken : nullptr;
     const Ports bound = beside ? pool.bound | beside->used.back() : pool.bound;
     const auto count = [](const Ports &ports) { return static_cast<std::int64_t>(ports.count()); };
 
@@ -265,16 +293,23 @@ proto::PoolPressure PoolTable::told(const Key &key, const Pool &pool) const {
         pressure.range_high = ports->local_range.high;
     }
     pressure.programs = pool.programs.summary(AuditOrder::leases, most_programs).groups;
+    if (taken) {
+        pressure.taken_ports = count(taken->used.back());
+        pressure.taken_by = taken->programs.summary(AuditOrder::leases, most_programs).groups;
+    }
     const auto use_at = [&](std::size_t point) {
         return count(beside ? pool.used.at(point) | beside->used.at(point) : pool.used.at(point));
     };
-    if (pressure.automatic_ports && use_at(points - 1) >= *pressure.automatic_ports)
+    // bind(2) gets none that lingers.
+    const std::int64_t unavailable =
+        key.is_destination() ? use_at(points - 1) : pressure.used_ports;
+    if (pressure.automatic_ports && unavailable >= *pressure.automatic_ports)
         pressure.exhausted_usec = settings_.now_us;
     if (settings_.knows_past) {
         std::array<std::int64_t, points> use{};
         for (std::size_t point = 0; point < points; ++point)
             use.at(point) = use_at(point);
-        predict(use, pressure);
+        predict(use, unavailable, pressure);
     }
     return pressure;
 }

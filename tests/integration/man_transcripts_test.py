@@ -101,7 +101,10 @@ VARYING = [
     (r"[+-]?\b\d+(\.\d+)?/(h|min|s)\b", "RATE"),
     (r"\b\d+(\.\d+)? (B|[KMGT]iB)(?!\w)", "SIZE"),
     (r"\b50(?!500)[1-9]\d\d\b(?!-50999)", "PORT"),
-    (r"\b78\d of 900\b", "78N of 900"),  # a connection of the shop's own may linger
+    # A connection of the shop's own may linger.
+    (r"\b78\d of 900\b", "78N of 900"),
+    (r"/srv/orders \(78\d\)", "/srv/orders (78N)"),
+    (r",\s+1\s+lingering\b", ""),
 ]
 NUMBERS = re.compile(r"\d[\d,.]*")
 # What is told by numbers alone, of which hardly any is the same twice.

@@ -162,6 +162,55 @@ try:
 except OSError as error:
     print(error.errno)
 """
+# 70 % of the range for each of as many destinations as it takes to use every port, and one destination that has
+# none of them.
+FILL = """
+import socket
+idle = socket.create_server(('127.0.0.1', 6999))
+servers, held, ports = [], [], set()
+while len(ports) < 200 and len(servers) < 40:
+    servers.append(socket.create_server(('127.0.0.1', 7000 + len(servers)), backlog=1024))
+    for _ in range(140):
+        held.append(socket.create_connection(servers[-1].getsockname()))
+        ports.add(held[-1].getsockname()[1])
+print(len(servers), len(ports))
+input()
+"""
+# Port 0 at an address, with these options of SOL_SOCKET.
+BIND = """
+import socket, sys
+one = socket.socket()
+for option in sys.argv[2:]:
+    one.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+try:
+    one.bind((sys.argv[1], 0))
+    print('ok')
+except OSError as error:
+    print(error.errno)
+"""
+LISTEN = """
+import socket
+try:
+    socket.socket().listen()
+    print('ok')
+except OSError as error:
+    print(error.errno)
+"""
+# Connections over loopback that come one after the other, and all end at once.
+LEAK_THAT_ENDS = """
+import socket, time
+server = socket.create_server(('127.0.0.1', 85), backlog=1024)
+held = []
+for _ in range(100):
+    held.append(socket.create_connection(('127.0.0.1', 85)))
+    time.sleep(0.06)
+for one in held:
+    one.close()
+for _ in held:
+    server.accept()[0].close()
+print('ready')
+input()
+"""
 NO_PORT_FOR_CONNECT = "99"  # EADDRNOTAVAIL
 NO_PORT_FOR_BIND = "98"  # EADDRINUSE
 
@@ -229,8 +278,13 @@ class Pressure(unittest.TestCase):
             told = self.pool(portd, "timeWait", lambda pool: pool["timeWaitReuse"] == "always")
             self.assertNotIn("exhaustedUsec", told)
             shown = portd.ctl("pressure", "--netns", portd.name)
-            self.assertEqual(shown.returncode, 1, shown.stdout)
             self.assertIn("as net.ipv4.tcp_tw_reuse is 1", " ".join(shown.stderr.split()))
+            # It is no help for this:
+            self.assertEqual(portd.run(BIND, "0.0.0.0", "SO_REUSEADDR"), NO_PORT_FOR_BIND)
+            self.assertEqual(shown.returncode, 0, shown.stdout)
+            self.assertNotIn("Connections from", shown.stdout)
+            self.assertIn("in the way of bind(2)", " ".join(shown.stdout.split()))
+            self.assertIn("keep connections open", " ".join(shown.stdout.split()))
 
     def test_time_wait_over_loopback_where_it_is_not_used_again(self):
         code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "1000")
@@ -247,18 +301,22 @@ class Pressure(unittest.TestCase):
             portd.take_advice(shown.stdout, "tcp_tw_reuse")
             self.assertEqual(portd.run(CONNECT, 82), "ok")
 
-    def test_time_wait_over_loopback_exhausts_nothing(self):
-        code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "180")
+    def test_time_wait_over_loopback_exhausts_no_destination(self):
+        code = PILE_UP.replace("sys.argv[1]", "'127.0.0.1'").replace("sys.argv[2]", "200")
         with small_range() as portd, python_child(code, before=portd.inside) as (process, _):
             self.assertEqual(self.pile_up(process), "no error")
             time.sleep(1.1)  # a port is used again a second after its connection
             for _ in range(30):
                 self.assertEqual(portd.run(CONNECT, 82), "ok")
-            told = self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] >= 170)
+            told = self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] >= 190)
             self.assertNotIn("exhaustedUsec", told)
             shown = portd.ctl("pressure", "--netns", portd.name)
-            self.assertEqual(shown.returncode, 1, shown.stdout)
-            self.assertNotIn("tcp_tw_reuse=1", shown.stdout)
+            self.assertEqual(portd.run(BIND, "0.0.0.0"), NO_PORT_FOR_BIND)
+            self.assertEqual(portd.run(BIND, "0.0.0.0", "SO_REUSEADDR"), NO_PORT_FOR_BIND)
+            self.assertEqual(shown.returncode, 0, shown.stdout)
+            self.assertNotIn("Connections from", shown.stdout)
+            self.assertIn("in the way of bind(2)", " ".join(shown.stdout.split()))
+            self.assertNotIn("tcp_tw_reuse=", shown.stdout)
             self.assertIn("takes such ports again after a second over loopback", " ".join(shown.stderr.split()))
 
     def test_what_was_bound_before_it_connected_is_taken_from_every_destination(self):
@@ -266,8 +324,8 @@ class Pressure(unittest.TestCase):
                 python_child(BIND_AND_CONNECT, before=portd.inside) as (_, outcome):
             count, error = outcome.split()
             self.assertEqual(error, NO_PORT_FOR_CONNECT)
-            told = self.pool(portd, "boundStreams", lambda pool: pool["usedPorts"] >= 150)
-            self.assertEqual(told["programs"][0]["leases"], 150)
+            told = self.pool(portd, "allStreams", lambda pool: pool["takenPorts"] >= 150)
+            self.assertEqual(told["takenBy"][0]["leases"], 150)
 
             def full():
                 pools = [o for o in self.pools(portd) if o.get("peerPort") == 7000]
@@ -277,7 +335,11 @@ class Pressure(unittest.TestCase):
             self.assertEqual(pool["usedPorts"], 200)
             shown = portd.ctl("pressure", "--netns", portd.name)
             self.assertEqual(shown.returncode, 0, shown.stderr)
-            self.assertIn("there is none left", " ".join(shown.stdout.split()))
+            text = " ".join(shown.stdout.split())
+            self.assertIn("to 127.0.0.1:7000 use 200 of 200 (100 %) ports: 150 are bound", text)
+            self.assertIn("there is none left", text)
+            self.assertEqual(text.count("What helps"), 1, text)
+            self.assertRegex(text, r"in \S+python3\S*: close what is done with; set IP_BIND_ADDRESS_NO_PORT")
 
     def connect_all(self, before, enough):
         """The kinds of pools of which no port is left, and how the ports of the connections were chosen, as
@@ -302,9 +364,9 @@ class Pressure(unittest.TestCase):
 
     def test_a_port_that_bind_chose_is_taken_from_every_destination(self):
         exhausted, chosen_by, after, shown = self.connect_all(
-            "one.bind(('127.0.0.1', 0))", lambda pool: pool["kind"] == "boundStreams")
+            "one.bind(('127.0.0.1', 0))", lambda pool: pool["takenPorts"] == 200)
         self.assertEqual(chosen_by, {("automatic", "bind")})
-        self.assertEqual(exhausted, {"boundStreams", "oneDestination"})
+        self.assertEqual(exhausted, {"allStreams", "oneDestination"})
         self.assertEqual(after, (NO_PORT_FOR_CONNECT, NO_PORT_FOR_CONNECT))
         self.assertIn("IP_BIND_ADDRESS_NO_PORT", shown)
 
@@ -315,7 +377,7 @@ class Pressure(unittest.TestCase):
                 exhausted, chosen_by, after, _ = self.connect_all(
                     before, lambda pool: pool["kind"] == "oneDestination")
                 self.assertEqual(chosen_by, {("automatic", "connect")})
-                self.assertEqual(exhausted, {"oneDestination"})
+                self.assertEqual(exhausted, {"allStreams", "oneDestination"})
                 self.assertEqual(after, (NO_PORT_FOR_CONNECT, "ok"))
 
     def test_what_was_there_at_the_start_is_no_growth(self):
@@ -337,8 +399,9 @@ class Pressure(unittest.TestCase):
         with small_range() as portd, python_child(ACCEPT, before=portd.inside):
             def of_python(pool):
                 return [p["leases"] for p in pool["programs"] if "python3" in p.get("executable", "")]
-            told = self.pool(portd, "boundStreams", of_python)
-            self.assertEqual(of_python(told), [1])
+            told = self.pool(portd, "allStreams", lambda pool: of_python(pool) == [10])
+            self.assertEqual([p["leases"] for p in told["takenBy"]
+                              if "python3" in p.get("executable", "")], [1])
             asked = portd.ctl("--json", "pressure", "--netns", portd.name, user=NOBODY)
             self.assertEqual(asked.returncode, 4, "how fast they grow is withheld")
             pools = [o for o in map(json.loads, asked.stdout.splitlines()) if "kind" in o]
@@ -350,6 +413,53 @@ class Pressure(unittest.TestCase):
             shown = portd.ctl("pressure", "--netns", portd.name, user=NOBODY).stdout
             self.assertIn("withheld (9)", shown)
             self.assertNotIn("unknown (", shown)
+
+    def test_connections_to_several_destinations_are_in_the_way_of_bind(self):
+        with small_range() as portd, \
+                python_child(FILL, before=portd.inside) as (_, outcome):
+            servers, ports = map(int, outcome.split())
+            self.assertEqual(ports, 200)
+            told = self.pool(portd, "allStreams", lambda pool: pool["livePorts"] == 200)
+            self.assertEqual((told["usedPorts"], told["boundPorts"]), (200, 0))
+            self.assertLessEqual(told["exhaustedUsec"], now_us())
+            each = [o for o in self.pools(portd) if o["kind"] == "oneDestination"]
+            self.assertEqual({o["usedPorts"] for o in each}, {140})
+            self.assertEqual(len(each), min(8, servers))
+            self.assertFalse([o for o in each if "exhaustedUsec" in o])
+
+            # What is said is so:
+            for address in ("0.0.0.0", "127.0.0.1"):
+                self.assertEqual(portd.run(BIND, address), NO_PORT_FOR_BIND)
+            self.assertEqual(portd.run(BIND, "0.0.0.0", "SO_REUSEADDR"), NO_PORT_FOR_BIND)
+            self.assertEqual(portd.run(LISTEN), NO_PORT_FOR_BIND)
+            self.assertEqual(portd.run(CONNECT, 6999), "ok")
+            shown = portd.ctl("pressure", "--netns", portd.name, "--over", "2s")
+            self.assertEqual(shown.returncode, 0, shown.stderr)
+            text = " ".join(shown.stdout.split())
+            self.assertIn("TCP sockets use 200 of 200 (100 %) ports, in the way of bind(2) to port 0 at "
+                          "every address and of listen(2) without a port: 200 with a connection", text)
+            self.assertIn("there is none left (bind and listen fail)", text)
+            self.assertEqual(text.count("What helps"), 1, text)
+            self.assertNotIn("Connections from", text)
+            # And so is what helps:
+            self.assertIn("bind to an address that these connections are not from", text)
+            self.assertEqual(portd.run(BIND, ELSEWHERE), "ok")
+            portd.take_advice(shown.stdout, "ip_local_port_range")
+            self.assertEqual(portd.run(BIND, "0.0.0.0"), "ok")
+            self.assertEqual(portd.run(LISTEN), "ok")
+
+    def test_a_leak_over_loopback_that_has_ended_is_no_growth(self):
+        with small_range() as portd, python_child(LEAK_THAT_ENDS, before=portd.inside):
+            self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] == 100)
+            for _ in range(10):
+                pools = [o for o in map(json.loads, portd.ctl("--json", "pressure", "--netns", portd.name,
+                                                              "--over", "6s").stdout.splitlines())
+                         if o.get("lingeringPorts", 0) >= 100]
+                self.assertEqual({o["kind"] for o in pools}, {"timeWait", "allStreams"})
+                for pool in pools:
+                    self.assertLessEqual(pool["portsPerHour"], 0, pool)
+                    self.assertNotIn("exhaustedUsec", pool)
+                time.sleep(0.2)
 
     def test_bound_datagrams(self):
         with small_range() as portd, \

@@ -144,7 +144,10 @@ TEST(Pressure, EachKindHasItsRemedy) {
                                                   HasSubstr("keep connections open")));
     EXPECT_THAT(remedies("oneDestination"),
                 ElementsAre(more, HasSubstr("in /usr/bin/leaker: close connections")));
-    EXPECT_THAT(remedies("boundStreams"), ElementsAre(more, HasSubstr("IP_BIND_ADDRESS_NO_PORT")));
+    EXPECT_THAT(remedies("allStreams"),
+                ElementsAre(more, HasSubstr("in /usr/bin/leaker: close connections"),
+                            HasSubstr("choose a port outside of 50000-50199, or bind to an "
+                                      "address that these connections are not from")));
     EXPECT_THAT(remedies("boundDatagrams"), ElementsAre(more, HasSubstr("from one socket")));
     proto::PoolPressure full = pool("timeWait", 190);
     full.range_low = 32768;
@@ -236,7 +239,74 @@ TEST(Pressure, TroubleIsToldInWords) {
               "2026-11-22 03:12:07.");
     leaking.used_ports = 200;
     EXPECT_THAT(describe_trouble(leaking, summary_of(50000, 50199), Charset::utf8),
-                HasSubstr("there is none left"));
+                HasSubstr("there is none left (connect fails)"));
+}
+
+TEST(Pressure, PortsThatBindCannotHaveAreToldApart) {
+    proto::PoolPressure all = pool("allStreams", 200);
+    all.live_ports = 150;
+    all.bound_ports = 10;
+    all.lingering_ports = 40;
+    EXPECT_EQ(describe_trouble(all, summary_of(50000, 50199), Charset::utf8),
+              "TCP sockets use 200 of 200 (100 %) ports, in the way of bind(2) to port 0 at every "
+              "address and of listen(2) without a port: 150 with a connection, 10 bound, 40 "
+              "lingering, most of all /usr/bin/leaker (200); there is none left (bind and listen "
+              "fail).");
+    all.lingering_ports = 170;
+    all.live_ports = 20;
+    EXPECT_THAT(remedies_of(all, summary_of(50000, 50199), Charset::utf8),
+                Contains(HasSubstr("in /usr/bin/leaker: keep connections open")));
+    EXPECT_TRUE(is_near(all, t0)) << "they linger, and are lost";
+    EXPECT_EQ(lingering_remark(all, t0, Charset::utf8), std::nullopt);
+}
+
+proto::PoolPressure mostly_bound(const char *kind) {
+    proto::PoolPressure full = pool(kind, 200);
+    proto::AuditGroup binder;
+    binder.known = true;
+    binder.executable = "/usr/bin/binder";
+    binder.leases = 150;
+    full.live_ports = 50;
+    full.bound_ports = full.taken_ports = 150;
+    full.taken_by = {binder};
+    return full;
+}
+
+TEST(Pressure, OneCauseHasOneAdviceThatNamesWhoBoundThePorts) {
+    proto::PoolPressure other = mostly_bound("oneDestination");
+    other.peer_port = 80;
+    const auto troubles =
+        troubles_of({mostly_bound("allStreams"), mostly_bound("oneDestination"), other},
+                    summary_of(50000, 50199), t0, Charset::utf8);
+    ASSERT_EQ(troubles.size(), 1U);
+    EXPECT_THAT(
+        troubles[0].sentences,
+        ElementsAre(HasSubstr("TCP sockets use"),
+                    HasSubstr("to 192.0.2.1:443 use 200 of 200 (100 %) ports: 150 are bound, and "
+                              "lost to every destination, most of all /usr/bin/binder (150)"),
+                    HasSubstr("to 192.0.2.1:80 use")));
+    EXPECT_THAT(troubles[0].remedies,
+                ElementsAre(HasSubstr("more ports"),
+                            HasSubstr("in /usr/bin/binder: close what is done with; set "
+                                      "IP_BIND_ADDRESS_NO_PORT")));
+}
+
+TEST(Pressure, ADestinationThatIsInTheWayOfBindIsOneCause) {
+    const auto troubles_with = [](std::int64_t used_by_destination) {
+        return troubles_of({pool("allStreams", 200), pool("oneDestination", used_by_destination),
+                            pool("boundDatagrams", 190)},
+                           summary_of(50000, 50199), t0, Charset::utf8);
+    };
+    const auto one = troubles_with(190);
+    ASSERT_EQ(one.size(), 2U);
+    EXPECT_EQ(one[0].sentences.size(), 2U);
+    EXPECT_THAT(one[0].remedies,
+                ElementsAre(HasSubstr("more ports"), HasSubstr("from, more than one address"),
+                            HasSubstr("choose a port outside")));
+    EXPECT_THAT(one[1].remedies, ElementsAre(HasSubstr("more ports"), HasSubstr("one socket")));
+    const auto apart = troubles_with(140); // not near
+    ASSERT_EQ(apart.size(), 2U);
+    EXPECT_EQ(apart[0].sentences.size(), 1U);
 }
 
 TEST(Pressure, WhoIsNotNamedIsWithheldOrNotKnown) {
@@ -307,6 +377,7 @@ TEST(Pressure, PrintsATableAndTheExitStatusSaysWhetherAnyIsNear) {
     const Outcome alone = ask(elsewhere, there);
     EXPECT_EQ(alone.status, 4) << alone.err;
     EXPECT_THAT(alone.out, HasSubstr("It is not known how near that network namespace is"));
+    EXPECT_THAT(alone.out, HasSubstr("ask again then"));
     EXPECT_THAT(alone.out, Not(HasSubstr("No pool of ports is near")));
 }
 

@@ -430,7 +430,9 @@ PressureReply pressure_reply() {
                                  .lingering_ports = 3,
                                  .ports_per_hour = 4,
                                  .exhausted_usec = 5,
-                                 .programs = {audit_group()}},
+                                 .programs = {audit_group()},
+                                 .taken_ports = 2,
+                                 .taken_by = {audit_group()}},
             .summary = PressureSummary{.network_namespace = 4026531840,
                                        .range_low = 32768,
                                        .range_high = 60999,
@@ -852,7 +854,9 @@ PressureReply any_pressure_reply() {
                             .lingering_ports = any_integer(),
                             .ports_per_hour = maybe(any_integer),
                             .exhausted_usec = maybe(any_integer),
-                            .programs = several(any_audit_group)};
+                            .programs = several(any_audit_group),
+                            .taken_ports = any_integer(),
+                            .taken_by = several(any_audit_group)};
     });
     reply.summary = maybe([] {
         return PressureSummary{.network_namespace = any_integer(),

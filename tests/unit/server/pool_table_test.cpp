@@ -15,6 +15,7 @@ PoolTable::Settings settings() {
         {7, {.local_range = {50000, 50099}, .reserved = {{50000, 50009}}}},
         {9, {.local_range = {1200, 1399}, .reserved = {{1000, 1200}, {1398, 2000}}}}};
     return {.ports = std::make_shared<const model::KnownPorts>(known),
+            .own_namespace = 7,
             .window_us = 60 * second,
             .now_us = now,
             .destinations = 2,
@@ -32,6 +33,24 @@ std::vector<proto::PoolPressure> pools(const std::vector<proto::Lease> &leases,
     for (const proto::Lease &lease : leases)
         table.add(lease);
     return table.pools();
+}
+
+// Those of destinations.
+std::vector<proto::PoolPressure> destinations(const std::vector<proto::Lease> &leases,
+                                              PoolTable::Settings with = settings()) {
+    auto told = pools(leases, std::move(with));
+    std::erase_if(told, [](const proto::PoolPressure &pool) { return !pool.peer_address; });
+    return told;
+}
+
+// That of all TCP sockets.
+proto::PoolPressure for_bind(const std::vector<proto::Lease> &leases,
+                             PoolTable::Settings with = settings()) {
+    for (proto::PoolPressure &pool : pools(leases, std::move(with)))
+        if (pool.kind == "allStreams")
+            return pool;
+    ADD_FAILURE() << "no such pool";
+    return {};
 }
 
 proto::Lease connection(std::int64_t port, const char *peer, std::int64_t opened = 0) {
@@ -64,19 +83,65 @@ TEST(PoolTable, CountsPortsOfEachDestinationWithThoseThatAreBound) {
 
     const auto told = pools(leases);
     ASSERT_EQ(told.size(), 4U);
-    EXPECT_EQ(told[0].kind, "oneDestination");
-    EXPECT_EQ(told[0].peer_address, "192.0.2.1");
-    EXPECT_EQ(told[0].automatic_ports, 90);
-    EXPECT_EQ(told[0].used_ports, 11);
-    EXPECT_EQ(told[0].live_ports, 10);
-    EXPECT_EQ(told[0].bound_ports, 1);
-    EXPECT_EQ(told[0].lingering_ports, 0);
-    EXPECT_EQ(told[0].programs.at(0).leases, 10);
-    EXPECT_EQ(told[1].peer_address, "192.0.2.2");
-    EXPECT_EQ(told[1].used_ports, 5);
-    EXPECT_EQ(told[2].kind, "boundStreams");
+    EXPECT_EQ(told[0].kind, "allStreams");
+    EXPECT_EQ(told[1].kind, "oneDestination");
+    EXPECT_EQ(told[1].peer_address, "192.0.2.1");
+    EXPECT_EQ(told[1].automatic_ports, 90);
+    EXPECT_EQ(told[1].used_ports, 11);
+    EXPECT_EQ(told[1].live_ports, 10);
+    EXPECT_EQ(told[1].bound_ports, 1);
+    EXPECT_EQ(told[1].lingering_ports, 0);
+    EXPECT_EQ(told[1].taken_ports, 1);
+    EXPECT_EQ(told[1].programs.at(0).leases, 10);
+    EXPECT_EQ(told[2].peer_address, "192.0.2.2");
+    EXPECT_EQ(told[2].used_ports, 5);
     EXPECT_EQ(told[3].kind, "boundDatagrams");
     EXPECT_EQ(told[3].used_ports, 1);
+    EXPECT_EQ(told[3].taken_ports, 0);
+}
+
+// As bind(2) to port 0 passes over each port that a TCP socket has, though none of the destinations
+// is near to exhaustion.
+TEST(PoolTable, EachTcpPortIsInTheWayOfBind) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 90; ++i) {
+        leases.push_back(connection(50010 + i, i < 40 ? "192.0.2.1" : "192.0.2.2", -second));
+        leases.back().port_choice = PortChoice::automatic;
+        leases.back().port_chosen_by = PortChosenBy::connect;
+        leases.back().phase = i % 3 == 0 ? Phase::lingering : Phase::connected;
+    }
+    leases.push_back(connection(50010, "192.0.2.2", -second)); // a port of both
+    const auto told = for_bind(leases);
+    EXPECT_EQ(told.peer_address, std::nullopt);
+    EXPECT_EQ(told.used_ports, 90);
+    EXPECT_EQ(told.live_ports, 61);
+    EXPECT_EQ(told.lingering_ports, 29);
+    EXPECT_EQ(told.bound_ports, 0);
+    EXPECT_EQ(told.taken_ports, 0) << "a connection to a third one can have each";
+    EXPECT_EQ(told.exhausted_usec, now);
+    EXPECT_EQ(told.programs.at(0).leases, 90);
+    for (const auto &destination : destinations(leases)) {
+        EXPECT_LE(destination.used_ports, 51);
+        EXPECT_EQ(destination.exhausted_usec, std::nullopt);
+    }
+}
+
+// For bind(2) such ports are lost as long as they linger; but they are no growth that goes on.
+TEST(PoolTable, WhatLingersIsInTheWayOfBindAlsoWhereConnectTakesItAgain) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 80; ++i) {
+        leases.push_back(connection(50010 + i, "127.0.0.1", i * 700'000));
+        leases.back().local_address = "127.0.0.1";
+        leases.back().phase = Phase::lingering;
+        leases.back().closed = observed(i * 700'000 + 1000);
+    }
+    EXPECT_EQ(for_bind(leases).used_ports, 80);
+    EXPECT_EQ(for_bind(leases).ports_per_hour, 0);
+    EXPECT_EQ(for_bind(leases).exhausted_usec, std::nullopt);
+    for (int i = 0; i < 10; ++i)
+        leases.push_back(bound(50090 + i, Protocol::tcp));
+    EXPECT_EQ(for_bind(leases).exhausted_usec, now);
+    EXPECT_EQ(destinations(leases).at(0).exhausted_usec, std::nullopt);
 }
 
 // Of a listener with its connections, which have one port together.
@@ -106,7 +171,7 @@ TEST(PoolTable, TellsLingeringFromLive) {
         leases.push_back(connection(50010 + i, "192.0.2.1"));
         leases.back().phase = i < 6 ? Phase::lingering : Phase::connected;
     }
-    const auto told = pools(leases);
+    const auto told = destinations(leases);
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0].kind, "timeWait");
     EXPECT_EQ(told[0].lingering_ports, 6);
@@ -117,7 +182,7 @@ TEST(PoolTable, PredictsWhenALeakExhaustsThePool) {
     std::vector<proto::Lease> leases;
     for (int i = 0; i < 60; ++i) // one a second
         leases.push_back(connection(50010 + i, "192.0.2.1", i * second));
-    auto told = pools(leases);
+    auto told = destinations(leases);
     EXPECT_EQ(told.at(0).used_ports, 60);
     EXPECT_NEAR(static_cast<double>(told.at(0).ports_per_hour.value()), 3600, 400);
     EXPECT_NEAR(static_cast<double>(told.at(0).exhausted_usec.value() - now), 30 * second,
@@ -125,7 +190,7 @@ TEST(PoolTable, PredictsWhenALeakExhaustsThePool) {
 
     PoolTable::Settings blind = settings();
     blind.knows_past = false;
-    told = pools(leases, blind);
+    told = destinations(leases, blind);
     EXPECT_EQ(told.at(0).used_ports, 60);
     EXPECT_EQ(told.at(0).ports_per_hour, std::nullopt);
     EXPECT_EQ(told.at(0).exhausted_usec, std::nullopt);
@@ -243,6 +308,7 @@ void expect_bound_ports_beside_each_destination(PortChoice choice,
     std::vector<proto::Lease> leases;
     for (int i = 0; i < 60; ++i) {
         leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.back().opener.command = leases.back().last_holder.command = "binder";
         leases.back().port_choice = choice;
         leases.back().port_chosen_by = chosen_by;
         leases.back().phase = i < 5 ? Phase::lingering : Phase::connected;
@@ -251,21 +317,28 @@ void expect_bound_ports_beside_each_destination(PortChoice choice,
         leases.push_back(connection(50070 + i, "192.0.2.2"));
     auto told = pools(leases);
     ASSERT_EQ(told.size(), 3U);
-    EXPECT_EQ(told[0].peer_address, "192.0.2.2");
-    EXPECT_EQ(told[0].live_ports, 30);
-    EXPECT_EQ(told[0].bound_ports, 60);
-    EXPECT_EQ(told[0].used_ports, 90);
-    EXPECT_EQ(told[0].exhausted_usec, now);
-    EXPECT_EQ(told[1].kind, "boundStreams");
-    EXPECT_EQ(told[1].live_ports, 55);
-    EXPECT_EQ(told[1].lingering_ports, 5);
-    EXPECT_EQ(told[1].programs.at(0).leases, 60);
+    EXPECT_EQ(told[0].kind, "allStreams");
+    EXPECT_EQ(told[0].live_ports, 85);
+    EXPECT_EQ(told[0].lingering_ports, 5);
+    EXPECT_EQ(told[1].peer_address, "192.0.2.2");
+    EXPECT_EQ(told[1].live_ports, 30);
+    EXPECT_EQ(told[1].bound_ports, 60);
+    EXPECT_EQ(told[1].used_ports, 90);
+    EXPECT_EQ(told[1].exhausted_usec, now);
+    EXPECT_EQ(told[1].programs.at(0).command, "holder");
     EXPECT_EQ(told[2].peer_address, "192.0.2.1");
     EXPECT_EQ(told[2].used_ports, 60) << "of its own destination a port counts once";
+    for (const proto::PoolPressure &pool : told) {
+        EXPECT_EQ(pool.taken_ports, 60);
+        ASSERT_EQ(pool.taken_by.size(), 1U);
+        EXPECT_EQ(pool.taken_by[0].command, "binder");
+        EXPECT_EQ(pool.taken_by[0].leases, 60);
+    }
 
     for (proto::Lease &lease : leases)
         lease.role = Role::accepted; // its port is the listener's
     EXPECT_EQ(pools(leases).size(), 1U);
+    EXPECT_EQ(for_bind(leases).taken_ports, 90);
 }
 
 TEST(PoolTable, CountsWhatWasBoundBeforeItConnectedBesideEachDestination) {
@@ -281,7 +354,7 @@ TEST(PoolTable, CountsWhatConnectChoseForItsDestinationOnly) {
             leases.back().port_choice = PortChoice::automatic;
             leases.back().port_chosen_by = chosen_by;
         }
-        const auto told = pools(leases);
+        const auto told = destinations(leases);
         ASSERT_EQ(told.size(), 2U);
         EXPECT_EQ(told[0].used_ports, 40);
         EXPECT_EQ(told[1].used_ports, 20);
@@ -303,7 +376,7 @@ TEST(PoolTable, WhatLingersExhaustsNothingWhereItIsTakenAgain) {
             leases.back().phase = Phase::lingering;
             leases.back().closed = observed(i * 600'000 + 1000);
         }
-        auto told = pools(leases, with).at(0);
+        auto told = destinations(leases, with).at(0);
         EXPECT_EQ(told.time_wait_reuse, reuse);
         return told;
     };
@@ -343,10 +416,64 @@ TEST(PoolTable, WhatWasBoundAndLingersIsNotTakenAgain) {
         leases.back().closed = observed(1000);
     }
     for (const auto &told : pools(leases, with)) {
+        EXPECT_EQ(told.taken_ports, 90);
         EXPECT_EQ(told.lingering_ports, told.peer_address ? 0 : 90);
         EXPECT_EQ(told.bound_ports, told.peer_address ? 90 : 0);
         EXPECT_EQ(told.exhausted_usec, now);
     }
+}
+
+// The last step of its growth is not the middle one, but there is no growth any more.
+TEST(PoolTable, ALeakOverLoopbackThatHasJustEndedDoesNotGrow) {
+    std::vector<proto::Lease> leases;
+    for (int i = 0; i < 75; ++i) {
+        leases.push_back(connection(50010 + i, "127.0.0.1", i * 760'000));
+        leases.back().local_address = "127.0.0.1";
+        leases.back().phase = Phase::lingering;
+        leases.back().closed = observed(57 * second);
+    }
+    for (const auto &told : pools(leases)) {
+        EXPECT_EQ(told.used_ports, 75);
+        EXPECT_EQ(told.lingering_ports, 75);
+        EXPECT_LE(told.ports_per_hour, 0) << told.kind;
+        EXPECT_EQ(told.exhausted_usec, std::nullopt) << told.kind;
+    }
+}
+
+// In another namespace nobody sees its end, and what is inferred is the latest that it can be.
+TEST(PoolTable, TimeWaitCountsForAMinuteWhereItsEndIsInferred) {
+    constexpr std::int64_t minute = 60 * second;
+    const auto lingering = [](std::int64_t network_namespace, std::int64_t closed_us) {
+        std::vector<proto::Lease> leases{connection(1300, "192.0.2.1"),
+                                         connection(1301, "192.0.2.1", closed_us - 1)};
+        for (proto::Lease &lease : leases) {
+            lease.network_namespace = network_namespace;
+            lease.local_port += network_namespace == 7 ? 48'710 : 0;
+        }
+        leases.back().phase = Phase::lingering;
+        leases.back().closed = observed(closed_us);
+        return leases;
+    };
+    for (const std::int64_t network_namespace : {7, 9}) {
+        const bool is_own = network_namespace == 7;
+        const auto lately = destinations(lingering(network_namespace, now - minute + second));
+        EXPECT_EQ(lately.at(0).lingering_ports, 1);
+        EXPECT_EQ(lately.at(0).used_ports, 2);
+        const auto before = destinations(lingering(network_namespace, now - minute - second));
+        EXPECT_EQ(before.at(0).lingering_ports, is_own ? 1 : 0);
+        EXPECT_EQ(before.at(0).used_ports, is_own ? 2 : 1);
+    }
+    std::vector<proto::Lease> leases{connection(1300, "192.0.2.1")};
+    for (int i = 0; i < 60; ++i) { // one a second, and each freed by now for sure
+        const std::int64_t closed_us = i * second - 2 * minute - 15 * second;
+        leases.push_back(freed_lease("f", 1301 + i, 1000, closed_us - 1, closed_us));
+        leases.back().peer_address = "192.0.2.1";
+        leases.back().freed = proto::Moment{
+            std::nullopt, closed_us, closed_us + 2 * minute + 15 * second, Provenance::inferred};
+    }
+    for (proto::Lease &lease : leases)
+        lease.network_namespace = 9;
+    EXPECT_EQ(destinations(leases).at(0).ports_per_hour, 0) << "all ended before the window";
 }
 
 TEST(PoolTable, CallsANamespaceByOneName) {
@@ -385,7 +512,7 @@ TEST(PoolTable, MeasuresEachNamespaceByItsOwnRange) {
     leases.push_back(connection(50050, "192.0.2.1"));
     leases.push_back(connection(1300, "192.0.2.1"));
 
-    const auto told = pools(leases);
+    const auto told = destinations(leases);
     ASSERT_EQ(told.size(), 2U);
     EXPECT_EQ(told[0].network_namespace, 7);
     EXPECT_EQ(told[0].automatic_ports, 90);
@@ -405,7 +532,7 @@ TEST(PoolTable, KnowsNoPoolWhereTheRangeIsNotKnown) {
     proto::Lease chosen = lease;
     chosen.port_choice = PortChoice::explicit_;
     chosen.local_port = 1235;
-    const auto told = pools({lease, chosen});
+    const auto told = destinations({lease, chosen});
     ASSERT_EQ(told.size(), 1U);
     EXPECT_EQ(told[0].used_ports, 1);
     EXPECT_EQ(told[0].automatic_ports, std::nullopt);
