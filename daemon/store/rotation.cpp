@@ -29,12 +29,27 @@ constexpr const char *freed_lately =
     " AND l.freed_us IS NOT NULL AND l.id + ?3 + l.opened_by_us + ifnull(l.closed_us, 0) + "
     "l.freed_us >= ?4";
 
+// Flows and addresses are numbered anew, so that a long history takes no more bytes a lease than a
+// short one.
 constexpr const char *copy_the_rest = R"sql(
-INSERT INTO next.flow SELECT * FROM main.flow WHERE id IN (SELECT flow FROM next.lease);
-INSERT INTO next.flow_holder SELECT * FROM main.flow_holder
-    WHERE flow IN (SELECT id FROM next.flow);
-INSERT INTO next.address SELECT * FROM main.address
-    WHERE id IN (SELECT local_address FROM next.flow UNION SELECT peer_address FROM next.lease);
+CREATE TEMP TABLE flow_number(new INTEGER PRIMARY KEY, old INTEGER NOT NULL UNIQUE);
+INSERT INTO flow_number(old) SELECT DISTINCT flow FROM next.lease ORDER BY flow;
+CREATE TEMP TABLE address_number(new INTEGER PRIMARY KEY, old INTEGER NOT NULL UNIQUE);
+INSERT INTO address_number(old) SELECT peer_address FROM next.lease WHERE peer_address IS NOT NULL
+    UNION SELECT local_address FROM main.flow WHERE id IN (SELECT old FROM flow_number);
+UPDATE next.lease SET flow = (SELECT new FROM flow_number WHERE old = flow),
+    peer_address = (SELECT new FROM address_number WHERE old = peer_address);
+INSERT INTO next.flow SELECT n.new, f.boot, f.network_namespace, f.protocol, f.key_kind, a.new,
+    f.role, f.port_choice, f.uid, f.process, f.opener, f.opener_provenance, f.last_holder,
+    f.last_holder_provenance, f.holders_omitted, f.port_chosen_by
+    FROM flow_number AS n JOIN main.flow AS f ON f.id = n.old
+    JOIN address_number AS a ON a.old = f.local_address;
+INSERT INTO next.flow_holder SELECT n.new, h.ordinal, h.process
+    FROM flow_number AS n JOIN main.flow_holder AS h ON h.flow = n.old;
+INSERT INTO next.address SELECT n.new, a.value
+    FROM address_number AS n JOIN main.address AS a ON a.id = n.old;
+DROP TABLE temp.flow_number;
+DROP TABLE temp.address_number;
 INSERT INTO next.process SELECT * FROM main.process
     WHERE id IN (SELECT process FROM next.flow UNION SELECT process FROM next.flow_holder);
 INSERT INTO next.ancestor SELECT * FROM main.ancestor

@@ -125,6 +125,38 @@ TEST_F(Parts, OpenLeasesGoOn) {
     EXPECT_THAT(all_pages(reader, query), SizeIs(1));
 }
 
+// Or their numbers would take more and more bytes of each lease of a long history.
+TEST_F(Parts, NumberFlowsAndAddressesAnew) {
+    const auto with_peer = [](std::int64_t serial) {
+        model::Lease lease = make_lease(serial, 40000, serial * second_us);
+        lease.local.address.bytes = {10, 0, 0, static_cast<std::uint8_t>(serial)};
+        lease.peer = {{Family::ipv4, {192, 0, 2, static_cast<std::uint8_t>(serial)}}, 443};
+        add_holder(lease, make_process(static_cast<std::int32_t>(serial)));
+        add_holder(lease, make_process(static_cast<std::int32_t>(serial + 100)));
+        return lease;
+    };
+    const auto numbers = [&](int part, const std::string &table) {
+        Database database(path_of(directory_.path(), {part, false}), Database::Access::read);
+        database.on_close(Database::OnClose::leave);
+        return std::pair(database.integer("SELECT max(id) FROM " + table),
+                         database.integer("SELECT count(*) FROM " + table));
+    };
+    for (std::int64_t serial = 1; serial <= 30; ++serial)
+        commit(*writer_, {with_peer(serial)});
+    for (const std::int64_t serial : {1, 3, 4, 6, 7, 9, 28})
+        commit(*writer_, {freed(with_peer(serial), 31 * second_us)});
+    watch(*writer_, 0, 100 * second_us);
+    Reader reader(directory_.path());
+    const auto before = all_pages(reader, {});
+    ASSERT_THAT(before, SizeIs(30));
+    writer_->begin_part();
+    EXPECT_EQ(numbers(2, "flow"), std::pair(std::int64_t{23}, std::int64_t{23}));
+    EXPECT_EQ(numbers(2, "address"), std::pair(std::int64_t{46}, std::int64_t{46}));
+    EXPECT_EQ(all_pages(reader, {}), before);
+    writer_->settle();
+    EXPECT_EQ(all_pages(reader, {}), before);
+}
+
 TEST_F(Parts, LateNewsOfAFreedLeaseFindsIt) {
     live(5);
     previous_ = freed(*previous_, 5 * second_us);
