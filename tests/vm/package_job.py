@@ -3,6 +3,7 @@
 Prints a line for each check, and at the end how many passed and failed."""
 
 import glob
+import hashlib
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ JOB = pathlib.Path(__file__).resolve().parents[1]
 SOCKET = "/run/portd/io.portd.Ports"
 STATE = pathlib.Path("/var/lib/portd")
 WEB_PORT = 60700
+APPLICATION_ID = 0x706F7274  # of a file of portd
 DEFAULT_TESTS = "main_job exact_tier exact_binds"
 
 # Without hardware virtualisation everything takes ten times as long, or more beside other work.
@@ -332,6 +334,45 @@ def faults():
     start(*services)
 
 
+def older_store():
+    """A history that an earlier version of portd kept: it is carried over before the service is ready."""
+    services = ("portd.socket", "portd.service")
+    dumped = JOB / "version_5"
+    expected = [json.loads(line) for line in (dumped / "answers.jsonl").read_text().splitlines()]
+    run("systemctl", "stop", *services)
+    run("mount", "-t", "tmpfs", "-o", "size=64M,mode=750,uid=portd,gid=portd", "portd-older", STATE)
+    for dump in sorted(dumped.glob("*-*.sql")):
+        file = STATE / f"{dump.stem}.db"
+        with sqlite3.connect(file) as store:
+            store.executescript((dumped / "schema.sql").read_text() + dump.read_text() +
+                                f"PRAGMA user_version = 5; PRAGMA application_id = {APPLICATION_ID};")
+        store.close()
+        if file.stem.startswith("history"):
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            pathlib.Path(f"{file}.sha256").write_text(f"{digest}  {file.name}\n")
+    for file in STATE.iterdir():
+        shutil.chown(file, "portd", "portd")
+    keep = pathlib.Path("/etc/portd/portd.toml.d/keep.toml")
+    keep.write_text('[store]\nmax_age = "100y"\n')
+    started = start(*services)
+    log = run("journalctl", "-u", "portd.service", "-n", "40", "-o", "cat").stdout
+    check(started.returncode == 0 and status().get("tier") == "ebpf" and
+          log.count("carrying history over to this version") == len(list(dumped.glob("*-*.sql"))),
+          "an older store is carried over, file by file, and the service starts", log)
+
+    def place(lease):
+        return (lease["cookie"], lease["localPort"], lease["opened"].get("usec"),
+                lease["opener"].get("pid"))
+    found = leases("history", "--since", "2023-11-01", "--until", "2023-12-01", "--limit", "1000")
+    check(sorted(map(place, found)) == sorted(map(place, expected)),
+          f"history has all of its {len(expected)} leases", list(map(place, found))[:5])
+    check(ctl("verify").returncode == 0, "and its files are sound", ctl("verify").stdout)
+    run("systemctl", "stop", *services)
+    run("umount", "-l", STATE)
+    keep.unlink()
+    start(*services)
+
+
 def refusals():
     run("systemctl", "stop", "portd.socket", "portd.service")
     current = current_file()
@@ -447,8 +488,8 @@ def main():
                                str(WEB_PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               cwd="/tmp")
     wanted = os.environ.get("PORTD_PARTS", "").split()
-    for part in (install, own_test, attribution, varlink, disturbances, revivals, faults, refusals,
-                 integration, removal, journal):
+    for part in (install, own_test, attribution, varlink, disturbances, revivals, faults, older_store,
+                 refusals, integration, removal, journal):
         if wanted and part.__name__ not in wanted:
             continue
         began = time.monotonic()
