@@ -102,6 +102,17 @@ void copy(Database &current, const Part &part, const NextPart &next) {
         is_short() + freed_lately);
 }
 
+// What only leases had that the next part has now. Few addresses and texts are, and they stay.
+constexpr const char *remove_unused = R"sql(
+DELETE FROM flow WHERE NOT EXISTS (SELECT 1 FROM lease_of_flow AS l WHERE l.flow = flow.id);
+DELETE FROM flow_holder WHERE flow NOT IN (SELECT id FROM flow);
+DELETE FROM flow_of_process WHERE flow NOT IN (SELECT id FROM flow);
+DELETE FROM process WHERE id NOT IN (SELECT process FROM flow_of_process
+    UNION SELECT process FROM flow_holder
+    UNION SELECT process FROM bind_failure WHERE process IS NOT NULL);
+DELETE FROM ancestor WHERE process NOT IN (SELECT id FROM process);
+)sql";
+
 // The leases that the next part has of this one, by id. Read only: it is being written.
 void note_copied(Database &given_up, const std::filesystem::path &next_file) {
     given_up.execute("CREATE TEMP TABLE copied(id INTEGER PRIMARY KEY)");
@@ -142,6 +153,7 @@ void remove_copied(Database &given_up, const std::filesystem::path &next_file) {
                      "DELETE FROM late_end WHERE lease IN (SELECT id FROM copied); "
                      "DELETE FROM open_holder; "
                      "UPDATE part SET leases = (SELECT count(*) FROM lease)");
+    given_up.execute(remove_unused);
     settle(given_up);
     transaction.commit();
 }
