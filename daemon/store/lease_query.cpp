@@ -331,6 +331,12 @@ FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span 
 
 } // namespace
 
+bool may_have_any(const model::LeaseQuery &query, const Part &part) {
+    return std::ranges::any_of(closed_spans, [&](Span span) {
+        return may_have(part, span, filed_near(query, part, span));
+    });
+}
+
 std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,
                                                   std::int64_t most) {
     if (!query.asks_for_processes())

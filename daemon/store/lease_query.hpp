@@ -27,6 +27,9 @@ enum class FoundBy {
     peer,    // by the index of peers, in order
 };
 
+// Whether the part can have leases that lived in the interval of the query.
+bool may_have_any(const model::LeaseQuery &query, const Part &part);
+
 // How many of the indexed leases are of the processes that the query asks for, up to `most`; absent
 // if it asks for none.
 std::optional<BoundSql> count_leases_of_processes(const model::LeaseQuery &query, const Part &part,

@@ -29,7 +29,22 @@ void Merge::add(Stream stream) {
         heap_, [this](const Stream &a, const Stream &b) { return comes_later(a.head, b.head); });
 }
 
+void Merge::add_later(std::int64_t first, AddRows add_rows) {
+    later_.insert(std::ranges::lower_bound(later_, first, {}, &Later::first),
+                  {first, std::move(add_rows)});
+}
+
+void Merge::add_what_is_due() {
+    while (!later_.empty() &&
+           (heap_.empty() || later_.back().first >= heap_.front().head.place)) {
+        const AddRows add_rows = std::move(later_.back().add_rows);
+        later_.pop_back();
+        add_rows(*this);
+    }
+}
+
 bool Merge::next(Candidate &candidate) {
+    add_what_is_due();
     const auto later = [this](const Stream &a, const Stream &b) {
         return comes_later(a.head, b.head);
     };

@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,6 +31,11 @@ class Merge {
     void add_leases(PartReader &part, std::unique_ptr<Execution> rows);
     void add_bind_failures(PartReader &part, std::unique_ptr<Execution> rows);
 
+    // In descending order: `add_rows` adds what has places up to `first`, not before it is their
+    // turn.
+    using AddRows = std::function<void(Merge &)>;
+    void add_later(std::int64_t first, AddRows add_rows);
+
     // False at the end. What two parts have is given as the newer one has it.
     bool next(Candidate &candidate);
 
@@ -40,12 +46,19 @@ class Merge {
         Candidate head;
     };
 
+    struct Later {
+        std::int64_t first;
+        AddRows add_rows;
+    };
+
     void add(Stream stream);
+    void add_what_is_due();
     bool advance(Stream &stream);
     bool comes_later(const Candidate &a, const Candidate &b) const;
 
     const Order order_;
     std::vector<Stream> heap_; // the next one first
+    std::vector<Later> later_; // the next one last
 };
 
 } // namespace portd::store

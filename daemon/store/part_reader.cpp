@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 
 namespace portd::store {
 namespace {
@@ -217,6 +218,19 @@ model::Horizon PartReader::horizon(model::Settled settled) {
     horizon.end.last_serial = horizon.last_serial;
     horizon.last_gap = row.optional_integer(3).value_or(0);
     return horizon;
+}
+
+std::int64_t PartReader::newest_serial() {
+    if (newest_serial_)
+        return *newest_serial_;
+    Execution row(statement("SELECT max(id) FROM lease"));
+    row.next();
+    const auto id = row.optional_integer(0);
+    const std::int64_t serial =
+        id ? part_.serial_of(*id) : std::numeric_limits<std::int64_t>::min();
+    if (file_.is_sealed)
+        newest_serial_ = serial;
+    return serial;
 }
 
 bool PartReader::knows_boot(const std::string &beginning) {

@@ -66,6 +66,8 @@ class PartReader {
     std::vector<model::NumberedGap> gaps_after(std::int64_t id, std::size_t limit);
     // As this part has it; without the numbers of gaps.
     model::Horizon horizon(model::Settled settled);
+    // Of its leases; the least number there is if it has none.
+    std::int64_t newest_serial();
     // Whether it has a boot whose identifier begins so.
     bool knows_boot(const std::string &beginning);
     struct Bounds {
@@ -82,6 +84,7 @@ class PartReader {
     std::uint64_t state_;
     Part part_;
     bool may_tell_of_clock_ = true;
+    std::optional<std::int64_t> newest_serial_; // of a sealed part
     Cache cache_ = Cache::usual;
     bool was_wide_ = false; // in this question
     LeaseRows rows_;

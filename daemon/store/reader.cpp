@@ -144,18 +144,28 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
                             std::optional<model::LeaseCursor> after) {
     using Limits = std::numeric_limits<std::int64_t>;
     Merge merge(query.newest_first ? Merge::Order::descending : Merge::Order::ascending);
+    const auto kept_query = std::make_shared<const model::LeaseQuery>(query);
     for (auto entry = parts().begin(); entry != parts().end(); ++entry) {
         PartReader &part = entry->second;
         const auto next = std::next(entry);
         if (query.ended && next != parts().end() &&
             began_before(query.ended->after, next->second.part()))
             continue;
-        std::int64_t beyond = query.newest_first ? Limits::max() : Limits::min();
-        if (after)
-            beyond = part.part().id_of(*after);
-        for (const BoundSql &sql :
-             candidates(query, part.part(), holdings(part), shortest_way(part, query)))
-            merge.add_leases(part, run(part, sql, beyond));
+        if (!may_have_any(query, part.part()))
+            continue;
+        const auto add_candidates = [this, kept_query, after, &part](Merge &to) {
+            std::int64_t beyond = kept_query->newest_first ? Limits::max() : Limits::min();
+            if (after)
+                beyond = part.part().id_of(*after);
+            for (const BoundSql &sql : candidates(*kept_query, part.part(), holdings(part),
+                                                  shortest_way(part, *kept_query)))
+                to.add_leases(part, run(part, sql, beyond));
+        };
+        // Leases were taken along from part to part: of the oldest one of a part less is known.
+        if (query.newest_first && part.file().is_sealed)
+            merge.add_later(part.newest_serial(), add_candidates);
+        else
+            add_candidates(merge);
     }
     return merge;
 }

@@ -77,6 +77,10 @@ TEST_F(Parts, HoldEachLeaseOnce) {
         writer_->settle();
         EXPECT_EQ(cookies(all_pages(reader, {}, 7)), all());
         EXPECT_EQ(writer_->stored_leases(), serial_);
+        model::LeaseQuery newest_first;
+        newest_first.newest_first = true;
+        const auto found = cookies(all_pages(reader, newest_first, 7));
+        EXPECT_EQ(std::vector(found.rbegin(), found.rend()), all());
     }
     EXPECT_THAT(files(directory_.path()),
                 ElementsAre("current-000006.db", "history-000001.db", "history-000002.db",
