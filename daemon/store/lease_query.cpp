@@ -52,10 +52,9 @@ std::string is_in(BoundSql &sql, const model::EndWindow &window, const Moments &
     return text + put(sql, window.by.at_us);
 }
 
-// Of what no index decides.
+// Of what no index decides. The times are in the row itself: they come first.
 std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments &moments) {
-    std::string text =
-        "TRUE" + lease_conditions(sql, query, {moments.opened_by, moments.opened_earliest});
+    std::string text = "TRUE";
     if (query.since_us)
         text +=
             " AND ifnull(" + moments.freed_latest + " >= " + put(sql, *query.since_us) + ", TRUE)";
@@ -65,6 +64,7 @@ std::string matches(BoundSql &sql, const model::LeaseQuery &query, const Moments
     }
     if (query.ended)
         text += " AND " + is_in(sql, *query.ended, moments);
+    text += lease_conditions(sql, query, {moments.opened_by, moments.opened_earliest});
     if (query.visible_to_uid)
         text += " AND (" + is_open + " OR f.uid IS " + put(sql, *query.visible_to_uid) + ")";
     return text;
