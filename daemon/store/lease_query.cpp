@@ -331,9 +331,12 @@ FreedLeases freed_leases(const model::LeaseQuery &query, const Part &part, Span 
 
 } // namespace
 
-bool may_have_any(const model::LeaseQuery &query, const Part &part) {
+bool may_have_any(const model::LeaseQuery &query, const Part &part,
+                  std::optional<std::int64_t> ended_by_us) {
+    const bool is_after = query.since_us && ended_by_us && *query.since_us > *ended_by_us;
     return std::ranges::any_of(closed_spans, [&](Span span) {
-        return may_have(part, span, filed_near(query, part, span));
+        return (span == Span::unbounded || !is_after) &&
+               may_have(part, span, filed_near(query, part, span));
     });
 }
 

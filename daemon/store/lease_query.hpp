@@ -27,8 +27,10 @@ enum class FoundBy {
     peer,    // by the index of peers, in order
 };
 
-// Whether the part can have leases that lived in the interval of the query.
-bool may_have_any(const model::LeaseQuery &query, const Part &part);
+// Whether the part can have leases that lived in the interval of the query. `ended_by_us`: each of
+// its leases whose end is known had ended then, in row time.
+bool may_have_any(const model::LeaseQuery &query, const Part &part,
+                  std::optional<std::int64_t> ended_by_us);
 
 // How many of the indexed leases are of the processes that the query asks for, up to `most`; absent
 // if it asks for none.

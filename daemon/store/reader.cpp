@@ -36,6 +36,15 @@ bool began_before(const model::EndMark &mark, const Part &part) {
            part.serial_of(0) < mark.last_serial;
 }
 
+// By when all of a sealed part had ended, as far as it is known when: what ended later was taken
+// along. See rotation.hpp.
+std::optional<std::int64_t> ended_by(const PartReader &part, const PartReader &next) {
+    const auto &next_since_us = next.part().since_us;
+    if (!part.file().is_sealed || next.file().number != part.file().number + 1 || !next_since_us)
+        return std::nullopt;
+    return *next_since_us - settling_us;
+}
+
 // Leases that may have been in the way of a bind are looked at: so many listeners, so many others.
 constexpr std::size_t most_obstacles = 512;
 
@@ -151,7 +160,8 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
         if (query.ended && next != parts().end() &&
             began_before(query.ended->after, next->second.part()))
             continue;
-        if (!may_have_any(query, part.part()))
+        if (!may_have_any(query, part.part(), next == parts().end() ? std::nullopt
+                                                                    : ended_by(part, next->second)))
             continue;
         const auto add_candidates = [this, kept_query, after, &part](Merge &to) {
             std::int64_t beyond = kept_query->newest_first ? Limits::max() : Limits::min();
