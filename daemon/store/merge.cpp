@@ -35,8 +35,7 @@ void Merge::add_later(std::int64_t first, AddRows add_rows) {
 }
 
 void Merge::add_what_is_due() {
-    while (!later_.empty() &&
-           (heap_.empty() || later_.back().first >= heap_.front().head.place)) {
+    while (!later_.empty() && (heap_.empty() || later_.back().first >= heap_.front().head.place)) {
         const AddRows add_rows = std::move(later_.back().add_rows);
         later_.pop_back();
         add_rows(*this);

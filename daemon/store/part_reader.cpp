@@ -50,9 +50,15 @@ struct Kept {
     std::size_t flows;
     std::size_t processes;
 };
-constexpr Kept of_sealed{8 << 10, 50, 50};
+constexpr Kept of_sealed{4 << 10, 25, 25};
 constexpr Kept of_sealed_for_flows{8 << 10, 300, 500};
 constexpr Kept of_written{64 << 10, 1'000, 2'000};
+
+bool touches(const PartReader::Bounds &bounds, std::optional<std::int64_t> since_us,
+             std::int64_t until_us) {
+    return bounds.first_us && *bounds.first_us <= until_us &&
+           (!since_us || *bounds.last_us >= *since_us);
+}
 
 constexpr const char *select_gaps =
     "SELECT g.since_us, g.until_us, t.value, g.lost_events FROM gap AS g JOIN text AS t ON t.id = "
@@ -91,12 +97,17 @@ void PartReader::begin() {
 bool PartReader::end() {
     snapshot_.reset();
     const Kept &most = !file_.is_sealed ? of_written : was_wide_ ? of_sealed_for_flows : of_sealed;
-    const bool has_many_statements = statement_bytes() > most.statement_bytes;
+    const bool has_many_statements = statement_bytes_ > most.statement_bytes;
     if (has_many_statements) {
-        std::erase_if(statements_,
-                      [&](const auto &one) { return one.second.last_question != question_; });
-        if (statement_bytes() > most.statement_bytes)
+        std::erase_if(statements_, [&](const auto &one) {
+            const bool is_old = one.second.last_question != question_;
+            statement_bytes_ -= is_old ? one.first.size() : 0;
+            return is_old;
+        });
+        if (statement_bytes_ > most.statement_bytes) {
             statements_.clear();
+            statement_bytes_ = 0;
+        }
     }
     const bool has_many_rows = rows_.forget_beyond(most.flows, most.processes);
     return has_many_statements || has_many_rows;
@@ -105,13 +116,6 @@ bool PartReader::end() {
 void PartReader::shrink() {
     if (file_.is_sealed)
         database_.execute("PRAGMA shrink_memory");
-}
-
-std::size_t PartReader::statement_bytes() const {
-    std::size_t bytes = 0;
-    for (const auto &[sql, prepared] : statements_)
-        bytes += sql.size();
-    return bytes;
 }
 
 void PartReader::keep(Cache cache) {
@@ -129,8 +133,10 @@ void PartReader::read_clock(WallTimes &walls) {
 
 Statement &PartReader::statement(const std::string &sql) {
     Prepared &known = statements_[sql];
-    if (!known.statement)
+    if (!known.statement) {
         known.statement = std::make_unique<Statement>(database_, sql);
+        statement_bytes_ += sql.size();
+    }
     known.last_question = question_;
     return *known.statement;
 }
@@ -160,6 +166,8 @@ std::optional<std::int64_t> PartReader::last_freed(const model::LeaseQuery &quer
 std::vector<proto::CoverageInterval> PartReader::coverage(std::optional<std::int64_t> since_us,
                                                           std::int64_t until_us) {
     std::vector<proto::CoverageInterval> found;
+    if (file_.is_sealed && !touches(coverage_bounds(), since_us, until_us))
+        return found;
     Execution row(statement("SELECT since_us, until_us, source FROM coverage "
                             "WHERE since_us <= ?1 AND (?2 IS NULL OR until_us >= ?2)"));
     row.bind(until_us).bind(since_us);
@@ -174,6 +182,8 @@ std::vector<proto::CoverageInterval> PartReader::coverage(std::optional<std::int
 
 std::vector<proto::Gap> PartReader::gaps(std::optional<std::int64_t> since_us,
                                          std::int64_t until_us) {
+    if (file_.is_sealed && !touches(gap_bounds(), since_us, until_us))
+        return {};
     Execution row(statement(std::string(select_gaps) +
                             "WHERE (g.since_us IS NULL OR g.since_us <= ?1) "
                             "AND (?2 IS NULL OR g.until_us IS NULL OR g.until_us >= ?2)"));
@@ -181,6 +191,8 @@ std::vector<proto::Gap> PartReader::gaps(std::optional<std::int64_t> since_us,
 }
 
 std::vector<proto::Gap> PartReader::newest_gaps(std::size_t limit) {
+    if (file_.is_sealed && !gap_bounds().first_us)
+        return {};
     Execution row(statement(std::string(select_gaps) + "ORDER BY g.id DESC LIMIT ?1"));
     return gaps_of(row.bind(static_cast<std::int64_t>(std::min<std::size_t>(limit, 1 << 20))));
 }
@@ -220,17 +232,23 @@ model::Horizon PartReader::horizon(model::Settled settled) {
     return horizon;
 }
 
-std::int64_t PartReader::newest_serial() {
-    if (newest_serial_)
-        return *newest_serial_;
-    Execution row(statement("SELECT max(id) FROM lease"));
-    row.next();
-    const auto id = row.optional_integer(0);
-    const std::int64_t serial =
-        id ? part_.serial_of(*id) : std::numeric_limits<std::int64_t>::min();
+template <typename Value, typename Read>
+Value PartReader::unchanging(std::optional<Value> &known, Read read) const {
+    if (known)
+        return *known;
+    const Value value = read();
     if (file_.is_sealed)
-        newest_serial_ = serial;
-    return serial;
+        known = value;
+    return value;
+}
+
+std::int64_t PartReader::newest_serial() {
+    return unchanging(newest_serial_, [&] {
+        Execution row(statement("SELECT max(id) FROM lease"));
+        row.next();
+        const auto id = row.optional_integer(0);
+        return id ? part_.serial_of(*id) : std::numeric_limits<std::int64_t>::min();
+    });
 }
 
 bool PartReader::knows_boot(const std::string &beginning) {
@@ -238,10 +256,23 @@ bool PartReader::knows_boot(const std::string &beginning) {
     return row.bind(beginning).next();
 }
 
-PartReader::Bounds PartReader::coverage_bounds() {
-    Execution row(statement("SELECT min(since_us), max(until_us) FROM coverage"));
+PartReader::Bounds PartReader::read_bounds(const std::string &sql) {
+    Execution row(statement(sql));
     row.next();
     return {row.optional_integer(0), row.optional_integer(1)};
+}
+
+PartReader::Bounds PartReader::coverage_bounds() {
+    return unchanging(coverage_bounds_, [&] {
+        return read_bounds("SELECT min(since_us), max(until_us) FROM coverage");
+    });
+}
+
+PartReader::Bounds PartReader::gap_bounds() {
+    return unchanging(gap_bounds_, [&] {
+        return read_bounds("SELECT min(ifnull(since_us, -9223372036854775808)), "
+                           "max(ifnull(until_us, 9223372036854775807)) FROM gap");
+    });
 }
 
 } // namespace portd::store

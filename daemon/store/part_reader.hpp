@@ -77,6 +77,12 @@ class PartReader {
     Bounds coverage_bounds();
 
   private:
+    Bounds read_bounds(const std::string &sql);
+    // Of all gaps; one without a begin or an end goes as far as numbers do.
+    Bounds gap_bounds();
+    template <typename Value, typename Read>
+    Value unchanging(std::optional<Value> &known, Read read) const;
+
     PartFile file_;
     Database database_;
     std::optional<Transaction> snapshot_; // sealed parts need none
@@ -84,7 +90,10 @@ class PartReader {
     std::uint64_t state_;
     Part part_;
     bool may_tell_of_clock_ = true;
-    std::optional<std::int64_t> newest_serial_; // of a sealed part
+    // Of a sealed part, once it was asked for.
+    std::optional<std::int64_t> newest_serial_;
+    std::optional<Bounds> coverage_bounds_;
+    std::optional<Bounds> gap_bounds_;
     Cache cache_ = Cache::usual;
     bool was_wide_ = false; // in this question
     LeaseRows rows_;
@@ -93,10 +102,10 @@ class PartReader {
         std::unique_ptr<Statement> statement;
         std::uint64_t last_question = 0;
     };
-    std::size_t statement_bytes() const;
 
     std::uint64_t question_ = 0;
     std::unordered_map<std::string, Prepared> statements_;
+    std::size_t statement_bytes_ = 0; // of their text
 };
 
 } // namespace portd::store

@@ -160,8 +160,8 @@ Merge Reader::State::leases(const model::LeaseQuery &query,
         if (query.ended && next != parts().end() &&
             began_before(query.ended->after, next->second.part()))
             continue;
-        if (!may_have_any(query, part.part(), next == parts().end() ? std::nullopt
-                                                                    : ended_by(part, next->second)))
+        if (!may_have_any(query, part.part(),
+                          next == parts().end() ? std::nullopt : ended_by(part, next->second)))
             continue;
         const auto add_candidates = [this, kept_query, after, &part](Merge &to) {
             std::int64_t beyond = kept_query->newest_first ? Limits::max() : Limits::min();

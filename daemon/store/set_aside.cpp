@@ -65,7 +65,7 @@ std::unique_ptr<Database> open_sound(const StateDirectory &directory,
         throw StoreFault(file, "SQLite cannot keep a write-ahead log here; the state directory "
                                "must be on a local file system");
     database->execute("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864; "
-                      "PRAGMA cache_size = -8192; "
+                      "PRAGMA cache_size = -4096; "
                       "PRAGMA temp_store = MEMORY");
     upgrade(*database);
     return database;
