@@ -168,7 +168,11 @@ std::string describe_parts(const proto::PoolPressure &pool) {
 std::string describe_failing_calls(const proto::PoolPressure &pool) {
     if (pool.protocol == Protocol::udp)
         return "connect and bind fail";
-    return is_for_bind(pool) ? "bind and listen fail" : "connect fails";
+    if (!is_for_bind(pool))
+        return "connect fails";
+    return pool.automatic_ports && pool.taken_ports >= *pool.automatic_ports
+               ? "bind, listen and connect fail"
+               : "bind and listen fail";
 }
 
 // "in /usr/bin/curl: …".

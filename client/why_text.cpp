@@ -230,8 +230,8 @@ std::vector<std::string> advice_of(const proto::WhyRequest &request,
                                          in, charset));
     }
     if (any_in_the_way(diagnosis, true) && !any_in_the_way(diagnosis, false))
-        advice.push_back("set SO_REUSEADDR before bind(2), as servers do, or wait until it is "
-                         "free");
+        advice.push_back("wait until it is free; or set SO_REUSEADDR before bind(2), which helps "
+                         "where the socket that has it had set it, too");
     if (any_in_the_way(diagnosis, false)) {
         const bool is_inside = diagnosis.in_range == true;
         advice.push_back("end what has it, or take another port" +

@@ -241,7 +241,8 @@ bool AttributeStream::is_to_come(std::size_t flow) const {
     });
 }
 
-// Hooks tell of each; whoever does not see all leases may not see it.
+// Hooks tell of each; whoever does not see all leases may not see it. Of what has hardly gone by
+// one may still be told: that makes no listener its process.
 EveryConnection AttributeStream::connections_of(const SoughtEnd &end,
                                                 const proto::Coverage &watched) const {
     const model::FlowEnd sought = end.sought();
@@ -255,11 +256,11 @@ EveryConnection AttributeStream::connections_of(const SoughtEnd &end,
     const bool was_sampled = std::ranges::any_of(watched.intervals, [&](const auto &one) {
         return one.source != CaptureTier::ebpf && is_of_then(one.since_usec, one.until_usec);
     });
-    const bool is_stored = std::ranges::any_of(watched.intervals, [&](const auto &one) {
-        return one.source == CaptureTier::ebpf && one.until_usec >= sought.until_us;
+    const bool was_hooked = std::ranges::any_of(watched.intervals, [&](const auto &one) {
+        return one.source == CaptureTier::ebpf && is_of_then(one.since_usec, one.until_usec);
     });
     const bool tells_both_ends = end.local && end.peer && end.peer_port;
-    return tells_both_ends && !has_gap && !was_sampled && is_stored &&
+    return tells_both_ends && !has_gap && !was_sampled && was_hooked &&
                    caller_.sight == Sight::everything
                ? EveryConnection::is_known
                : EveryConnection::may_be_missing;

@@ -210,8 +210,8 @@ TEST_F(Attribute, AListenerIsNotNamedForAConnectionThatNobodySaw) {
     of_this_end_only.destination_port.reset();
     EXPECT_EQ(ask(of_this_end_only).who.confidence, Confidence::likely);
     EXPECT_EQ(ask(flow(1001)).who.confidence, Confidence::unwatched) << "in the future";
-    request.within_usec = 600; // what comes within it has not been stored yet
-    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::likely);
+    request.within_usec = 600; // more can still be told of that time: as little is known
+    EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::unknown);
     request.within_usec = 0;
     history.watched.gaps = {{600, 700, "overflow", 1}};
     EXPECT_EQ(ask(flow(500)).who.confidence, Confidence::unknown);
