@@ -252,6 +252,10 @@ TEST(Pressure, PortsThatBindCannotHaveAreToldApart) {
               "address and of listen(2) without a port: 150 with a connection, 10 bound, 40 "
               "lingering, most of all /usr/bin/leaker (200); there is none left (bind and listen "
               "fail).");
+    all.taken_ports = 200; // all were bound first
+    EXPECT_THAT(describe_trouble(all, summary_of(50000, 50199), Charset::utf8),
+                HasSubstr("(bind, listen and connect fail)"));
+    all.taken_ports = 0;
     all.lingering_ports = 170;
     all.live_ports = 20;
     EXPECT_THAT(remedies_of(all, summary_of(50000, 50199), Charset::utf8),
