@@ -21,6 +21,16 @@ constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 constexpr const char *future = "future";
 constexpr std::size_t most_clock_steps = 16;
 
+// A gap without a begin or an end lies on both sides of all.
+bool touches(const model::FlowEnd &end, const proto::Gap &gap) {
+    return gap.since_usec.value_or(end.since_us) <= end.until_us &&
+           gap.until_usec.value_or(end.until_us) >= end.since_us;
+}
+
+bool touches(const model::FlowEnd &end, const proto::CoverageInterval &watched) {
+    return watched.since_usec <= end.until_us && watched.until_usec >= end.since_us;
+}
+
 // An end as it is written: address and port.
 struct WrittenEnd {
     const std::optional<std::string> &address;
@@ -246,18 +256,13 @@ bool AttributeStream::is_to_come(std::size_t flow) const {
 EveryConnection AttributeStream::connections_of(const SoughtEnd &end,
                                                 const proto::Coverage &watched) const {
     const model::FlowEnd sought = end.sought();
-    const auto is_of_then = [&](std::int64_t since_us, std::int64_t until_us) {
-        return since_us <= sought.until_us && until_us >= sought.since_us;
-    };
-    const bool has_gap = std::ranges::any_of(watched.gaps, [&](const proto::Gap &gap) {
-        return is_of_then(gap.since_usec.value_or(sought.since_us),
-                          gap.until_usec.value_or(sought.until_us));
-    });
+    const bool has_gap = std::ranges::any_of(
+        watched.gaps, [&](const proto::Gap &gap) { return touches(sought, gap); });
     const bool was_sampled = std::ranges::any_of(watched.intervals, [&](const auto &one) {
-        return one.source != CaptureTier::ebpf && is_of_then(one.since_usec, one.until_usec);
+        return one.source != CaptureTier::ebpf && touches(sought, one);
     });
     const bool was_hooked = std::ranges::any_of(watched.intervals, [&](const auto &one) {
-        return one.source == CaptureTier::ebpf && is_of_then(one.since_usec, one.until_usec);
+        return one.source == CaptureTier::ebpf && touches(sought, one);
     });
     const bool tells_both_ends = end.local && end.peer && end.peer_port;
     return tells_both_ends && !has_gap && !was_sampled && was_hooked &&
@@ -277,13 +282,11 @@ proto::EndAttribution AttributeStream::nobody(const SoughtEnd &end,
     }
     std::set<std::string> causes;
     for (const proto::Gap &gap : watched.gaps)
-        if (gap.since_usec.value_or(sought.since_us) <= sought.until_us &&
-            gap.until_usec.value_or(sought.until_us) >= sought.since_us)
+        if (touches(sought, gap))
             causes.insert(gap.cause);
     const bool was_seen =
         std::ranges::any_of(watched.intervals, [&](const proto::CoverageInterval &one) {
-            return one.source != CaptureTier::procfs && one.since_usec <= sought.until_us &&
-                   one.until_usec >= sought.since_us;
+            return one.source != CaptureTier::procfs && touches(sought, one);
         });
     told.gaps.assign(causes.begin(), causes.end());
     if (!causes.empty() || !was_seen)

@@ -112,8 +112,8 @@ std::string PressureStream::pools() {
     }
     const PoolTable::Settings &settings = question_.settings;
     proto::PressureSummary summary;
-    summary.network_namespace = question_.own_namespace;
-    const auto asked = question_.network_namespace.value_or(question_.own_namespace);
+    summary.network_namespace = question_.settings.own_namespace;
+    const auto asked = question_.network_namespace.value_or(question_.settings.own_namespace);
     if (const auto ports = settings.ports->find(static_cast<std::uint32_t>(asked));
         ports != settings.ports->end()) {
         summary.range_low = ports->second.local_range.low;

@@ -17,7 +17,6 @@ namespace portd::server {
 struct PressureQuestion {
     std::optional<Protocol> protocol;
     std::optional<std::int64_t> network_namespace;
-    std::int64_t own_namespace = 0; // the daemon's
     PoolTable::Settings settings;   // the window as it was asked for
 };
 

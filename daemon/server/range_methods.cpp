@@ -68,9 +68,8 @@ Answer pressure(const Request &request) {
     PressureQuestion question;
     question.protocol = wire.protocol;
     question.network_namespace = wire.network_namespace;
-    question.own_namespace = request.backend.daemon.status().network_namespace;
+    question.settings.own_namespace = request.backend.daemon.status().network_namespace;
     question.settings.ports = request.backend.daemon.known_ports();
-    question.settings.own_namespace = question.own_namespace;
     question.settings.window_us =
         std::min(wire.window_usec.value_or(a_minute_us), wire.longest_window_usec);
     question.settings.now_us = request.now_us;

@@ -59,6 +59,19 @@ proto::Lease connection(std::int64_t port, const char *peer, std::int64_t opened
     return lease;
 }
 
+// A connection whose socket was closed, in TIME_WAIT.
+proto::Lease in_time_wait(proto::Lease connection, std::int64_t closed) {
+    connection.phase = Phase::lingering;
+    connection.closed = observed(closed);
+    return connection;
+}
+
+proto::Lease over_loopback(std::int64_t port, std::int64_t opened) {
+    proto::Lease lease = connection(port, "127.0.0.1", opened);
+    lease.local_address = "127.0.0.1";
+    return lease;
+}
+
 proto::Lease bound(std::int64_t port, Protocol protocol) {
     proto::Lease lease = open_lease("b", port, 1000, 0);
     lease.protocol = protocol;
@@ -129,12 +142,8 @@ TEST(PoolTable, EachTcpPortIsInTheWayOfBind) {
 // For bind(2) such ports are lost as long as they linger; but they are no growth that goes on.
 TEST(PoolTable, WhatLingersIsInTheWayOfBindAlsoWhereConnectTakesItAgain) {
     std::vector<proto::Lease> leases;
-    for (int i = 0; i < 80; ++i) {
-        leases.push_back(connection(50010 + i, "127.0.0.1", i * 700'000));
-        leases.back().local_address = "127.0.0.1";
-        leases.back().phase = Phase::lingering;
-        leases.back().closed = observed(i * 700'000 + 1000);
-    }
+    for (int i = 0; i < 80; ++i)
+        leases.push_back(in_time_wait(over_loopback(50010 + i, i * 700'000), i * 700'000 + 1000));
     EXPECT_EQ(for_bind(leases).used_ports, 80);
     EXPECT_EQ(for_bind(leases).ports_per_hour, 0);
     EXPECT_EQ(for_bind(leases).exhausted_usec, std::nullopt);
@@ -371,10 +380,9 @@ TEST(PoolTable, WhatLingersExhaustsNothingWhereItIsTakenAgain) {
         with.ports = std::make_shared<const model::KnownPorts>(known);
         std::vector<proto::Lease> leases;
         for (int i = 0; i < 90; ++i) {
-            leases.push_back(connection(50010 + i, peer, i * 600'000));
+            leases.push_back(
+                in_time_wait(connection(50010 + i, peer, i * 600'000), i * 600'000 + 1000));
             leases.back().local_address = local;
-            leases.back().phase = Phase::lingering;
-            leases.back().closed = observed(i * 600'000 + 1000);
         }
         auto told = destinations(leases, with).at(0);
         EXPECT_EQ(told.time_wait_reuse, reuse);
@@ -410,10 +418,8 @@ TEST(PoolTable, WhatWasBoundAndLingersIsNotTakenAgain) {
     with.ports = std::make_shared<const model::KnownPorts>(known);
     std::vector<proto::Lease> leases;
     for (int i = 0; i < 90; ++i) {
-        leases.push_back(connection(50010 + i, "192.0.2.1"));
+        leases.push_back(in_time_wait(connection(50010 + i, "192.0.2.1"), 1000));
         leases.back().port_chosen_by = PortChosenBy::bind;
-        leases.back().phase = Phase::lingering;
-        leases.back().closed = observed(1000);
     }
     for (const auto &told : pools(leases, with)) {
         EXPECT_EQ(told.taken_ports, 90);
@@ -426,12 +432,8 @@ TEST(PoolTable, WhatWasBoundAndLingersIsNotTakenAgain) {
 // The last step of its growth is not the middle one, but there is no growth any more.
 TEST(PoolTable, ALeakOverLoopbackThatHasJustEndedDoesNotGrow) {
     std::vector<proto::Lease> leases;
-    for (int i = 0; i < 75; ++i) {
-        leases.push_back(connection(50010 + i, "127.0.0.1", i * 760'000));
-        leases.back().local_address = "127.0.0.1";
-        leases.back().phase = Phase::lingering;
-        leases.back().closed = observed(57 * second);
-    }
+    for (int i = 0; i < 75; ++i)
+        leases.push_back(in_time_wait(over_loopback(50010 + i, i * 760'000), 57 * second));
     for (const auto &told : pools(leases)) {
         EXPECT_EQ(told.used_ports, 75);
         EXPECT_EQ(told.lingering_ports, 75);
@@ -450,8 +452,7 @@ TEST(PoolTable, TimeWaitCountsForAMinuteWhereItsEndIsInferred) {
             lease.network_namespace = network_namespace;
             lease.local_port += network_namespace == 7 ? 48'710 : 0;
         }
-        leases.back().phase = Phase::lingering;
-        leases.back().closed = observed(closed_us);
+        leases.back() = in_time_wait(leases.back(), closed_us);
         return leases;
     };
     for (const std::int64_t network_namespace : {7, 9}) {
