@@ -177,6 +177,7 @@ std::optional<BpfEvent> decode_image(const portd_process_event &raw, std::string
     told.at = instant_of(raw.header.at_ns);
     told.was_forked = (raw.header.flags & PORTD_FORKED) != 0;
     told.is_exiting = (raw.header.flags & PORTD_NO_MEMORY) != 0;
+    told.is_amid_exec = (raw.header.flags & PORTD_AMID_EXEC) != 0;
     if (raw.path_bytes > 0)
         told.executable = join_names(strings.substr(0, raw.path_bytes));
     if ((raw.header.flags & PORTD_CONTROL_GROUP_CUT) == 0)

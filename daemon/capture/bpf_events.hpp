@@ -29,8 +29,9 @@ struct ImageId {
 struct ImageTold {
     ImageId image;
     model::Instant at{};
-    bool was_forked = false; // runs what its parent ran
-    bool is_exiting = false; // its memory is gone: no executable, no arguments
+    bool was_forked = false;   // runs what its parent ran
+    bool is_exiting = false;   // its memory is gone: no executable, no arguments
+    bool is_amid_exec = false; // the facts are of two programs; those of this image are not known
     std::optional<std::string> executable;
     std::optional<std::string> control_group;
     std::vector<std::string_view> arguments; // empty: not known

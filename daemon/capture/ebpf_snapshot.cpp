@@ -90,7 +90,7 @@ void EbpfSnapshot::meet_held(std::span<const std::byte> records) {
     const auto meet_image = [&](const ImageTold &told) {
         if (told.is_exiting)
             exiting_.push_back(told);
-        else
+        else if (!told.is_amid_exec)
             images_.told(told);
         held_.begin_process(told.image);
     };

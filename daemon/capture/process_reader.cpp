@@ -262,6 +262,9 @@ std::optional<model::Process> ProcessReader::read(const OpenProcess &process) co
         const auto stat = read_stat(process);
         if (!before || !stat)
             return std::nullopt;
+        // Amid an exec: the memory is the new program's, the name and the owner are the old one's.
+        if (before->executable && !before->is_settled())
+            continue;
         auto image = read_once(process, *stat);
         if (read_stamp(process) == before)
             return image;

@@ -1,11 +1,14 @@
 """Exact capture where the opener of a socket is not the one who lets go of it last."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import time
 import unittest
 
-from harness import Daemon, free_port, need_ebpf, need_root, wait_until
+from harness import Daemon, free_port, need_ebpf, need_root, now_us, wait_until
 from truth import expect_exact
 
 
@@ -33,6 +36,26 @@ class Holders(unittest.TestCase):
                 self.assertEqual(len({lease["openerPid"] for lease in clients}), 1)
                 self.assertEqual(len({lease["openerExecutable"] for lease in clients}), 2)
 
+    # Each look finds some amid an execve(2), with the memory of the new program and the name of the old one.
+    def test_programs_that_execute_each_other_without_end(self):
+        with Daemon("--capture", "ebpf", interval="100ms") as portd:
+            since_us = now_us()
+            chains = [alternate(portd.folder) for _ in range(20)]
+            time.sleep(8)
+            for chain in chains:
+                chain.kill()
+                chain.wait()
+            pids = {chain.pid for chain in chains}
+
+            def found():
+                return [holder for lease in portd.leases("history", "--since", f"@{since_us / 1e6}")
+                        for holder in (lease["opener"], lease["lastHolder"], *lease["holders"])
+                        if holder.get("pid") in pids and "executable" in holder]
+            wait_until(lambda: len(found()) > 40, 20, "enough holders")
+            mixed = [holder for holder in found()
+                     if holder["command"] != os.path.basename(holder["executable"])]
+            self.assertEqual(mixed, [])
+
     # While the socket is open: who looks at it then must not be told of a process that is gone.
     def test_heirs_of_who_let_go(self):
         for does_the_opener_live in (False, True):
@@ -55,6 +78,19 @@ class Holders(unittest.TestCase):
                     if does_the_opener_live:
                         os.kill(opener, signal.SIGKILL)
                         os.waitpid(opener, 0)
+
+
+def alternate(folder):
+    """Two programs that execute each other under an open socket."""
+    programs = [str(folder / name) for name in ("one", "other")]
+    for program in programs:
+        if not os.path.exists(program):
+            shutil.copy("/bin/sh", program)
+    scripts = [f"""exec '{programs[1]}' -c "$2" - "$1" "$2" """, f"""exec '{programs[0]}' -c "$1" - "$1" "$2" """]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as inherited:
+        inherited.bind(("127.0.0.1", 0))
+        return subprocess.Popen([programs[0], "-c", scripts[0], "-", *scripts],
+                                pass_fds=[inherited.fileno()])
 
 
 def fork_an_heir(port, does_the_opener_live):

@@ -65,6 +65,7 @@ enum portd_process_flag {
     PORTD_PATH_CUT = 4,          /* the path did not fit: it is left out */
     PORTD_CONTROL_GROUP_CUT = 8, /* the same of the control group */
     PORTD_ARGUMENTS_CUT = 16,    /* only the beginning of the arguments is there */
+    PORTD_AMID_EXEC = 32,        /* of two programs: only `image` is sure */
 };
 
 #define PORTD_COMMAND_BYTES 16 /* TASK_COMM_LEN */

@@ -56,7 +56,8 @@ static __always_inline void begin_row(struct portd_row *row, __u64 cookie) {
     row->cookie = cookie;
 }
 
-/* The arguments are in memory that is not at hand here; /proc shows them to everybody. */
+/* The arguments are in memory that is not at hand here; /proc shows them to everybody. The task goes on
+   meanwhile: facts are of one image only if its memory was in place all the time. */
 static __always_inline void tell_holder(struct seq_file *out, struct task_struct *task,
                                         const struct portd_image *image) {
     struct mm_struct *memory = BPF_CORE_READ(task, mm);
@@ -70,6 +71,9 @@ static __always_inline void tell_holder(struct seq_file *out, struct task_struct
     read_names(&room->event, room->strings, PORTD_LARGE_STRINGS / 2, task, memory);
     if (!memory)
         room->event.header.flags |= PORTD_NO_MEMORY;
+    else if (is_amid_exec(memory) || BPF_CORE_READ(task, mm) != memory ||
+             BPF_CORE_READ(task, self_exec_id) != image->exec_id)
+        room->event.header.flags |= PORTD_AMID_EXEC;
     length = (sizeof(room->event) + room->event.path_bytes + room->event.control_group_bytes + 7) & ~7U;
     if (length > sizeof(*room))
         return;

@@ -131,6 +131,13 @@ static __always_inline void read_names(struct portd_process_event *event, char *
         event->header.flags |= PORTD_CONTROL_GROUP_CUT;
 }
 
+/* Whether the program that this memory is of has not got further than its exec(2): until then the name and
+   the count of images are of the program before (begin_new_exec() of fs/exec.c puts the memory in place
+   first, setup_arg_pages() says where the arguments are after all that). */
+static __always_inline bool is_amid_exec(struct mm_struct *memory) {
+    return BPF_CORE_READ(memory, arg_start) == 0;
+}
+
 /* Of the current task only: its memory is the one that is there. */
 static __always_inline void read_arguments(struct portd_process_event *event, char *strings,
                                            __u32 half, struct mm_struct *memory) {
@@ -218,9 +225,13 @@ static __always_inline int tell_image_in(struct task_struct *task, const struct 
 
 static __noinline int tell_image(struct task_struct *task, const struct portd_image *image) {
     struct image_note note = {image->started_at_ns, image->exec_id, 0};
+    struct mm_struct *memory = BPF_CORE_READ(task, mm);
     __u32 pid = image->pid;
-    int result = tell_image_in(task, image, PORTD_SMALL_STRINGS, false);
+    int result;
 
+    if (memory && is_amid_exec(memory))
+        return 0; /* it closes sockets of the program before, of which nobody has been told */
+    result = tell_image_in(task, image, PORTD_SMALL_STRINGS, false);
     if (result == 1)
         result = tell_image_in(task, image, PORTD_LARGE_STRINGS, true);
     __sync_fetch_and_add(&counters.issued, 1);

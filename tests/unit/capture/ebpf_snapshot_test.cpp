@@ -165,6 +165,19 @@ TEST_F(Snapshot, OfAProcessThatIsExitingEventsKnowMore) {
     EXPECT_EQ(all<model::HolderSeen>()[0].process->executable, "/nginx");
 }
 
+TEST_F(Snapshot, OfAProcessAmidAnExecNothingIsTaken) {
+    snapshot_.begin();
+    snapshot_.meet_held(
+        process_record(std::string_view("successor\0", 10), {}, {}, 1024, PORTD_AMID_EXEC));
+    snapshot_.meet_held(joined({row(1, PORTD_HAS_IMAGE)}));
+    snapshot_.start(at(10s), sink_);
+    snapshot_.finish(at(10s + 5ms), true, sink_);
+    ASSERT_THAT(all<model::HolderSeen>(), SizeIs(1));
+    EXPECT_EQ(all<model::HolderSeen>()[0].process->executable, std::nullopt);
+    EXPECT_EQ(all<model::HolderSeen>()[0].process->command, "");
+    EXPECT_EQ(all<model::HolderSeen>()[0].process->key.pid, 812);
+}
+
 TEST_F(Snapshot, AProcessThatIsExitingIsNamedByItsCommandAtLeast) {
     snapshot_.begin();
     snapshot_.meet_held(process_record({}, {}, {}, 1024, PORTD_NO_MEMORY));

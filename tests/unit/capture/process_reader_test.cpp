@@ -152,6 +152,13 @@ TEST_F(FixtureProcess, HasAtMostFourAncestors) {
     EXPECT_EQ(read()->ancestors.size(), ProcessReader::max_ancestors);
 }
 
+TEST_F(FixtureProcess, IsNothingAmidAnExec) {
+    auto stat = stat_text("12", "my (prog) x", "7", "4711");
+    stat.replace(stat.find("94000"), 5, "0");
+    directory_.write("12/stat", stat);
+    EXPECT_FALSE(read());
+}
+
 TEST_F(FixtureProcess, ReportsWhatIsNoProcFileSystem) {
     directory_.write("12/stat", "nonsense");
     EXPECT_THROW(read(), std::system_error);
