@@ -23,7 +23,10 @@ Interning::Interning(Database &database, std::int64_t boot, std::int64_t base_of
       find_address_(database, "SELECT id FROM address WHERE value = ?1"),
       insert_address_(database, "INSERT INTO address(value) VALUES(?1)"),
       find_process_(database,
-                    "SELECT id FROM process WHERE pid = ?1 AND start_us = ?2 AND boot = ?3"),
+                    // Of a process that executes programs all the time, a row twice costs less than
+                    // to compare it with all of them.
+                    "SELECT id FROM process WHERE pid = ?1 AND start_us = ?2 AND boot = ?3 "
+                    "ORDER BY id DESC LIMIT 16"),
       insert_process_(
           database, "INSERT INTO process(boot, pid, start_us, executable, command, arguments, uid, "
                     "gid, login_uid, control_group, unit, slice, container) "
