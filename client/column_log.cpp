@@ -183,6 +183,8 @@ LogRow CsvLog::read(std::string line) {
             line += separator_ + name;
         return {LogRow::Kind::header, std::move(line)};
     }
+    if (line.empty())
+        return {LogRow::Kind::header, std::move(line)};
     LogRow row;
     const auto columns = split_csv(line, separator_).value_or(std::vector<std::string>());
     read_columns(row, columns_, columns, "-", now_usec_);

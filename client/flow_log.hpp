@@ -35,7 +35,7 @@ struct LogRow {
         no_lease,   // such a flow, and no lease has that Community ID
         no_ports,   // a row of something else than TCP and UDP, or not about a flow at all
         unreadable, // it does not say when, or at which port
-        header,     // comments, too: not a row at all
+        header,     // comments and empty lines, too: not a row at all
     };
     Kind kind = Kind::unreadable;
     std::string line{};

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 namespace portd::client {
 namespace {
@@ -339,14 +340,16 @@ std::vector<Trouble> troubles_of(const std::vector<proto::PoolPressure> &pools,
     for (const proto::PoolPressure &pool : pools)
         if (is_near(pool, now_usec))
             near.push_back(&pool);
-    Near causes;
+    // Of several causes that the same helps against, it is told once.
+    std::vector<std::vector<std::string>> told;
     std::vector<Trouble> troubles;
     for (const proto::PoolPressure *pool : near) {
         const proto::PoolPressure *const cause = cause_of(*pool, near);
-        const auto place = std::ranges::find(causes, cause) - causes.begin();
-        if (place == std::ssize(causes)) {
-            causes.push_back(cause);
-            troubles.push_back({{}, remedies_of(*cause, summary, charset)});
+        std::vector<std::string> remedies = remedies_of(*cause, summary, charset);
+        const auto place = std::ranges::find(told, remedies) - told.begin();
+        if (place == std::ssize(told)) {
+            told.push_back(remedies);
+            troubles.push_back({{}, std::move(remedies)});
         }
         Trouble &trouble = troubles[static_cast<std::size_t>(place)];
         trouble.sentences.push_back(describe_trouble(*pool, summary, charset));

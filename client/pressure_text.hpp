@@ -34,7 +34,7 @@ std::string describe_trouble(const proto::PoolPressure &pool, const proto::Press
 std::vector<std::string> remedies_of(const proto::PoolPressure &pool,
                                      const proto::PressureSummary &summary, Charset charset);
 
-// What is near to exhaustion for one reason, a sentence for each pool, and what helps.
+// What is near to exhaustion, a sentence for each pool that the same helps against, and what that is.
 struct Trouble {
     std::vector<std::string> sentences;
     std::vector<std::string> remedies;

@@ -295,6 +295,18 @@ TEST(Pressure, OneCauseHasOneAdviceThatNamesWhoBoundThePorts) {
                                       "IP_BIND_ADDRESS_NO_PORT")));
 }
 
+TEST(Pressure, WhatHelpsAgainstSeveralCausesIsToldOnce) {
+    proto::PoolPressure other = pool("oneDestination", 180);
+    other.peer_port = 80;
+    const auto troubles = troubles_of({pool("oneDestination", 190), other},
+                                      summary_of(50000, 50199), t0, Charset::utf8);
+    ASSERT_EQ(troubles.size(), 1U);
+    EXPECT_THAT(troubles[0].sentences, ElementsAre(HasSubstr("to 192.0.2.1:443 use 190"),
+                                                   HasSubstr("to 192.0.2.1:80 use 180")));
+    EXPECT_THAT(troubles[0].remedies,
+                ElementsAre(HasSubstr("more ports"), HasSubstr("from, more than one address")));
+}
+
 TEST(Pressure, ADestinationThatIsInTheWayOfBindIsOneCause) {
     const auto troubles_with = [](std::int64_t used_by_destination) {
         return troubles_of({pool("allStreams", 200), pool("oneDestination", used_by_destination),

@@ -142,6 +142,7 @@ TEST(FlowLogs, CsvIsReadByItsHeading) {
     EXPECT_EQ(told(LogFormat::csv, {"time,port", "1795317125.0,60609"}), "flow :60609 >  @0+99999");
     EXPECT_EQ(told(LogFormat::csv, {"time,port", "1795317125.0"}), "unreadable");
     EXPECT_EQ(told(LogFormat::csv, {"time,port", "\"1795317125.0,60609"}), "unreadable");
+    EXPECT_EQ(told(LogFormat::csv, {"time,port", "\r"}), "header");
 }
 
 TEST(FlowLogs, LinesAreReadOfConntrackAndThePacketFilter) {
