@@ -51,9 +51,11 @@ class Holders(unittest.TestCase):
                 return [holder for lease in portd.leases("history", "--since", f"@{since_us / 1e6}")
                         for holder in (lease["opener"], lease["lastHolder"], *lease["holders"])
                         if holder.get("pid") in pids and "executable" in holder]
-            wait_until(lambda: len(found()) > 40, 20, "enough holders")
-            mixed = [holder for holder in found()
-                     if holder["command"] != os.path.basename(holder["executable"])]
+            # How many looks there are depends on how busy the machine is; each socket had a last holder.
+            wait_until(lambda: len(found()) >= 15, 20, "enough holders")
+            # A child that has not executed anything yet is neither.
+            pairs = [(holder["command"], os.path.basename(holder["executable"])) for holder in found()]
+            mixed = [pair for pair in pairs if pair[0] != pair[1] and {"one", "other"} & set(pair)]
             self.assertEqual(mixed, [])
 
     # While the socket is open: who looks at it then must not be told of a process that is gone.
