@@ -24,6 +24,8 @@
 namespace portd::client {
 namespace {
 
+constexpr const char *usual_state_directory = "/var/lib/portd";
+
 std::optional<std::string> read_file(const std::string &path) {
     std::ifstream file(path);
     if (!file)
@@ -166,7 +168,7 @@ std::optional<std::uint64_t> parse_capabilities(std::string_view status) {
     return number_in<std::uint64_t>(status.substr(at + label.size()), 16);
 }
 
-Facts gather_facts(const Session &session, const std::string &state_directory) {
+Facts gather_facts(const Session &session, const std::optional<std::string> &state_directory) {
     Facts facts;
     utsname names{};
     ::uname(&names);
@@ -184,7 +186,9 @@ Facts gather_facts(const Session &session, const std::string &state_directory) {
     facts.socket.path = session.settings().socket_path;
     facts.socket.mode = mode_of(facts.socket.path);
     ask_daemon(session, facts);
-    facts.state = look_at_state(state_directory);
+    const auto told = facts.status ? facts.status->state_directory : std::nullopt;
+    facts.state =
+        look_at_state(state_directory ? *state_directory : told.value_or(usual_state_directory));
     facts.caller = look_at_caller();
     facts.clock_is_synchronized = is_clock_synchronized();
     facts.now_us = session.now_usec();

@@ -6,8 +6,9 @@
 
 namespace portd::client {
 
-// Looks, and changes nothing. What cannot be seen is left as unknown.
-Facts gather_facts(const Session &session, const std::string &state_directory);
+// Looks, and changes nothing. What cannot be seen is left as unknown. Without a state directory it
+// is the one that the daemon tells, or else the usual one.
+Facts gather_facts(const Session &session, const std::optional<std::string> &state_directory);
 
 // What `systemctl show` printed: a line "Name=value" each.
 UnitFacts parse_unit(std::string_view text);

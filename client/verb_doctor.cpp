@@ -12,8 +12,6 @@
 namespace portd::client {
 namespace {
 
-constexpr const char *default_state_directory = "/var/lib/portd";
-
 std::string mark(Verdict verdict, Color color) {
     switch (verdict) {
     case Verdict::good:
@@ -50,8 +48,7 @@ void print_json(const Finding &finding, Session &session) {
 }
 
 ExitStatus run(const Typed &typed, Session &session) {
-    const auto findings =
-        examine(gather_facts(session, typed.state_dir.value_or(default_state_directory)));
+    const auto findings = examine(gather_facts(session, typed.state_dir));
     for (const Finding &finding : findings)
         session.wants_json() ? print_json(finding, session) : print_text(finding, session);
     const bool is_well = std::ranges::none_of(
@@ -60,8 +57,8 @@ ExitStatus run(const Typed &typed, Session &session) {
 }
 
 constexpr std::array<VerbOption, 1> options{{
-    {"--state-dir", "DIR", "where portd keeps its history (default /var/lib/portd)",
-     &Typed::state_dir},
+    {"--state-dir", "DIR",
+     "where portd keeps its history (default: what it says, or /var/lib/portd)", &Typed::state_dir},
 }};
 
 constexpr const char *notes = R"(

@@ -251,6 +251,7 @@ void Recorder::publish() {
     status.bind_failures = bind_failures_told_;
     status.gaps_recorded = gaps_recorded_;
     status.pools = pools_;
+    status.state_directory = settings_.state_dir.string();
     status.stored_leases = writer_.stored_leases();
     status.stored_bytes = writer_.stored_bytes();
     auto losses = losses_;

@@ -68,6 +68,7 @@ struct Status {
     std::int64_t bind_failures = 0;
     std::int64_t gaps_recorded = 0;
     std::vector<PoolUse> pools;
+    std::optional<std::string> state_directory; // where history is kept
     std::int64_t stored_leases = 0;
     std::int64_t stored_bytes = 0;
     std::vector<LossCount> losses;

@@ -52,6 +52,7 @@ void describe(auto &visit, Is<Status> auto &status) {
     visit("bindFailures", status.bind_failures);
     visit("gapsRecorded", status.gaps_recorded);
     visit("pools", status.pools);
+    visit("stateDirectory", status.state_directory);
     visit("storedLeases", status.stored_leases);
     visit("storedBytes", status.stored_bytes);
     visit("losses", status.losses);

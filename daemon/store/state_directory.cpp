@@ -84,8 +84,10 @@ void StateDirectory::acquire() {
     lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, lock_mode);
     if (lock_ < 0)
         fail("cannot open " + file +
-             (errno == EROFS ? "; the state directory must be on a file system that can be written"
-                             : "; the state directory must be writable by this user"));
+             (errno == EROFS
+                  ? "; the state directory must be on a file system that can be written, and "
+                    "for portd.service be named by ReadWritePaths= (portd.toml(5))"
+                  : "; the state directory must be writable by this user"));
     if (flock(lock_, LOCK_EX | LOCK_NB) == 0)
         return;
     const int error = errno;

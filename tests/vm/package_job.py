@@ -373,6 +373,35 @@ def older_store():
     start(*services)
 
 
+def another_directory():
+    """History in a place that the shipped unit may not write to, and the drop-in that opens it."""
+    place = pathlib.Path("/srv/history")
+    place.mkdir()
+    shutil.chown(place, "portd", "portd")
+    place.chmod(0o750)
+    setting = pathlib.Path("/etc/portd/portd.toml.d/place.toml")
+    setting.write_text(f'state_dir = "{place}"\n')
+    run("systemctl", "restart", "portd.service")
+    check("ReadWritePaths=" in run("journalctl", "-u", "portd", "-n", "20", "-o", "cat").stdout,
+          "a state directory that the unit closes is refused, and the log says what opens it")
+    drop_in = pathlib.Path("/run/systemd/system/portd.service.d/place.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    drop_in.write_text(f"[Service]\nReadWritePaths={place}\n")
+    run("systemctl", "daemon-reload")
+    started = start("portd.socket", "portd.service")
+    check(started.returncode == 0 and status().get("stateDirectory") == str(place) and
+          list(place.glob("current-*.db")), "with the drop-in history is kept there",
+          run("journalctl", "-u", "portd", "-n", "20", "-o", "cat").stdout)
+    doctor = ctl("doctor")
+    check(doctor.returncode == 0 and f"{place} belongs to portd" in doctor.stdout,
+          "and the doctor looks there", doctor.stdout)
+    setting.unlink()
+    shutil.rmtree(drop_in.parent)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", "portd.service")
+    shutil.rmtree(place)
+
+
 def refusals():
     run("systemctl", "stop", "portd.socket", "portd.service")
     current = current_file()
@@ -435,7 +464,7 @@ def integration():
         began = time.monotonic()
         try:
             result = run(sys.executable, JOB / f"integration/{name}_test.py", env=environment,
-                         timeout=500)
+                         timeout=1200)
         except subprocess.TimeoutExpired as error:
             check(False, f"confined: {name}", (error.stdout or b"")[-3000:])
             continue
@@ -478,7 +507,7 @@ def journal():
                  "cat").stdout
     meant = re.compile(r"newer portd|bad\.toml|Failed to start|Watchdog timeout|-- No entries|"
                        r"core-dump|Failed with result|^$|-- Boot|cannot store what is seen|"
-                       r"the store was damaged")
+                       r"the store was damaged|ReadWritePaths=")
     left = [line for line in errors.splitlines() if not meant.search(line)]
     check(not left, "no error in the journal that was not meant", left)
 
@@ -489,7 +518,7 @@ def main():
                               cwd="/tmp")
     wanted = os.environ.get("PORTD_PARTS", "").split()
     for part in (install, own_test, attribution, varlink, disturbances, revivals, faults, older_store,
-                 refusals, integration, removal, journal):
+                 another_directory, refusals, integration, removal, journal):
         if wanted and part.__name__ not in wanted:
             continue
         began = time.monotonic()

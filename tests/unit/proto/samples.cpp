@@ -504,6 +504,7 @@ Status status() {
             .bind_failures = 2,
             .gaps_recorded = 1,
             .pools = {{4026531840, Protocol::udp, 12, 28232, 11, 32768, 60999}},
+            .state_directory = "/var/lib/portd",
             .stored_leases = 6,
             .stored_bytes = 7,
             .losses = {{.cause = "overflow", .events = 8}},
@@ -995,6 +996,7 @@ Status any_status() {
                                maybe(any_integer), maybe(any_integer), maybe(any_port),
                                maybe(any_port)};
             }),
+            .state_directory = maybe(any_text),
             .stored_leases = any_integer(),
             .stored_bytes = any_integer(),
             .losses = several(any_loss),
