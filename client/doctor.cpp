@@ -38,6 +38,15 @@ bool captures_exactly(const Facts &facts) {
     return facts.status && facts.status->tier == CaptureTier::ebpf;
 }
 
+// ebpf cannot work on this machine: what is left is to let another tier see as much as it can.
+Finding without_ebpf(const Facts &facts, std::string subject, const std::string &text) {
+    // CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE of linux/capability.h, which the drop-in gives.
+    constexpr std::uint64_t wanted = 1ULL << 2 | 1ULL << 19;
+    if ((facts.capabilities.value_or(0) & wanted) == wanted)
+        return notice(std::move(subject), text + "; the permissions for other tiers are given");
+    return bad(std::move(subject), text, fallback);
+}
+
 // "CONFIG_X=y" or "=m" on a line of its own.
 bool is_set(std::string_view config, std::string_view option) {
     const std::string start = std::string(option) + "=";
@@ -78,11 +87,10 @@ Finding check_kernel(const Facts &facts) {
         return unknown("kernel", "the release '" + facts.kernel + "' says no version");
     if (major > 6 || (major == 6 && minor >= 1))
         return good("kernel", "Linux " + facts.kernel);
-    return bad("kernel",
-               "Linux " + facts.kernel +
-                   " is older than 6.1, which the tier ebpf needs; until there is a newer one, "
-                   "sock_diag needs more permissions",
-               fallback);
+    return without_ebpf(facts, "kernel",
+                        "Linux " + facts.kernel +
+                            " is older than 6.1, which the tier ebpf needs; until there is a newer "
+                            "one, sock_diag needs more permissions");
 }
 
 Finding check_kernel_options(const Facts &facts) {
@@ -100,10 +108,9 @@ Finding check_kernel_options(const Facts &facts) {
             missing += (missing.empty() ? "" : ", ") + std::string(option);
     if (missing.empty())
         return good("kernel options", "all that portd needs are set");
-    return bad("kernel options",
-               "this kernel is built without " + missing +
-                   "; take a kernel of the distribution, or use the tier sock_diag",
-               fallback);
+    return without_ebpf(facts, "kernel options",
+                        "this kernel is built without " + missing +
+                            "; take a kernel of the distribution, or use the tier sock_diag");
 }
 
 Finding check_btf(const Facts &facts) {
@@ -118,10 +125,10 @@ Finding check_btf(const Facts &facts) {
 Finding check_lockdown(const Facts &facts) {
     if (facts.lockdown.find("[confidentiality]") == std::string::npos)
         return good("lockdown", "the kernel lets programs of eBPF read its memory");
-    return bad("lockdown",
-               "the kernel is locked down for confidentiality, which forbids what the tier ebpf "
-               "does: boot without lockdown=confidentiality, or use the tier sock_diag",
-               fallback);
+    return without_ebpf(facts, "lockdown",
+                        "the kernel is locked down for confidentiality, which forbids what the "
+                        "tier ebpf does: boot without lockdown=confidentiality, or use the tier "
+                        "sock_diag");
 }
 
 Finding check_control_groups(const Facts &facts) {
@@ -186,13 +193,18 @@ Finding check_capabilities(const Facts &facts) {
     if (missing.empty())
         return good("capabilities", "portd has CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
     return bad("capabilities",
-               "portd lacks " + missing + ": a drop-in of the unit takes them away, or a container",
-               "systemctl revert portd.service\nsystemctl restart portd.service");
+               "portd lacks " + missing +
+                   ": a drop-in of the unit takes them away (CapabilityBoundingSet=, "
+                   "AmbientCapabilities=), or a container does",
+               "systemctl cat portd.service\nsystemctl edit portd.service\n"
+               "systemctl restart portd.service");
 }
 
 Finding check_socket(const Facts &facts) {
     const SocketFacts &socket = facts.socket;
     const std::string again = "systemctl restart portd.socket portd.service";
+    if (socket.is_hidden)
+        return unknown("socket", "you may not look whether " + socket.path + " is there");
     if (!socket.mode)
         return bad("socket", socket.path + " is not there", again);
     if (!S_ISSOCK(*socket.mode))
@@ -200,6 +212,10 @@ Finding check_socket(const Facts &facts) {
     if ((*socket.mode & 0666) != 0666)
         return bad("socket", "not everybody may connect to " + socket.path,
                    "chmod 666 " + socket.path);
+    if (!socket.is_asked)
+        return unknown("socket",
+                       "portd.socket listens on " + socket.path +
+                           ", and would start portd.service for whoever asks: it is not asked");
     if (!socket.error.empty())
         return bad("socket", socket.path + ": " + socket.error, again);
     if (facts.socket_unit && facts.socket_unit->load == "loaded" &&
@@ -222,11 +238,13 @@ Finding check_capture(const Facts &facts) {
         return bad("capture", "portd is not watching" + reasons, read_log);
     if (status.tier == CaptureTier::ebpf)
         return good("capture", "watching with ebpf" + reasons);
-    return bad("capture",
-               "watching with " + std::string(portd::to_string(status.tier)) +
-                   ", which does not see everything" + reasons +
-                   "; where ebpf cannot work, let this tier see whose sockets they are",
-               fallback);
+    const std::string tier(portd::to_string(status.tier));
+    // Where a better tier failed, it says why.
+    if (status.tier_reasons.empty())
+        return notice("capture", "watching with " + tier + ", as its settings ask for");
+    return without_ebpf(facts, "capture",
+                        "watching with " + tier + ", which does not see everything" + reasons +
+                            "; where ebpf cannot work, let this tier see whose sockets they are");
 }
 
 Finding check_self_check(const Facts &facts) {
@@ -252,13 +270,19 @@ Finding check_losses(const Facts &facts) {
     if (losses.empty())
         return good("losses", "no event was lost since the start");
     return notice("losses", "lost since the start: " + losses,
-                  is_ring_full ? "echo 'ring_size = \"16M\"' >/etc/portd/portd.toml.d/ring.toml\n"
+                  is_ring_full ? "echo 'ring_size = \"64M\"' >/etc/portd/portd.toml.d/ring.toml\n"
                                  "systemctl restart portd.service"
                                : read_log);
 }
 
 Finding check_state_directory(const Facts &facts) {
     const StateFacts &state = facts.state;
+    if (state.is_hidden)
+        return unknown("state directory", "you may not look whether " + state.path + " is there");
+    if (!state.mode && !state.is_told)
+        return unknown("state directory",
+                       state.path + " is not there; whether history is elsewhere, portd tells once "
+                                    "it runs");
     if (!state.mode)
         return bad("state directory", state.path + " is not there: portd.service makes it",
                    "systemctl restart portd.service");
@@ -321,8 +345,9 @@ Finding check_access(const Facts &facts) {
     if (caller.is_member)
         return good("access", "a member of the group portd sees everything");
     return notice("access",
-                  "you see the leases of your own sockets only; members of the group portd see all",
-                  "adduser \"$USER\" portd");
+                  "you see the leases of your own sockets only; members of the group portd see all "
+                  "(from their next login on)",
+                  "sudo usermod -aG portd \"$USER\"");
 }
 
 std::vector<Finding> examine(const Facts &facts) {

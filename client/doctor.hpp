@@ -25,15 +25,19 @@ struct SocketFacts {
     std::string path;
     std::optional<std::uint32_t> mode; // st_mode; absent: nothing is there, or it cannot be seen
     std::string error;                 // why connecting failed; empty: somebody answers
+    bool is_hidden = false;            // this user may not look whether it is there
+    bool is_asked = true;              // no: that would have started the service
 };
 
 struct StateFacts {
     std::string path;
-    std::optional<std::uint32_t> mode; // absent: not there
+    std::optional<std::uint32_t> mode; // absent: not there, or it cannot be seen
     std::string owner;                 // user name, or number
     std::int64_t free_bytes = 0;
     std::int64_t size_bytes = 0;                     // of the file system
     std::optional<std::vector<std::string>> damaged; // files set aside; absent: may not look
+    bool is_hidden = false;                          // as for the socket
+    bool is_told = true; // by portd or the user; otherwise it is where it usually is
 };
 
 // Who asks.

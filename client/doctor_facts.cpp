@@ -1,11 +1,13 @@
 #include "client/doctor_facts.hpp"
 
 #include "client/exchange.hpp"
+#include "client/global_options.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -60,19 +62,22 @@ std::optional<UnitFacts> ask_unit(const std::string &unit) {
     return text ? std::optional(parse_unit(*text)) : std::nullopt;
 }
 
-std::optional<std::uint32_t> mode_of(const std::string &path) {
+void look_at_socket(SocketFacts &socket) {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0)
-        return std::nullopt;
-    return status.st_mode;
+    if (::stat(socket.path.c_str(), &status) == 0)
+        socket.mode = status.st_mode;
+    else
+        socket.is_hidden = errno == EACCES;
 }
 
 StateFacts look_at_state(const std::string &path) {
     StateFacts state;
     state.path = path;
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0)
+    if (::stat(path.c_str(), &status) != 0) {
+        state.is_hidden = errno == EACCES;
         return state;
+    }
     state.mode = status.st_mode;
     const passwd *owner = ::getpwuid(status.st_uid);
     state.owner = owner ? owner->pw_name : std::to_string(status.st_uid);
@@ -118,6 +123,13 @@ void ask_daemon(const Session &session, Facts &facts) {
     } catch (const ServiceError &error) {
         facts.socket.error = error.what();
     }
+}
+
+// The service manager listens, and starts the service for whoever connects.
+bool would_start(const Facts &facts) {
+    return facts.socket.path == default_socket && facts.service && facts.socket_unit &&
+           facts.socket_unit->active == "active" &&
+           (facts.service->active == "inactive" || facts.service->active == "failed");
 }
 
 bool is_clock_synchronized() {
@@ -184,11 +196,13 @@ Facts gather_facts(const Session &session, const std::optional<std::string> &sta
                 read_file("/proc/" + std::to_string(facts.service->main_pid) + "/status"))
             facts.capabilities = parse_capabilities(*status);
     facts.socket.path = session.settings().socket_path;
-    facts.socket.mode = mode_of(facts.socket.path);
-    ask_daemon(session, facts);
+    look_at_socket(facts.socket);
+    facts.socket.is_asked = !would_start(facts);
+    if (facts.socket.is_asked)
+        ask_daemon(session, facts);
     const auto told = facts.status ? facts.status->state_directory : std::nullopt;
-    facts.state =
-        look_at_state(state_directory ? *state_directory : told.value_or(usual_state_directory));
+    facts.state = look_at_state(state_directory.value_or(told.value_or(usual_state_directory)));
+    facts.state.is_told = state_directory || told;
     facts.caller = look_at_caller();
     facts.clock_is_synchronized = is_clock_synchronized();
     facts.now_us = session.now_usec();

@@ -265,7 +265,7 @@ void log_start(const Settings &settings, const capture::Opened &opened) {
         spdlog::warn("what an earlier instance left is not gone on with: {}; a gap is on record",
                      *opened.not_kept);
     const std::string tier(to_string(opened.source->tier()));
-    system::report(system::Message::tier_chosen,
+    system::report(reasons.empty() ? system::Message::tier_chosen : system::Message::lesser_tier,
                    "capturing with " + tier + (reasons.empty() ? "" : "; " + reasons),
                    {{"PORTD_TIER", tier}, {"PORTD_REASONS", reasons}});
     spdlog::info("a sample every {} ms, ports {}, history in {}",
@@ -411,6 +411,11 @@ void serve(Settings settings, const std::function<Settings()> &read_settings) {
     close(writer);
 }
 
+Exit refuse(const std::exception &error) {
+    system::report(system::Message::refused, error.what());
+    return Exit::refused;
+}
+
 } // namespace
 
 Exit run(int argc, const char *const *argv) {
@@ -423,7 +428,10 @@ Exit run(int argc, const char *const *argv) {
         }
         settings = std::get<Settings>(parsed);
     } catch (const SettingsError &error) {
-        std::fprintf(stderr, "portd: %s\n", error.what());
+        if (system::start_logging() == system::LogPlace::journal)
+            system::report(system::Message::settings_refused, error.what());
+        else
+            std::fprintf(stderr, "portd: %s\n", error.what());
         return Exit::usage;
     }
     system::start_logging();
@@ -432,20 +440,18 @@ Exit run(int argc, const char *const *argv) {
               [argc, argv] { return std::get<Settings>(parse_command_line(argc, argv)); });
         return Exit::clean;
     } catch (const store::StateDirectoryInUse &error) {
-        spdlog::critical("{}", error.what());
-        return Exit::refused;
+        return refuse(error);
     } catch (const store::NoStateDirectory &error) {
-        spdlog::critical("{}", error.what());
-        return Exit::refused;
+        return refuse(error);
     } catch (const store::ForeignStore &error) {
-        spdlog::critical("{}", error.what());
-        return Exit::refused;
+        return refuse(error);
     } catch (const std::system_error &error) {
+        if (error.code() == std::errc::operation_not_permitted ||
+            error.code() == std::errc::permission_denied ||
+            error.code() == std::errc::address_in_use)
+            return refuse(error);
         spdlog::critical("{}", error.what());
-        const bool denied = error.code() == std::errc::operation_not_permitted ||
-                            error.code() == std::errc::permission_denied ||
-                            error.code() == std::errc::address_in_use;
-        return denied ? Exit::refused : Exit::failed;
+        return Exit::failed;
     } catch (const std::exception &error) {
         spdlog::critical("{}", error.what());
         return Exit::failed;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <charconv>
+#include <system_error>
 #include <toml++/toml.h>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -155,7 +158,36 @@ void apply_table(const toml::table &table, const std::string &prefix,
 
 } // namespace
 
+namespace {
+
+[[noreturn]] void fail_to_read(const std::filesystem::path &file, const std::error_code &error) {
+    throw SettingsError(file.string() + ": " + error.message() +
+                        "; the user that portd runs as must be able to read it");
+}
+
+// In the order in which they count. That there is no such directory is no mistake.
+std::vector<std::filesystem::path> list_drop_ins(const std::filesystem::path &folder) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(folder, error);
+    for (const std::filesystem::directory_iterator end; !error && entry != end;
+         entry.increment(error))
+        if (entry->path().extension() == ".toml")
+            found.push_back(entry->path());
+    if (error && error != std::errc::no_such_file_or_directory)
+        fail_to_read(folder, error);
+    std::ranges::sort(found);
+    return found;
+}
+
+} // namespace
+
 void apply_settings_file(const std::filesystem::path &file, Settings &settings) {
+    // What toml++ says of these names no reason.
+    if (::access(file.c_str(), R_OK) != 0)
+        fail_to_read(file, {errno, std::generic_category()});
+    if (std::error_code error; std::filesystem::is_directory(file, error))
+        fail_to_read(file, std::make_error_code(std::errc::is_a_directory));
     toml::table table;
     try {
         table = toml::parse_file(file.string());
@@ -167,18 +199,15 @@ void apply_settings_file(const std::filesystem::path &file, Settings &settings) 
 
 void apply_settings_files(const std::filesystem::path &file, Existence existence,
                           Settings &settings) {
-    if (std::filesystem::exists(file))
+    std::error_code error;
+    const bool exists = std::filesystem::exists(file, error);
+    if (error)
+        fail_to_read(file, error);
+    if (exists)
         apply_settings_file(file, settings);
     else if (existence == Existence::required)
         throw SettingsError("--config: " + file.string() + " does not exist");
-
-    std::vector<std::filesystem::path> drop_ins;
-    std::error_code error;
-    for (const auto &entry : std::filesystem::directory_iterator(file.string() + ".d", error))
-        if (entry.path().extension() == ".toml")
-            drop_ins.push_back(entry.path());
-    std::ranges::sort(drop_ins);
-    for (const auto &drop_in : drop_ins)
+    for (const auto &drop_in : list_drop_ins(file.string() + ".d"))
         apply_settings_file(drop_in, settings);
 }
 

@@ -73,7 +73,7 @@ bool stderr_is_journal() {
 
 } // namespace
 
-void start_logging() {
+LogPlace start_logging() {
     logs_to_journal = stderr_is_journal();
     spdlog::sink_ptr sink;
     if (logs_to_journal)
@@ -84,6 +84,7 @@ void start_logging() {
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
+    return logs_to_journal ? LogPlace::journal : LogPlace::standard_error;
 }
 
 void report(Message message, const std::string &text, const std::vector<MessageField> &fields) {

@@ -3,8 +3,10 @@
 
 namespace portd::system {
 
+enum class LogPlace { journal, standard_error };
+
 // Sets up spdlog's default logger. Where standard error is the journal's stream (JOURNAL_STREAM,
 // systemd.exec(5)), everything goes to the journal by its own protocol (sd_journal_print(3)).
-void start_logging();
+LogPlace start_logging();
 
 } // namespace portd::system

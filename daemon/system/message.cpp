@@ -10,6 +10,10 @@ MessageKind kind_of(Message message) {
         return {"a1da47e8ee7141fa8cb36f06dd82c3cb", spdlog::level::info};
     case Message::tier_chosen:
         return {"00749a6e5d704cceaaa2ae1e78a24eb7", spdlog::level::info};
+    case Message::lesser_tier:
+        return {"6b864df184574fc0acf98f4ce68f56c5", spdlog::level::warn};
+    case Message::refused:
+        return {"3d63dafdafb246389f5f2753f29266fb", spdlog::level::critical};
     case Message::reloaded:
         return {"63783e3f76b04c1da652b7d1952b1ee7", spdlog::level::info};
     case Message::settings_refused:

@@ -17,6 +17,8 @@ namespace portd::system {
 enum class Message {
     started,
     tier_chosen,
+    lesser_tier, // since a better one does not work
+    refused,
     reloaded,
     settings_refused,
     gap_opened,

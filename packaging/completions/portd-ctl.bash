@@ -43,7 +43,7 @@ _portd_ctl() {
     --schema) words='portd otel ecs' ;;
     --format) words='zeek json csv lines' ;;
     --color) words='auto always never' ;;
-    --socket | --exe | --cursor-file)
+    --socket | --exe | --cursor-file | --state-dir)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

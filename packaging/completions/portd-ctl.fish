@@ -41,5 +41,6 @@ complete -c portd-ctl -n '__portd_ctl_after --schema' -a 'portd otel ecs'
 complete -c portd-ctl -n '__portd_ctl_after --format' -a 'zeek json csv lines'
 complete -c portd-ctl -n 'contains attribute (__portd_ctl_verb)' -F
 complete -c portd-ctl -n '__portd_ctl_after --color' -a 'auto always never'
-complete -c portd-ctl -n '__portd_ctl_after --socket --exe --cursor-file' -F
+complete -c portd-ctl -n '__portd_ctl_after --socket --exe --cursor-file --state-dir' -F
+complete -c portd-ctl -n '__portd_ctl_after --unit' -a '(__fish_systemctl_services)'
 complete -c portd-ctl -n '__portd_ctl_after --user' -a '(__fish_complete_users)'

@@ -3,6 +3,7 @@
 Prints a line for each check, and at the end how many passed and failed."""
 
 import glob
+import gzip
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import threading
 import time
 import traceback
 
-JOB = pathlib.Path(__file__).resolve().parents[1]
+JOB = pathlib.Path(__file__).resolve().parent
 SOCKET = "/run/portd/io.portd.Ports"
 STATE = pathlib.Path("/var/lib/portd")
 WEB_PORT = 60700
@@ -290,6 +291,8 @@ def revivals():
 
 
 DISK_FULL = "70cf1f25c26b4acb83df44c1829cc9d1"
+SETTINGS_REFUSED = "1fd36e4f00984d7e8129a2b063c0e82c"
+REFUSED = "3d63dafdafb246389f5f2753f29266fb"
 FILE_SET_ASIDE = "3bc4933249ee48b787f835ececd0a5f5"
 
 
@@ -402,6 +405,39 @@ def another_directory():
     shutil.rmtree(place)
 
 
+METRICS = pathlib.Path("/var/lib/prometheus/node-exporter/portd.prom")
+
+
+def metrics():
+    """They are there while portd answers, and only then: old ones would tell that all is well."""
+    METRICS.parent.mkdir(parents=True, exist_ok=True)
+    run("systemctl", "enable", "--now", "portd-metrics.timer")
+    check(wait_until(METRICS.exists) and "portd_watching 1" in METRICS.read_text(),
+          "the timer writes metrics", run("systemctl", "status", "portd-metrics.service").stdout)
+    run("systemctl", "stop", "portd.socket", "portd.service")
+    check(wait_until(lambda: not METRICS.exists()), "which go when portd does not answer")
+    start("portd.socket", "portd.service")
+    check(wait_until(METRICS.exists), "and come again")
+
+
+def unreadable_settings():
+    settings = pathlib.Path("/etc/portd")
+    before = main_pid()
+    settings.chmod(0o700)
+    run("systemctl", "reload", "portd.service")
+    told = wait_until(lambda: messages(SETTINGS_REFUSED))
+    check(told and "Permission denied" in told[-1]["MESSAGE"] and main_pid() == before,
+          "settings that cannot be read are refused by a reload, and portd goes on", told)
+    start("portd.service")
+    run("systemctl", "restart", "portd.service")
+    check(show("portd.service", "ExecMainStatus") == "2" and
+          len(wait_until(lambda: messages(SETTINGS_REFUSED)[1:])) > 0,
+          "and by a start", run("journalctl", "-u", "portd", "-n", "20").stdout)
+    settings.chmod(0o755)
+    start("portd.socket", "portd.service")
+    check(status().get("tier") == "ebpf", "and then it starts again")
+
+
 def refusals():
     run("systemctl", "stop", "portd.socket", "portd.service")
     current = current_file()
@@ -414,7 +450,11 @@ def refusals():
     check(started.returncode != 0 and show("portd.service", "ExecMainStatus") == "77" and
           show("portd.service", "NRestarts") == "0",
           "a store of a newer version is refused, once", log)
-    check("newer portd" in log, "and the log says so", log)
+    check("newer portd" in log and messages(REFUSED), "and the log says so", log)
+    # Whoever asks makes it try again, until systemd has enough of it.
+    start("portd.socket")
+    check(ctl("--timeout", "20s", "status").returncode == 3, "who asks then gets no answer")
+    run("systemctl", "stop", "portd.socket", "portd.service")
     with sqlite3.connect(current) as store:
         store.execute(f"PRAGMA user_version = {version}")
     store.close()
@@ -449,8 +489,25 @@ def varlink():
           wrong.stdout)
 
 
+# What the tests look for in the source, and where the packages have it.
+SHARE = pathlib.Path("/usr/share")
+INSTALLED = {"completions/portd-ctl.bash": SHARE / "bash-completion/completions/portd-ctl",
+             "completions/_portd-ctl": SHARE / "zsh/vendor-completions/_portd-ctl",
+             "completions/portd-ctl.fish": SHARE / "fish/vendor_completions.d/portd-ctl.fish",
+             "examples": SHARE / "doc/portd/examples",
+             "man/portd-ctl.1": SHARE / "man/man1/portd-ctl.1.gz"}
+
+
 def integration():
     """The tests that drive a daemon, each daemon in the confinement of the shipped unit."""
+    for wanted, installed in INSTALLED.items():
+        place = JOB / "source/packaging" / wanted
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if installed.suffix == ".gz":
+            place.write_bytes(gzip.decompress(installed.read_bytes()))
+        else:
+            place.symlink_to(installed)
+    tests = JOB / "source/tests/integration"
     os.makedirs("/srv/portd-tests", exist_ok=True)
     unit = "/usr/lib/systemd/system/portd.service"
     environment = {**os.environ, "PORTD_UNIT": unit if os.path.exists(unit) else unit[4:],
@@ -459,11 +516,11 @@ def integration():
     names = os.environ.get("PORTD_TESTS") or DEFAULT_TESTS
     if names == "all":
         names = " ".join(file.name.removesuffix("_test.py")
-                         for file in sorted((JOB / "integration").glob("*_test.py")))
+                         for file in sorted(tests.glob("*_test.py")))
     for name in names.split():
         began = time.monotonic()
         try:
-            result = run(sys.executable, JOB / f"integration/{name}_test.py", env=environment,
+            result = run(sys.executable, tests / f"{name}_test.py", env=environment,
                          timeout=1200)
         except subprocess.TimeoutExpired as error:
             check(False, f"confined: {name}", (error.stdout or b"")[-3000:])
@@ -488,6 +545,8 @@ def removal():
     check(glob.glob("/var/lib/portd/*.db"), "removal keeps the history")
     check(show("portd.service", "ActiveState") == "inactive" and not os.path.exists(SOCKET),
           "and ends the service and its socket")
+    check(show("portd-metrics.timer", "ActiveState") == "inactive" and not METRICS.exists(),
+          "and the timer, and its metrics")
     apt("install", *sorted(glob.glob(f"{JOB}/newer/*.deb")))
     check(wait_until(lambda: leases("history", str(WEB_PORT))), "a new install finds the history")
     result = apt("purge", "portd", "portd-ctl")
@@ -500,6 +559,15 @@ def removal():
     apt("install", *sorted(glob.glob(f"{JOB}/debs/*.deb")))
     check(status().get("tier") == "ebpf" and status().get("gaps") == [],
           "another install starts clean", ctl("status").stdout)
+    run("systemctl", "stop", "portd.socket", "portd.service")
+    run("mount", "-t", "tmpfs", "-o", "mode=750,uid=portd,gid=portd", "portd-own", STATE)
+    start("portd.socket", "portd.service")
+    result = apt("purge", "portd", "portd-ctl")
+    check(result.returncode == 0 and not list(STATE.iterdir()) and
+          "portd" not in pathlib.Path("/etc/passwd").read_text(),
+          "history on a file system of its own is purged as well", result.stdout[-1500:])
+    run("umount", STATE)
+    STATE.rmdir()
 
 
 def journal():
@@ -507,7 +575,7 @@ def journal():
                  "cat").stdout
     meant = re.compile(r"newer portd|bad\.toml|Failed to start|Watchdog timeout|-- No entries|"
                        r"core-dump|Failed with result|^$|-- Boot|cannot store what is seen|"
-                       r"the store was damaged|ReadWritePaths=")
+                       r"the store was damaged|ReadWritePaths=|Permission denied")
     left = [line for line in errors.splitlines() if not meant.search(line)]
     check(not left, "no error in the journal that was not meant", left)
 
@@ -518,7 +586,7 @@ def main():
                               cwd="/tmp")
     wanted = os.environ.get("PORTD_PARTS", "").split()
     for part in (install, own_test, attribution, varlink, disturbances, revivals, faults, older_store,
-                 another_directory, refusals, integration, removal, journal):
+                 another_directory, metrics, unreadable_settings, refusals, integration, removal, journal):
         if wanted and part.__name__ not in wanted:
             continue
         began = time.monotonic()

@@ -150,6 +150,31 @@ TEST_F(SettingsFile, MissingFileIsAnErrorOnlyIfItWasNamed) {
                  SettingsError);
 }
 
+// A link to itself cannot be followed, whoever runs the test.
+TEST_F(SettingsFile, WhatCannotBeReadIsAnError) {
+    const auto error_of_files = [&] {
+        try {
+            Settings settings;
+            apply_settings_files(folder_ / "portd.toml", Existence::optional, settings);
+        } catch (const SettingsError &error) {
+            return std::string(error.what());
+        }
+        return std::string("no error");
+    };
+    EXPECT_EQ(error_of_files(), "no error");
+    const auto refuses = [&](const char *name) {
+        std::filesystem::create_symlink(folder_ / name, folder_ / name);
+        EXPECT_THAT(error_of_files(), AllOf(HasSubstr(name), HasSubstr("symbolic links")));
+        std::filesystem::remove(folder_ / name);
+    };
+    refuses("portd.toml");
+    refuses("portd.toml.d");
+    std::filesystem::create_directory(folder_ / "portd.toml.d");
+    refuses("portd.toml.d/a.toml");
+    std::filesystem::create_directory(folder_ / "portd.toml.d/b.toml");
+    EXPECT_THAT(error_of_files(), AllOf(HasSubstr("b.toml"), HasSubstr("directory")));
+}
+
 TEST_F(SettingsFile, OptionsOverrideTheFile) {
     const auto file = write("portd.toml", "interval = '1s'\nports = 'all'\n");
     const char *argv[] = {"portd", "--config", file.c_str(), "--interval", "5s"};

@@ -153,7 +153,7 @@ TEST(Doctor, TellsWhatTheServiceSuffers) {
 TEST(Doctor, NamesMissingCapabilities) {
     Facts facts = sound();
     facts.capabilities = 1ULL << 12 | 1ULL << 39;
-    expect_bad(check_capabilities(facts), "lacks CAP_PERFMON:", "systemctl revert");
+    expect_bad(check_capabilities(facts), "lacks CAP_PERFMON:", "systemctl edit");
     facts.capabilities.reset();
     EXPECT_EQ(check_capabilities(facts).verdict, Verdict::unknown);
 }
@@ -170,6 +170,16 @@ TEST(Doctor, TellsWhatIsWrongWithTheSocket) {
     expect_bad(check_socket(facts), "not a socket", "rm /run/portd");
     facts.socket.mode.reset();
     expect_bad(check_socket(facts), "not there", "systemctl restart");
+    facts.socket.is_hidden = true;
+    EXPECT_EQ(check_socket(facts).verdict, Verdict::unknown);
+}
+
+TEST(Doctor, SaysThatItDidNotAskWhoWouldHaveBeenStarted) {
+    Facts facts = sound();
+    facts.socket.is_asked = false;
+    const Finding finding = check_socket(facts);
+    EXPECT_EQ(finding.verdict, Verdict::unknown);
+    EXPECT_THAT(finding.text, HasSubstr("would start portd.service"));
 }
 
 TEST(Doctor, WantsTheExactTier) {
@@ -177,6 +187,12 @@ TEST(Doctor, WantsTheExactTier) {
     facts.status = watching(CaptureTier::sock_diag);
     facts.status->tier_reasons = {"not ebpf: no BTF"};
     expect_bad(check_capture(facts), "not ebpf: no BTF", "fallback.conf");
+    facts.capabilities = *facts.capabilities | 1ULL << 2 | 1ULL << 19;
+    expect_notice(check_capture(facts), "are given", "");
+    facts.kernel = "5.10.0";
+    expect_notice(check_kernel(facts), "are given", "");
+    facts.status->tier_reasons.clear();
+    expect_notice(check_capture(facts), "as its settings ask for", "");
     facts.status->watching_since_usec.reset();
     expect_bad(check_capture(facts), "not watching", "journalctl");
     facts.status.reset();
@@ -188,7 +204,7 @@ TEST(Doctor, TellsOfAFailedSelfCheckAndOfLosses) {
     facts.status->self_check->passed = false;
     expect_bad(check_self_check(facts), "saw all 4", "restart");
     facts.status->losses = {{"overflow", 0}, {"ringFull", 12}};
-    expect_notice(check_losses(facts), "12 ringFull", "ring_size");
+    expect_notice(check_losses(facts), "12 ringFull", "ring_size = \"64M\""); // four times the default
     facts.status->losses = {{"scanFailed", 3}};
     expect_notice(check_losses(facts), "3 scanFailed", "journalctl");
 }
@@ -199,10 +215,18 @@ TEST(Doctor, LooksAtTheStateDirectory) {
     expect_notice(check_state_directory(facts), "1 damaged", ".recover");
     facts.state.damaged.reset();
     EXPECT_EQ(check_state_directory(facts).verdict, Verdict::unknown);
+    facts.state.is_hidden = true;
+    EXPECT_EQ(check_state_directory(facts).verdict, Verdict::unknown);
+    facts.state.is_hidden = false;
     facts.state.owner = "root";
     expect_bad(check_state_directory(facts), "belongs to root", "chown -R portd:portd");
     facts.state.mode = S_IFDIR | 0755;
     expect_bad(check_state_directory(facts), "everybody", "chmod 750");
+    facts.state.mode.reset();
+    expect_bad(check_state_directory(facts), "not there", "systemctl restart");
+    facts.state.is_told = false;
+    EXPECT_EQ(check_state_directory(facts).verdict, Verdict::unknown);
+    facts.state.mode = S_IFDIR | 0750;
     facts.state.free_bytes = 1 << 20;
     expect_bad(check_space(facts), "1 MiB (0 %) are free", "systemctl reload");
 }
@@ -214,7 +238,7 @@ TEST(Doctor, LooksAtTheClockAndAtWhoAsks) {
     facts.now_us = 1'000'000;
     expect_bad(check_clock(facts), "before 2024", "timedatectl");
     facts.caller = {1000, true, false};
-    expect_notice(check_access(facts), "your own sockets", "adduser");
+    expect_notice(check_access(facts), "your own sockets", "usermod");
     facts.caller.is_member = true;
     EXPECT_EQ(check_access(facts).verdict, Verdict::good);
     facts.caller = {1000, false, false};

@@ -12,12 +12,19 @@
 namespace portd::system {
 namespace {
 
-constexpr Message all[] = {Message::started,          Message::tier_chosen,
-                           Message::reloaded,         Message::settings_refused,
-                           Message::gap_opened,       Message::gap_closed,
-                           Message::file_set_aside,   Message::store_failing,
-                           Message::disk_full,        Message::pool_nearly_exhausted,
-                           Message::self_check_failed};
+constexpr Message all[] = {Message::started,
+                           Message::tier_chosen,
+                           Message::reloaded,
+                           Message::settings_refused,
+                           Message::gap_opened,
+                           Message::gap_closed,
+                           Message::file_set_aside,
+                           Message::store_failing,
+                           Message::disk_full,
+                           Message::pool_nearly_exhausted,
+                           Message::self_check_failed,
+                           Message::lesser_tier,
+                           Message::refused};
 
 std::multiset<std::string> ids_in_catalog() {
     std::ifstream file(PORTD_SOURCE "/systemd/portd.catalog");
