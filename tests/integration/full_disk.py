@@ -44,7 +44,7 @@ class Sockets(threading.Thread):
 @contextlib.contextmanager
 def small_disk(folder):
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "portd-test", folder],
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=777", "portd-test", folder],
                    check=True)
     try:
         yield folder

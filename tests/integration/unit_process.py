@@ -22,6 +22,14 @@ def systemctl(*words):
                           text=True, check=False).stdout.strip()
 
 
+def network_namespace(command):
+    """Where the command is to run, as a path or None, and the command without nsenter(1)."""
+    if command[0] == "nsenter":
+        return command[1].removeprefix("--net="), command[2:]
+    here, of_systemd = (os.readlink(f"/proc/{pid}/ns/net") for pid in ("self", 1))
+    return None if here == of_systemd else f"/proc/{os.getpid()}/ns/net", command
+
+
 class UnitProcess:
     def __init__(self, command, log_path, folder):
         global STARTED
@@ -32,6 +40,9 @@ class UnitProcess:
         text = text.split("[Install]")[0]
         if {"sock_diag", "procfs"} & {str(word) for word in command}:
             text += FALLBACK.read_text(encoding="utf-8").split("[Service]\n")[1]
+        namespace, command = network_namespace(command)
+        if namespace:
+            text += f"NetworkNamespacePath={namespace}\n"
         words = " ".join(f'"{word}"' for word in command)
         text += (f"ExecStart={words}\nStandardError=append:{log_path}\nReadWritePaths={folder}\n"
                  "TimeoutStartSec=120\n")
