@@ -520,13 +520,16 @@ def integration():
     for name in names.split():
         began = time.monotonic()
         try:
-            result = run(sys.executable, tests / f"{name}_test.py", env=environment,
+            result = run(sys.executable, tests / f"{name}_test.py", "-v", env=environment,
                          timeout=1200)
         except subprocess.TimeoutExpired as error:
             check(False, f"confined: {name}", (error.stdout or b"")[-3000:])
             continue
         check(result.returncode == 0, f"confined: {name} ({time.monotonic() - began:.0f} s)",
               result.stdout[-3000:])
+        skipped = re.findall(r"(\S+) \(.*\n?.*skipped (['\"].*)", result.stdout)
+        for test, reason in skipped:
+            print(f"      skipped {test}: {reason}", flush=True)
     shutil.rmtree("/srv/portd-tests")
 
 
