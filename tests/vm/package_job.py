@@ -508,10 +508,10 @@ def integration():
         else:
             place.symlink_to(installed)
     tests = JOB / "source/tests/integration"
-    os.makedirs("/srv/portd-tests", exist_ok=True)
+    os.makedirs("/var/portd-tests", exist_ok=True)
     unit = "/usr/lib/systemd/system/portd.service"
     environment = {**os.environ, "PORTD_UNIT": unit if os.path.exists(unit) else unit[4:],
-                   "TMPDIR": "/srv/portd-tests", "PORTD_REQUIRE_EBPF": "1",
+                   "TMPDIR": "/var/portd-tests", "PORTD_REQUIRE_EBPF": "1",
                    "PORTD_PATIENCE": "10" if IS_EMULATED else "1"}
     names = os.environ.get("PORTD_TESTS") or DEFAULT_TESTS
     if names == "all":
@@ -530,7 +530,7 @@ def integration():
         skipped = re.findall(r"(\S+) \(.*\n?.*skipped (['\"].*)", result.stdout)
         for test, reason in skipped:
             print(f"      skipped {test}: {reason}", flush=True)
-    shutil.rmtree("/srv/portd-tests")
+    shutil.rmtree("/var/portd-tests")
 
 
 def traces():
