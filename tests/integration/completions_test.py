@@ -12,7 +12,9 @@ from harness import BIN
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "packaging/completions"
 HOME = tempfile.TemporaryDirectory(prefix="portd-home.")  # fish writes there
-ENVIRONMENT = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": HOME.name, "LC_ALL": "C.UTF-8"}
+# No portd is asked, though one may run here.
+ENVIRONMENT = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": HOME.name, "LC_ALL": "C.UTF-8",
+               "PORTD_SOCKET": "/nonexistent/socket"}
 
 
 def run(*command):

@@ -154,6 +154,13 @@ try:
 except OSError as error:
     print(error.errno)
 """
+# One after the other, in less time than a port lingers.
+CONNECT_AGAIN = """
+import socket, sys
+for _ in range(30):
+    socket.create_connection(('127.0.0.1', int(sys.argv[1]))).close()
+print(30)
+"""
 BIND_ANY_DATAGRAM = """
 import socket
 try:
@@ -165,7 +172,9 @@ except OSError as error:
 # 70 % of the range for each of as many destinations as it takes to use every port, and one destination that has
 # none of them.
 FILL = """
-import socket
+import resource, socket
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 idle = socket.create_server(('127.0.0.1', 6999))
 servers, held, ports = [], [], set()
 while len(ports) < 200 and len(servers) < 40:
@@ -306,8 +315,7 @@ class Pressure(unittest.TestCase):
         with small_range() as portd, python_child(code, before=portd.inside) as (process, _):
             self.assertEqual(self.pile_up(process), "no error")
             time.sleep(1.1)  # a port is used again a second after its connection
-            for _ in range(30):
-                self.assertEqual(portd.run(CONNECT, 82), "ok")
+            self.assertEqual(portd.run(CONNECT_AGAIN, 82), "30")
             told = self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] >= 190)
             self.assertNotIn("exhaustedUsec", told)
             shown = portd.ctl("pressure", "--netns", portd.name)
