@@ -428,10 +428,10 @@ Exit run(int argc, const char *const *argv) {
         }
         settings = std::get<Settings>(parsed);
     } catch (const SettingsError &error) {
-        if (system::start_logging() == system::LogPlace::journal)
-            system::report(system::Message::settings_refused, error.what());
-        else
-            std::fprintf(stderr, "portd: %s\n", error.what());
+        // Not by the journal's own protocol: of a process that is gone when it looks, the journal
+        // does not know the unit. The number is the level, sd-daemon(3).
+        const char *const level = system::start_logging() == system::LogPlace::journal ? "<3>" : "";
+        std::fprintf(stderr, "%sportd: %s\n", level, error.what());
         return Exit::usage;
     }
     system::start_logging();
