@@ -430,8 +430,9 @@ def unreadable_settings():
           "settings that cannot be read are refused by a reload, and portd goes on", told)
     start("portd.service")
     run("systemctl", "restart", "portd.service")
-    log = run("journalctl", "-u", "portd.service", "-p", "err", "-n", "1", "-o", "cat").stdout
-    check(show("portd.service", "ExecMainStatus") == "2" and "Permission denied" in log,
+    log = run("journalctl", "-u", "portd.service", "-p", "err", "-n", "5", "-o", "cat").stdout
+    check(show("portd.service", "ExecMainStatus") == "2" and
+          "portd: /etc/portd/portd.toml: Permission denied" in log,
           "and by a start", run("journalctl", "-u", "portd", "-n", "20").stdout)
     settings.chmod(0o755)
     start("portd.socket", "portd.service")
