@@ -212,7 +212,8 @@ def attribution():
     of_curl = lambda user=None: [lease for lease in leases("history", "--since", "-5min", user=user)
                                  if lease["opener"].get("command") == "curl"
                                  and lease.get("peerPort") == WEB_PORT]
-    lease = (wait_until(of_curl) or [None])[0]
+    ended = lambda: [lease for lease in of_curl() if "outcome" in lease]
+    lease = (wait_until(ended) or [None])[0]
     if check(lease, "history has the connection of curl", ctl("history").stdout[-1500:]):
         opener = lease["opener"]
         check((opener["user"], opener["unit"]) == ("alice", "asker.service"),
