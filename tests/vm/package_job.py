@@ -581,7 +581,7 @@ def journal():
                  "cat").stdout
     meant = re.compile(r"newer portd|bad\.toml|Failed to start|Watchdog timeout|-- No entries|"
                        r"core-dump|Failed with result|^$|-- Boot|cannot store what is seen|"
-                       r"the store was damaged|ReadWritePaths=|Permission denied")
+                       r"the store was damaged|ReadWritePaths=|portd\.toml: Permission denied")
     left = [line for line in errors.splitlines() if not meant.search(line)]
     check(not left, "no error in the journal that was not meant", left)
 
