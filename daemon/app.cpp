@@ -430,7 +430,7 @@ Exit run(int argc, const char *const *argv) {
     } catch (const SettingsError &error) {
         // Not by the journal's own protocol: of a process that is gone when it looks, the journal
         // does not know the unit. The number is the level, sd-daemon(3).
-        const char *const level = system::start_logging() == system::LogPlace::journal ? "<3>" : "";
+        const char *const level = system::stderr_is_journal() ? "<3>" : "";
         std::fprintf(stderr, "%sportd: %s\n", level, error.what());
         return Exit::usage;
     }

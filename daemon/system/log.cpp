@@ -62,6 +62,8 @@ class JournalSink : public spdlog::sinks::base_sink<std::mutex> {
 
 bool logs_to_journal = false; // since start_logging()
 
+} // namespace
+
 // JOURNAL_STREAM holds device and inode of the stream; a redirected standard error does not match.
 bool stderr_is_journal() {
     const char *stream = std::getenv("JOURNAL_STREAM");
@@ -71,9 +73,7 @@ bool stderr_is_journal() {
     return stream == std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
 }
 
-} // namespace
-
-LogPlace start_logging() {
+void start_logging() {
     logs_to_journal = stderr_is_journal();
     spdlog::sink_ptr sink;
     if (logs_to_journal)
@@ -84,7 +84,6 @@ LogPlace start_logging() {
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %n %l: %v");
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
-    return logs_to_journal ? LogPlace::journal : LogPlace::standard_error;
 }
 
 void report(Message message, const std::string &text, const std::vector<MessageField> &fields) {
