@@ -287,34 +287,49 @@ class Tier(unittest.TestCase):
         wait_until(lambda: attached() == before, what="every program being gone")
 
     def test_a_socket_of_the_kernel_is_the_kernels(self):
-        port = free_port(socket.SOCK_DGRAM)
-        name = f"portd{os.getpid() % 10000}"
+        with Tunnel("a", "up") as before, Tunnel("b", "down") as after, \
+                Daemon("--capture", "ebpf") as portd:
+            def holders(tunnel):  # a connection of somebody may linger at the same number
+                return [lease for lease in portd.json("who", tunnel.port)[0]["holders"]
+                        if lease["protocol"] == "udp"]
+            after.set("up")
+            for tunnel in (before, after):
+                lease, = wait_until(lambda: holders(tunnel))
+                self.assertEqual(lease["phase"], "bound")
+                self.assertEqual({(h["pid"], h["command"]) for h in lease["holders"]}, {(0, "kernel")})
+                self.assertIn("kernel", portd.ctl("who", tunnel.port).stdout)
+            self.assertEqual(lease["opener"].get("command"), "kernel")
+            for tunnel in (before, after):
+                tunnel.set("down")
+            for tunnel in (before, after):
+                # Not every kernel tells of the end: two snapshots must have missed it.
+                wait_until(lambda: not holders(tunnel), 90)
 
-        def link(*words):
-            return subprocess.run(["ip", "link", *words], capture_output=True, text=True)
-        add = ("add", name, "type", "vxlan", "id", "42", "local", "127.0.0.1", "dstport", str(port))
-        probe = link(*add)
-        if probe.returncode != 0:
-            self.skipTest(f"no vxlan here: {probe.stderr.strip()}")
-        try:
-            link("set", name, "up")
-            with Daemon("--capture", "ebpf") as portd:
-                def holders():  # a connection of somebody may linger at the same number
-                    return [lease for lease in portd.json("who", port)[0]["holders"]
-                            if lease["protocol"] == "udp"]
-                for _ in range(2):  # there before portd, and opened while it watches
-                    lease, = wait_until(holders)
-                    self.assertEqual(lease["phase"], "bound")
-                    self.assertEqual({(h["pid"], h["command"]) for h in lease["holders"]},
-                                     {(0, "kernel")})
-                    self.assertIn("kernel", portd.ctl("who", port).stdout)
-                    link("set", name, "down")
-                    # Not every kernel tells of the end: two snapshots must have missed it.
-                    wait_until(lambda: not holders(), 90)
-                    link("set", name, "up")
-                self.assertEqual(lease["opener"].get("command"), "kernel")
-        finally:
-            link("del", name)
+
+class Tunnel:
+    """A device whose UDP port the kernel itself has as long as it is up."""
+
+    def __init__(self, suffix, state):
+        self.state = state
+        self.name = f"portd{os.getpid() % 10000}{suffix}"
+        self.port = free_port(socket.SOCK_DGRAM)
+
+    def __enter__(self):
+        added = self.link("add", self.name, "type", "vxlan", "id", str(self.port), "local", "127.0.0.1",
+                          "dstport", str(self.port))
+        if added.returncode != 0:
+            raise unittest.SkipTest(f"no vxlan here: {added.stderr.strip()}")
+        self.set(self.state)
+        return self
+
+    def __exit__(self, *_):
+        self.link("del", self.name)
+
+    def link(self, *words):
+        return subprocess.run(["ip", "link", *words], capture_output=True, text=True, check=False)
+
+    def set(self, state):
+        self.link("set", self.name, state)
 
 
 if __name__ == "__main__":

@@ -184,12 +184,12 @@ class CutOff(unittest.TestCase):
 
     def play(self, consumers, portd):
         with Load():
-            threads = [threading.Thread(target=self.follow, args=(one, portd, 20))
+            threads = [threading.Thread(target=self.follow, args=(one, portd, 12))
                        for one in consumers]
             for thread in threads:
                 thread.start()
             for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-                time.sleep(random.uniform(3, 5))
+                time.sleep(random.uniform(2, 3.5))
                 portd.stop(how)
                 portd.start()
             for thread in threads:

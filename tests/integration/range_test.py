@@ -12,7 +12,7 @@ import unittest
 from harness import (NOBODY, Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
                      wait_until)
 
-LOW, HIGH = 50000, 50199
+LOW, HIGH = 21000, 21199
 ELSEWHERE = "192.0.2.1"  # an address that is not one of loopback
 
 
@@ -53,14 +53,14 @@ def small_range():
             yield portd
 
 
-# Connects ten times a second until it is refused, then prints when, and keeps all open.
+# Connects twenty times a second until it is refused, then prints when, and keeps all open.
 LEAK = """
 import socket, time
 server = socket.create_server(('127.0.0.1', 81), backlog=1024)
 held = []
 print('ready')
 while True:
-    time.sleep(0.1)
+    time.sleep(0.05)
     one = socket.socket()
     try:
         one.connect(('127.0.0.1', 81))
@@ -106,7 +106,7 @@ BIND_AND_CONNECT = """
 import socket
 servers = [socket.create_server(('127.0.0.1', port), backlog=1024) for port in (7000, 7001)]
 held = []
-for port in range(50000, 50150):
+for port in range(21000, 21150):
     one = socket.socket()
     one.bind(('127.0.0.1', port))
     one.connect(('127.0.0.1', 7001))
@@ -487,8 +487,8 @@ class Pressure(unittest.TestCase):
 # A listener at a port of the range that has accepted nine connections: all have its one port.
 ACCEPT = """
 import socket
-server = socket.create_server(('127.0.0.1', 50100))
-held = [socket.create_connection(('127.0.0.1', 50100)) for _ in range(9)]
+server = socket.create_server(('127.0.0.1', 21100))
+held = [socket.create_connection(('127.0.0.1', 21100)) for _ in range(9)]
 held += [server.accept()[0] for _ in range(9)]
 print('ready')
 input()
@@ -514,7 +514,7 @@ input()
 """
 SERVE = """
 import socket
-held = [socket.create_server(('127.0.0.1', port)) for port in (50010, 50020, 50030, 50300)]
+held = [socket.create_server(('127.0.0.1', port)) for port in (21010, 21020, 21030, 21300)]
 print('ready')
 input()
 """
@@ -527,7 +527,7 @@ try:
     while True:
         held.append(socket.create_connection(('127.0.0.1', 83)))
 except OSError:
-    print(sorted(one.getsockname()[1] for one in held if 50010 <= one.getsockname()[1] <= 50030))
+    print(sorted(one.getsockname()[1] for one in held if 21010 <= one.getsockname()[1] <= 21030))
 """
 
 
@@ -654,32 +654,32 @@ class Elsewhere(unittest.TestCase):
 class Conflicts(unittest.TestCase):
     def test_three_services_of_which_one_is_reserved(self):
         with small_range() as portd:
-            portd.set("ip_local_reserved_ports", "50030")
+            portd.set("ip_local_reserved_ports", "21030")
             portd.wait_samples()  # it reads that again
             chosen = portd.run(CHURN)
-            self.assertIn("50010, ", chosen)
-            self.assertNotIn("50030", chosen)
+            self.assertIn("21010, ", chosen)
+            self.assertNotIn("21030", chosen)
             with python_child(SERVE, before=[*portd.inside]) as (process, ready):
                 self.assertEqual(ready, "ready")
 
                 def answer():
                     told = portd.json("conflicts")
                     services = {o["port"]: o for o in told if "port" in o and "holder" in o}
-                    is_whole = set(services) == {50010, 50020} and \
+                    is_whole = set(services) == {21010, 21020} and \
                         all(o["automaticLeases"] > 0 for o in services.values())
                     return (services, told[-1]["summary"]) if is_whole else None
                 services, summary = wait_until(answer, what="both conflicts")
                 for service in services.values():
                     self.assertEqual(service["holder"]["opener"]["pid"], process.pid)
                     self.assertGreaterEqual(service["automaticLeases"], 1)
-                self.assertEqual((summary["reserved"], summary["reservedPorts"]), (1, "50030"))
+                self.assertEqual((summary["reserved"], summary["reservedPorts"]), (1, "21030"))
                 shown = portd.ctl("conflicts")
                 self.assertEqual(shown.returncode, 0, shown.stderr)
                 portd.take_advice(shown.stdout, "ip_local_reserved_ports")
                 wait_until(lambda: portd.ctl("conflicts").returncode == 1, 30,
                            "the end of the conflicts")
             self.assertEqual(portd.run(CHURN), "[" + ", ".join(
-                str(port) for port in range(50011, 50030) if port != 50020) + "]")
+                str(port) for port in range(21011, 21030) if port != 21020) + "]")
 
 
 @need_root
@@ -688,20 +688,20 @@ class Map(unittest.TestCase):
     # A port is a cell, and the first line of cells has 72. portd's own check of itself leaves others.
     def services(self, portd, *options):
         shown = portd.ctl("map", *options).stdout
-        line = next(line for line in shown.splitlines() if line.startswith("50000  "))
+        line = next(line for line in shown.splitlines() if line.startswith("21000  "))
         return "".join(line[7 + i] for i in (10, 20, 30))
 
     def test_now_and_then(self):
         with small_range() as portd:
             with python_child(SERVE, before=portd.inside):
                 wait_until(lambda: self.services(portd) in ("###", "@@@"))
-                self.assertIn("Ports 50000-50199, now", portd.ctl("map").stdout)
+                self.assertIn("Ports 21000-21199, now", portd.ctl("map").stdout)
                 then = f"@{time.time():.6f}"
                 time.sleep(0.05)
             wait_until(lambda: self.services(portd) == "...")
             self.assertIn(self.services(portd, "--at", then), ("###", "@@@"))
             self.assertNotIn(".", self.services(portd, "--by", "churn"))
-            self.assertLessEqual({50010, 50020, 50030}, {
+            self.assertLessEqual({21010, 21020, 21030}, {
                 lease["localPort"] for lease in portd.leases("map", "--at", then)})
 
 
