@@ -1,5 +1,6 @@
 #include "proto/codec.hpp"
 
+#include "generators.hpp"
 #include "proto/message_text.hpp"
 #include "proto/varlink.hpp"
 #include "samples.hpp"

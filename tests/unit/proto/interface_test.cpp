@@ -1,6 +1,7 @@
 // The interface file, read as a client would read it, against what the codec emits.
 #include "proto/interfaces.hpp"
 
+#include "generators.hpp"
 #include "proto/codec.hpp"
 #include "proto/varlink.hpp"
 #include "proto/vocabulary.hpp"
