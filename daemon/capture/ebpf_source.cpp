@@ -37,6 +37,9 @@ constexpr seconds self_check_interval{3600};
 // That are remembered as without settings. Namespaces come and go.
 constexpr std::size_t most_namespaces_without_ports = 4096;
 
+// Ends that wait for what was told of them.
+constexpr std::size_t most_heard = 10'000;
+
 // Whatever makes that a kept program, or its journal, is not what this build would make.
 std::uint64_t build_of(const model::PortPolicy &ports, ArgumentPolicy arguments,
                        std::size_t ring_bytes) {
@@ -236,7 +239,8 @@ void EbpfSource::notice(const model::Observation &observation) {
     seeks_ports_ = namespaces_without_ports_.insert(inode).second || seeks_ports_;
 }
 
-void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
+// False where a record that is being written holds up others.
+bool EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
     const auto now = clock_.now();
     const auto before = capture_.program->counters();
     events_.expect_older_sockets(lacks_rows_ || before.ring_full != counted_.ring_full ||
@@ -245,7 +249,7 @@ void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
         notice(observation);
         sink(observation);
     };
-    ring_.read([&](std::span<const std::byte> record) {
+    const bool is_all = ring_.read([&](std::span<const std::byte> record) {
         const auto event = decode_record(record);
         if (!event) {
             ++malformed_;
@@ -257,6 +261,7 @@ void EbpfSource::drain(const Sink &sink, SelfCheckTraffic *checked) {
     });
     account_losses(now);
     drained_at_ = now;
+    return is_all;
 }
 
 void EbpfSource::account_losses(model::Instant drained_at) {
@@ -281,18 +286,19 @@ void EbpfSource::note_loss(const char *cause, std::uint64_t events, model::Insta
     }
 }
 
-// The ends that the witness tells of are in the ring already when it tells of them. It may miss
+// The ends that the witness tells of are in the ring already when it tells of them, but perhaps
+// behind a record whose processor was stopped amid it: they wait until that is read. It may miss
 // some (its queue is bounded): it is not what history is made of.
 void EbpfSource::hear_witness(const Sink &sink) {
-    std::vector<DiagSocket> destroyed;
-    const auto keep = [&](const DiagSocket &socket) { destroyed.push_back(socket); };
+    const auto keep = [&](const DiagSocket &socket) { heard_.push_back(socket); };
     while (witness_.read_all(keep) == DestroyEvents::End::missed)
         ++witness_overflows_;
     const auto now = clock_.now();
-    drain(sink);
+    if (!drain(sink) && heard_.size() < most_heard)
+        return;
     const auto at = model::When::sampled(witness_read_at_, now);
     const bool may_be_older = lacks_rows_ || witness_read_at_ < knows_all_since_;
-    for (const auto &socket : destroyed) {
+    for (const auto &socket : std::exchange(heard_, {})) {
         if (socket.local.port == 0 || !records_(socket.local.port))
             continue;
         sink(model::SocketDestroyed{

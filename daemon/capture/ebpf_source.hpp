@@ -74,7 +74,7 @@ class EbpfSource : public Source {
     void write_journal(Write write);
     Checkpoint checkpoint() const;
     void notice(const model::Observation &observation);
-    void drain(const Sink &sink, SelfCheckTraffic *checked = nullptr);
+    bool drain(const Sink &sink, SelfCheckTraffic *checked = nullptr);
     void account_losses(model::Instant drained_at);
     void note_loss(const char *cause, std::uint64_t events, model::Instant drained_at);
     void hear_witness(const Sink &sink);
@@ -108,6 +108,7 @@ class EbpfSource : public Source {
     BpfCounters counted_;         // when last looked at
     std::uint64_t malformed_ = 0; // since then
     model::Instant drained_at_{};
+    std::vector<DiagSocket> heard_; // from the witness, and not told
     model::Instant witness_read_at_{};
     std::optional<model::Instant> snapshot_at_;
     model::Instant next_snapshot_at_{};

@@ -72,7 +72,7 @@ void RingConsumer::resume(std::uint64_t position, std::uint64_t received) {
     received_ = received;
 }
 
-void RingConsumer::read(const std::function<void(std::span<const std::byte>)> &on_record) {
+bool RingConsumer::read(const std::function<void(std::span<const std::byte>)> &on_record) {
     const auto end = shared<std::uint64_t>(producer_pages_).load(std::memory_order_acquire);
     auto *const data = static_cast<std::byte *>(producer_pages_) + page_bytes();
     while (read_position_ < end) {
@@ -80,7 +80,7 @@ void RingConsumer::read(const std::function<void(std::span<const std::byte>)> &o
         std::byte *const record = data + offset;
         const auto length = shared<std::uint32_t>(record).load(std::memory_order_acquire);
         if (length & BPF_RINGBUF_BUSY_BIT)
-            return;
+            return false;
         const std::uint32_t payload = length & ~std::uint32_t{BPF_RINGBUF_DISCARD_BIT};
         if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
             ++received_;
@@ -88,6 +88,7 @@ void RingConsumer::read(const std::function<void(std::span<const std::byte>)> &o
         }
         read_position_ += rounded_up(payload + BPF_RINGBUF_HDR_SZ);
     }
+    return true;
 }
 
 std::span<const std::byte> RingConsumer::payload_at(std::size_t offset, std::size_t length) {

@@ -46,8 +46,8 @@ class RingConsumer {
     RingConsumer &operator=(const RingConsumer &) = delete;
 
     // Hands over every record that is complete and was not handed over before, oldest first. A
-    // record that is still being written holds up those behind it until the next call.
-    void read(const std::function<void(std::span<const std::byte>)> &on_record);
+    // record that is still being written holds up those behind it until the next call; false then.
+    bool read(const std::function<void(std::span<const std::byte>)> &on_record);
 
     // Gives the room of all that was handed over back to the kernel.
     void acknowledge();

@@ -78,6 +78,8 @@ class Ring : public testing::Test {
     std::uint64_t produced_ = 0;
 };
 
+void nobody(std::span<const std::byte> /*record*/) {}
+
 TEST_F(Ring, HandsOverEachRecordOnce) {
     RingConsumer consumer(fd_.get(), data_bytes);
     produce("one");
@@ -104,8 +106,10 @@ TEST_F(Ring, ARecordThatIsBeingWrittenHoldsUpThoseBehindIt) {
     const auto busy = produce("second", BPF_RINGBUF_BUSY_BIT);
     produce("third");
     EXPECT_THAT(read_all(consumer), ElementsAre("first"));
+    EXPECT_FALSE(consumer.read(nobody));
     set_length(busy, 6);
     EXPECT_THAT(read_all(consumer), ElementsAre("second", "third"));
+    EXPECT_TRUE(consumer.read(nobody));
 }
 
 TEST_F(Ring, ADiscardedRecordIsPassedOver) {
