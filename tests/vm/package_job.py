@@ -2,7 +2,6 @@
 
 Prints a line for each check, and at the end how many passed and failed."""
 
-import contextlib
 import glob
 import hashlib
 import json
@@ -54,18 +53,6 @@ def start(*units):
     """Whatever went before: one that was started often in a minute is refused."""
     run("systemctl", "reset-failed", *units)
     return run("systemctl", "start", *units)
-
-
-@contextlib.contextmanager
-def unasked():
-    """Without the timer, which asks for metrics every minute: its question would start portd again."""
-    was_active = show("portd-metrics.timer", "ActiveState") == "active"
-    run("systemctl", "stop", "portd-metrics.timer", "portd-metrics.service")
-    try:
-        yield
-    finally:
-        if was_active:
-            start("portd-metrics.timer")
 
 
 def ctl(*arguments, user=None):
@@ -428,13 +415,14 @@ def metrics():
     run("systemctl", "enable", "--now", "portd-metrics.timer")
     check(wait_until(METRICS.exists) and "portd_watching 1" in METRICS.read_text(),
           "the timer writes metrics", run("systemctl", "status", "portd-metrics.service").stdout)
-    run("systemctl", "stop", "portd.socket", "portd.service")
-    check(wait_until(lambda: not METRICS.exists()), "which go when portd does not answer")
+    run("systemctl", "stop", "portd.service")
+    check(wait_until(lambda: not METRICS.exists()) and
+          show("portd.service", "ActiveState") == "inactive",
+          "which go when portd is stopped, and do not start it")
     start("portd.socket", "portd.service")
     check(wait_until(METRICS.exists), "and come again")
 
 
-@unasked()
 def unreadable_settings():
     settings = pathlib.Path("/etc/portd")
     before = main_pid()
@@ -454,7 +442,6 @@ def unreadable_settings():
     check(status().get("tier") == "ebpf", "and then it starts again")
 
 
-@unasked()
 def refusals():
     run("systemctl", "stop", "portd.socket", "portd.service")
     current = current_file()
