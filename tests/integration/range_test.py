@@ -459,10 +459,12 @@ class Pressure(unittest.TestCase):
     def test_a_leak_over_loopback_that_has_ended_is_no_growth(self):
         with small_range() as portd, python_child(LEAK_THAT_ENDS, before=portd.inside):
             self.pool(portd, "timeWait", lambda pool: pool["lingeringPorts"] == 100)
+            def lingering():  # once growth is known: a second after the start, or after a loss
+                said = portd.ctl("--json", "pressure", "--netns", portd.name, "--over", "6s").stdout
+                pools = [o for o in map(json.loads, said.splitlines()) if o.get("lingeringPorts", 0) >= 100]
+                return pools if all("portsPerHour" in pool for pool in pools) else None
             for _ in range(10):
-                pools = [o for o in map(json.loads, portd.ctl("--json", "pressure", "--netns", portd.name,
-                                                              "--over", "6s").stdout.splitlines())
-                         if o.get("lingeringPorts", 0) >= 100]
+                pools = wait_until(lingering, what="pools whose growth is known")
                 self.assertEqual({o["kind"] for o in pools}, {"timeWait", "allStreams"})
                 for pool in pools:
                     self.assertLessEqual(pool["portsPerHour"], 0, pool)
