@@ -15,8 +15,13 @@ STEPS = (HOUR, -HOUR, TEN_YEARS, -TEN_YEARS)
 class Held:
     """A listener, and when it was opened and closed by the clock that nothing sets."""
 
+    _ports = set()  # none is held twice: history would have both
+
     def __init__(self):
-        self.port = free_port()
+        while (port := free_port()) in self._ports:
+            pass
+        self._ports.add(port)
+        self.port = port
         before = time.monotonic_ns() // 1000
         self._socket = socket.create_server(("127.0.0.1", self.port))
         self._opened = before, time.monotonic_ns() // 1000

@@ -12,7 +12,7 @@ import unittest
 from harness import (NOBODY, Daemon, need_ebpf, need_root, network_namespace, now_us, python_child,
                      wait_until)
 
-LOW, HIGH = 21000, 21199
+LOW, HIGH = 11000, 11199
 ELSEWHERE = "192.0.2.1"  # an address that is not one of loopback
 
 
@@ -106,7 +106,7 @@ BIND_AND_CONNECT = """
 import socket
 servers = [socket.create_server(('127.0.0.1', port), backlog=1024) for port in (7000, 7001)]
 held = []
-for port in range(21000, 21150):
+for port in range(11000, 11150):
     one = socket.socket()
     one.bind(('127.0.0.1', port))
     one.connect(('127.0.0.1', 7001))
@@ -489,8 +489,8 @@ class Pressure(unittest.TestCase):
 # A listener at a port of the range that has accepted nine connections: all have its one port.
 ACCEPT = """
 import socket
-server = socket.create_server(('127.0.0.1', 21100))
-held = [socket.create_connection(('127.0.0.1', 21100)) for _ in range(9)]
+server = socket.create_server(('127.0.0.1', 11100))
+held = [socket.create_connection(('127.0.0.1', 11100)) for _ in range(9)]
 held += [server.accept()[0] for _ in range(9)]
 print('ready')
 input()
@@ -502,7 +502,7 @@ held = []
 for i in range(50):
     assert ctypes.CDLL(None).unshare(0x40000000) == 0
     with open('/proc/sys/net/ipv4/ip_local_port_range', 'w') as file:
-        file.write(f'{20000 + i} {21000 + i}')
+        file.write(f'{12000 + i} {13000 + i}')
     held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     held[-1].bind(('0.0.0.0', 0))
 print('ready')
@@ -516,7 +516,7 @@ input()
 """
 SERVE = """
 import socket
-held = [socket.create_server(('127.0.0.1', port)) for port in (21010, 21020, 21030, 21300)]
+held = [socket.create_server(('127.0.0.1', port)) for port in (11010, 11020, 11030, 11300)]
 print('ready')
 input()
 """
@@ -529,7 +529,7 @@ try:
     while True:
         held.append(socket.create_connection(('127.0.0.1', 83)))
 except OSError:
-    print(sorted(one.getsockname()[1] for one in held if 21010 <= one.getsockname()[1] <= 21030))
+    print(sorted(one.getsockname()[1] for one in held if 11010 <= one.getsockname()[1] <= 11030))
 """
 
 
@@ -550,8 +550,8 @@ class Elsewhere(unittest.TestCase):
     def small_range_elsewhere(self):
         with network_namespace(f"portd-elsewhere-{os.getpid()}") as name:
             self.inside = ["ip", "netns", "exec", name]
-            self.set("ip_local_port_range", "20000 20199")
-            self.set("ip_local_reserved_ports", "20005,20007")
+            self.set("ip_local_port_range", "12000 12199")
+            self.set("ip_local_reserved_ports", "12005,12007")
             with Daemon("--capture", "ebpf") as portd:
                 yield portd, name
 
@@ -580,12 +580,12 @@ class Elsewhere(unittest.TestCase):
             told = self.leak_of(portd, name, 60)
             asked = now_us()
             self.assertEqual((told["automaticPorts"], told["peerPort"]), (198, 81))
-            self.assertEqual((told["rangeLow"], told["rangeHigh"]), (20000, 20199))
+            self.assertEqual((told["rangeLow"], told["rangeHigh"]), (12000, 12199))
             self.assertEqual(told["networkNamespaceName"], name)
             self.assertIn("python3", told["programs"][0]["executable"])
             summary = portd.json("pressure", "--netns", name)[-1]["summary"]
             self.assertEqual((summary["rangeLow"], summary["reservedPorts"]),
-                             (20000, "20005,20007"))
+                             (12000, "12005,12007"))
             # It happens, after it was foretold.
             error, happened = process.stdout.readline().split()
             self.assertEqual(error, NO_PORT_FOR_CONNECT)
@@ -599,13 +599,13 @@ class Elsewhere(unittest.TestCase):
             self.assertIn(f"more ports in network namespace {name}:", shown.stdout.replace("\n", " ")
                           .replace("            ", ""))
             wait_until(lambda: [pool for pool in portd.status()["pools"]
-                                if pool.get("rangeLow") == 20000 and
+                                if pool.get("rangeLow") == 12000 and
                                 pool["automaticPorts"] == 198 and
                                 pool["openAutomaticPorts"] >= 197], what="the count of the pool")
             drawn = portd.ctl("map", "--netns", name)
-            self.assertIn("Ports 20000-20199, now: ", drawn.stdout)
+            self.assertIn("Ports 12000-12199, now: ", drawn.stdout)
             self.assertNotIn("does not know", drawn.stderr)
-            self.assertNotIn("Ports 20000-20199", portd.ctl("map").stdout)
+            self.assertNotIn("Ports 12000-12199", portd.ctl("map").stdout)
             self.take_advice(shown.stdout)
             code = CONNECT.replace("sys.argv[1]", "81")
             with python_child(code, before=self.inside) as (_, outcome):
@@ -619,10 +619,10 @@ class Elsewhere(unittest.TestCase):
     def test_each_of_many_namespaces_is_told(self):
         with Daemon("--capture", "ebpf") as portd, python_child(MANY_NAMESPACES) as (_, ready):
             self.assertEqual(ready, "ready")
-            expected = [(20000 + i, 21000 + i) for i in range(50)]
+            expected = [(12000 + i, 13000 + i) for i in range(50)]
             wait_until(lambda: sorted((pool["rangeLow"], pool["rangeHigh"])
                                       for pool in portd.status()["pools"]
-                                      if 20000 <= pool.get("rangeLow", 0) < 20050) == expected, 60)
+                                      if 12000 <= pool.get("rangeLow", 0) < 12050) == expected, 60)
             self.assertNotIn("incomplete", portd.log())
 
     def test_settings_are_followed_and_forgotten(self):
@@ -634,12 +634,12 @@ class Elsewhere(unittest.TestCase):
                 said = portd.ctl("--json", "pressure", "--netns", name).stdout.splitlines()
                 return [o["timeWaitReuse"] for o in map(json.loads, said) if "kind" in o]
             with python_child(SERVE_ANYWHERE, before=self.inside):
-                wait_until(lambda: range_there() == "Ports 20000-20199")
+                wait_until(lambda: range_there() == "Ports 12000-12199")
                 self.assertEqual(reuse_there(), ["loopback"])
-                self.set("ip_local_port_range", "19000 20199")
+                self.set("ip_local_port_range", "11900 12199")
                 self.set("tcp_tw_reuse", "1")
                 with a_reason_to_look():
-                    wait_until(lambda: range_there() == "Ports 19000-20199", 60)
+                    wait_until(lambda: range_there() == "Ports 11900-12199", 60)
                 self.assertEqual(reuse_there(), ["always"])
             refused = portd.ctl("map", "--netns", name + "x")
             self.assertEqual((refused.returncode, refused.stdout), (2, ""))
@@ -656,32 +656,32 @@ class Elsewhere(unittest.TestCase):
 class Conflicts(unittest.TestCase):
     def test_three_services_of_which_one_is_reserved(self):
         with small_range() as portd:
-            portd.set("ip_local_reserved_ports", "21030")
+            portd.set("ip_local_reserved_ports", "11030")
             portd.wait_samples()  # it reads that again
             chosen = portd.run(CHURN)
-            self.assertIn("21010, ", chosen)
-            self.assertNotIn("21030", chosen)
+            self.assertIn("11010, ", chosen)
+            self.assertNotIn("11030", chosen)
             with python_child(SERVE, before=[*portd.inside]) as (process, ready):
                 self.assertEqual(ready, "ready")
 
                 def answer():
                     told = portd.json("conflicts")
                     services = {o["port"]: o for o in told if "port" in o and "holder" in o}
-                    is_whole = set(services) == {21010, 21020} and \
+                    is_whole = set(services) == {11010, 11020} and \
                         all(o["automaticLeases"] > 0 for o in services.values())
                     return (services, told[-1]["summary"]) if is_whole else None
                 services, summary = wait_until(answer, what="both conflicts")
                 for service in services.values():
                     self.assertEqual(service["holder"]["opener"]["pid"], process.pid)
                     self.assertGreaterEqual(service["automaticLeases"], 1)
-                self.assertEqual((summary["reserved"], summary["reservedPorts"]), (1, "21030"))
+                self.assertEqual((summary["reserved"], summary["reservedPorts"]), (1, "11030"))
                 shown = portd.ctl("conflicts")
                 self.assertEqual(shown.returncode, 0, shown.stderr)
                 portd.take_advice(shown.stdout, "ip_local_reserved_ports")
                 wait_until(lambda: portd.ctl("conflicts").returncode == 1, 30,
                            "the end of the conflicts")
             self.assertEqual(portd.run(CHURN), "[" + ", ".join(
-                str(port) for port in range(21011, 21030) if port != 21020) + "]")
+                str(port) for port in range(11011, 11030) if port != 11020) + "]")
 
 
 @need_root
@@ -690,20 +690,20 @@ class Map(unittest.TestCase):
     # A port is a cell, and the first line of cells has 72. portd's own check of itself leaves others.
     def services(self, portd, *options):
         shown = portd.ctl("map", *options).stdout
-        line = next(line for line in shown.splitlines() if line.startswith("21000  "))
+        line = next(line for line in shown.splitlines() if line.startswith("11000  "))
         return "".join(line[7 + i] for i in (10, 20, 30))
 
     def test_now_and_then(self):
         with small_range() as portd:
             with python_child(SERVE, before=portd.inside):
                 wait_until(lambda: self.services(portd) in ("###", "@@@"))
-                self.assertIn("Ports 21000-21199, now", portd.ctl("map").stdout)
+                self.assertIn("Ports 11000-11199, now", portd.ctl("map").stdout)
                 then = f"@{time.time():.6f}"
                 time.sleep(0.05)
             wait_until(lambda: self.services(portd) == "...")
             self.assertIn(self.services(portd, "--at", then), ("###", "@@@"))
             self.assertNotIn(".", self.services(portd, "--by", "churn"))
-            self.assertLessEqual({21010, 21020, 21030}, {
+            self.assertLessEqual({11010, 11020, 11030}, {
                 lease["localPort"] for lease in portd.leases("map", "--at", then)})
 
 
